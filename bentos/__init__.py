@@ -1,0 +1,1 @@
+"""BentoML lives here only: the HTTP service and its page."""

@@ -1,0 +1,1 @@
+"""Prefect lives here only: everything with a clock or a side effect."""

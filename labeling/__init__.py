@@ -1,0 +1,1 @@
+"""Label Studio lives here only: questions to people and their answers."""

@@ -1,0 +1,1 @@
+"""Search by photo for a marketplace: the library that flows and services share."""

@@ -1,0 +1,1 @@
+"""What is sold and photographed: rows, tables, images and where they come from."""

@@ -1,0 +1,117 @@
+"""The rows of every table that crosses a border between parts; one class a parquet table."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+PhotoKind = Literal["gallery", "review"]
+Split = Literal["train", "val", "test"]
+Answer = Literal["same", "different", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A product page: what a marketplace says of one product."""
+
+    card_id: str
+    title: str
+    title_ru: str | None
+    description: str | None
+    category: list[str]
+    """Path from the root: `["Fruit", "Apple"]`."""
+    brand: str | None
+    article: str | None
+    """The vendor's own number, as printed on the product."""
+    price: float | None
+    group_id: str
+    """Cards of one group are the same product sold twice; splits never cut a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One listing of an image: a gallery picture of a card or a buyer's photo in a review."""
+
+    photo_id: str
+    """Unique: `CARD/gallery/0` or `CARD/review/REVIEW/0`."""
+    card_id: str
+    kind: PhotoKind
+    review_id: str | None
+    sha256: str
+    """Of the file's bytes; the file lies in `images/`, see `images.path_of`."""
+    width: int
+    """Pixels, after the EXIF turn."""
+    height: int
+    split: Split | None
+    """What the source says; None leaves the choice to curation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a buyer wrote."""
+
+    review_id: str
+    card_id: str
+    text: str | None
+    rating: int | None
+    """Stars, 1 to 5."""
+    split: Split | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A photo that was left out, and why."""
+
+    photo_id: str
+    card_id: str
+    reason: str
+    """A rule's name: `unreadable`, `exact_duplicate`, `near_duplicate`, `not_a_product`, ..."""
+    score: float | None
+    """What the rule measured, compared with its threshold in params.yaml."""
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedPhoto:
+    """A photo that stays, with the split it belongs to."""
+
+    photo_id: str
+    card_id: str
+    kind: PhotoKind
+    sha256: str
+    split: Split
+    """`train` photos are seen in training; `val` and `test` photos are only ever queries."""
+    is_card_seen: bool
+    """Whether any photo of this card's group is in training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question worth asking: do these two photos show the same product?"""
+
+    pair_id: str
+    """Made of the two content hashes, in order: the same pair is never asked twice."""
+    photo_a: str
+    photo_b: str
+    card_a: str
+    card_b: str
+    sha256_a: str
+    sha256_b: str
+    kind: Literal["same_card", "look_alike"]
+    cosine: float
+    """By the tower, in [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What people answered to a pair."""
+
+    pair_id: str
+    photo_a: str
+    photo_b: str
+    answer: Answer
+    probability_same: float
+    """Share of decided votes that say `same`; 0.5 if none decided."""
+    votes: int
+    annotators: list[str]
+    project: str
+    """Where the answers come from: a Label Studio project, or `simulated`."""
+    answered_at: str
+    """UTC, ISO 8601."""

@@ -1,0 +1,1 @@
+"""From a raw snapshot to clean tables: what stays, and why the rest does not."""

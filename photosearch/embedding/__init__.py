@@ -1,0 +1,1 @@
+"""Photo or text in, unit vector out."""

@@ -1,0 +1,147 @@
+"""The whole error tree; every message says what happened, the values, and the next step.
+
+* PhotosearchError
+  - BadParams           params.yaml or the environment says something impossible
+  - HomeNotReady        a home folder lacks what the verb needs
+  + SourceError         the outside world did not give what it promised
+    - EmptySource       no card with a readable photo
+    - BadSource         a file or a column of the source is missing or unreadable
+    - SourceUnreachable the marketplace does not answer
+  + BadPhoto            a photo that cannot be used
+    - UnreadablePhoto   not an image, or a damaged one
+    - HugePhoto         more bytes or pixels than allowed
+    - BadBox            a box that is not inside the photo
+  + TableError
+    - BadTable          a parquet file does not have its columns
+    - BadData           expectations about a table failed
+  + ModelError
+    - TowerUnreachable  neither hub, mirror nor folder gives the tower's weights
+    - BadArtifact       a model folder is incomplete or was changed
+    - BadLength         a vector length the model does not make
+  + IndexProblem
+    - DimensionMismatch the model makes vectors the index cannot hold
+    - ForeignIndex      the index was made by another model
+    - IndexUnavailable  the index does not answer, or another process holds it
+  - StageFailed         a DVC stage stopped
+  - LabelingUnavailable Label Studio does not answer
+"""
+
+
+class PhotosearchError(Exception):
+    """Anything the reader of the message can act upon."""
+
+
+class BadParams(PhotosearchError):
+    """`params.yaml` or the environment says something impossible."""
+
+
+class HomeNotReady(PhotosearchError):
+    """A home folder lacks what the verb needs."""
+
+
+class SourceError(PhotosearchError):
+    """The outside world did not give what it promised."""
+
+
+class EmptySource(SourceError):
+    """No card with a readable photo."""
+
+
+class BadSource(SourceError):
+    """A file or a column of the source is missing or unreadable."""
+
+
+class SourceUnreachable(SourceError):
+    """The marketplace does not answer."""
+
+
+class BadPhoto(PhotosearchError):
+    """A photo that cannot be used."""
+
+
+class UnreadablePhoto(BadPhoto):
+    """Not an image, or a damaged one."""
+
+
+class HugePhoto(BadPhoto):
+    """More bytes or pixels than allowed."""
+
+
+class BadBox(BadPhoto):
+    """A box that is not inside the photo."""
+
+    def __init__(self, box: tuple[float, ...], width: int, height: int) -> None:
+        super().__init__(
+            f"Box {list(box)} is not inside the photo of {width} x {height} pixels. "
+            "Give left, top, right, bottom in pixels, at least 8 pixels wide and high."
+        )
+
+
+class TableError(PhotosearchError):
+    """A table is not what the next step needs."""
+
+
+class BadTable(TableError):
+    """A parquet file does not have its columns."""
+
+
+class BadData(TableError):
+    """Expectations about a table failed."""
+
+
+class ModelError(PhotosearchError):
+    """A model cannot be loaded or used."""
+
+
+class TowerUnreachable(ModelError):
+    """Neither hub, mirror nor folder gives the tower's weights."""
+
+
+class BadArtifact(ModelError):
+    """A model folder is incomplete or was changed."""
+
+
+class BadLength(ModelError):
+    """A vector length the model does not make."""
+
+    def __init__(self, length: int, allowed: tuple[int, ...]) -> None:
+        super().__init__(
+            f"Vector length {length} is not one of {', '.join(map(str, allowed))}. "
+            "Ask for one of these; they are trained together (Matryoshka)."
+        )
+
+
+class IndexProblem(PhotosearchError):
+    """The index cannot answer."""
+
+
+class DimensionMismatch(IndexProblem):
+    """The model makes vectors the index cannot hold."""
+
+    def __init__(self, index: str, expected: int, got: int) -> None:
+        super().__init__(
+            f"Index {index!r} holds {expected}-d vectors, the model made {got}-d ones. "
+            "Rebuild it with `photosearch index`."
+        )
+
+
+class ForeignIndex(IndexProblem):
+    """The index was made by another model."""
+
+    def __init__(self, index_model_id: str, model_id: str) -> None:
+        super().__init__(
+            f"The index was made by model {index_model_id}, the query by {model_id}: their "
+            "vectors cannot be compared. Rebuild it with `photosearch index`."
+        )
+
+
+class IndexUnavailable(IndexProblem):
+    """The index does not answer, or another process holds it."""
+
+
+class StageFailed(PhotosearchError):
+    """A DVC stage stopped."""
+
+
+class LabelingUnavailable(PhotosearchError):
+    """Label Studio does not answer."""

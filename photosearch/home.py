@@ -1,0 +1,92 @@
+"""Where everything lies in a home folder; knows no file's content.
+
+A home is the working folder of one marketplace: a git and DVC repository of its own, so that every
+snapshot and every build of it has a version, while the product's repository stays clean.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    root: Path
+
+    # What the world told us: tracked by data.dvc, never computed.
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def images(self) -> Path:
+        return self.data / "images"
+
+    @property
+    def catalog(self) -> Path:
+        """cards.parquet, photos.parquet, reviews.parquet, rejected.parquet, snapshot.json."""
+        return self.data / "catalog"
+
+    @property
+    def labels(self) -> Path:
+        return self.data / "labels" / "labels.parquet"
+
+    # What we computed from it: every file comes back with `dvc repro`.
+    @property
+    def build(self) -> Path:
+        return self.root / "build"
+
+    @property
+    def tower(self) -> Path:
+        """open_clip_config.json and open_clip_model.safetensors of the tower in use."""
+        return self.build / "tower"
+
+    @property
+    def curated(self) -> Path:
+        """cards.parquet and photos.parquet."""
+        return self.build / "curated"
+
+    @property
+    def rejected(self) -> Path:
+        return self.build / "rejected.parquet"
+
+    @property
+    def pairs(self) -> Path:
+        return self.build / "pairs.parquet"
+
+    @property
+    def data_docs(self) -> Path:
+        return self.build / "data_docs"
+
+    @property
+    def tokens(self) -> Path:
+        return self.build / "tokens"
+
+    @property
+    def candidate(self) -> Path:
+        """The model artifact that training made last."""
+        return self.build / "candidate"
+
+    @property
+    def evaluation(self) -> Path:
+        """report.json, report.md, recall.png."""
+        return self.build / "evaluation"
+
+    @property
+    def reports(self) -> Path:
+        """One JSON file a stage."""
+        return self.build / "reports"
+
+    # What is live: switched by flows, outside DVC.
+    @property
+    def releases(self) -> Path:
+        return self.root / "releases"
+
+    @property
+    def live(self) -> Path:
+        """A file that holds the name of the live release."""
+        return self.releases / "live"
+
+    @property
+    def questions(self) -> Path:
+        """Pairs already asked, and where: never asked twice."""
+        return self.data / "labels" / "asked.parquet"

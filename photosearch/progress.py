@@ -1,0 +1,36 @@
+"""Tells how far long work is; knows nothing of what the work is."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+log = logging.getLogger(__name__)
+
+
+def configure_logging(level: int = logging.INFO) -> None:
+    """Sends log lines of our packages to stderr; called once, by an entry point."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    for package in ("photosearch", "training", "labeling", "flows", "bentos", "simulator"):
+        logger = logging.getLogger(package)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+
+
+def track(items: Iterable[Item], doing: str, total: int, every_s: float = 10.0) -> Iterator[Item]:
+    """Yields `items` and logs `doing 1200/5000, 310/s, 12 s left` every `every_s` seconds."""
+    started = told = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - told >= every_s and done:
+            told = now
+            rate = done / (now - started)
+            log.info(
+                "%s %d/%d, %.0f/s, %.0f s left", doing, done, total, rate, (total - done) / rate
+            )
+        yield item

@@ -1,0 +1,1 @@
+"""The online path: from a shopper's photo to ranked cards."""

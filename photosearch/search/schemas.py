@@ -1,0 +1,65 @@
+"""What goes into a search and what comes out; the wire format of `POST /v1/search`."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReleaseIds(Wire):
+    """What answered: all four switch together."""
+
+    release: str
+    model_id: str
+    index_id: str
+    data_version: str
+
+
+class CardFacts(Wire):
+    """What the page shows of a card."""
+
+    card_id: str
+    title: str
+    title_ru: str | None
+    description: str | None
+    category: list[str]
+    brand: str | None
+    article: str | None
+    price: float | None
+    photo_id: str | None
+    """A gallery photo to show: `GET /v1/photos/{photo_id}`."""
+
+
+class RankedCard(Wire):
+    card: CardFacts
+    rank: int = Field(ge=1)
+    score: float
+    """What the order is by: today the cosine of its best photo."""
+    cosine: float
+    matched_photo_id: str
+    """The photo of this card nearest to the query."""
+
+
+class SearchResponse(Wire):
+    query_id: str
+    box: tuple[float, float, float, float] | None
+    """The part of the photo that was searched, in pixels; None means the whole photo."""
+    width: int
+    """Pixels of the photo after its EXIF turn; boxes are in these."""
+    height: int
+    length: int
+    """Vector length the search used."""
+    cards: list[RankedCard]
+    took_ms: dict[str, float]
+    """Time by stage: decode, embed, candidates, enrich, rank, total."""
+    release: ReleaseIds
+
+
+class Problem(Wire):
+    """RFC 9457 problem document: the body of every error."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str

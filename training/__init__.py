@@ -1,0 +1,1 @@
+"""Lightning lives here only: training of the tower and of the head."""
