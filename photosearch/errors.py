@@ -10,7 +10,10 @@
   + BadPhoto            a photo that cannot be used
     - UnreadablePhoto   not an image, or a damaged one
     - HugePhoto         more bytes or pixels than allowed
+    - MissingPhoto      the source does not have it
+    - OutsidePhoto      its address leads out of the source
     - BadBox            a box that is not inside the photo
+  - BadRequest          a search asks in a way nobody can answer
   + TableError
     - BadTable          a parquet file does not have its columns
     - BadData           expectations about a table failed
@@ -18,6 +21,7 @@
     - TowerUnreachable  neither hub, mirror nor folder gives the tower's weights
     - BadArtifact       a model folder is incomplete or was changed
     - BadLength         a vector length the model does not make
+    - EncoderUnavailable  the process that runs the model does not answer
   + IndexProblem
     - DimensionMismatch the model makes vectors the index cannot hold
     - ForeignIndex      the index was made by another model
@@ -67,6 +71,14 @@ class HugePhoto(BadPhoto):
     """More bytes or pixels than allowed."""
 
 
+class MissingPhoto(BadPhoto):
+    """The source does not have it."""
+
+
+class OutsidePhoto(BadPhoto):
+    """Its address leads out of the source."""
+
+
 class BadBox(BadPhoto):
     """A box that is not inside the photo."""
 
@@ -75,6 +87,10 @@ class BadBox(BadPhoto):
             f"Box {list(box)} is not inside the photo of {width} x {height} pixels. "
             "Give left, top, right, bottom in pixels, at least 8 pixels wide and high."
         )
+
+
+class BadRequest(PhotosearchError):
+    """A search asks in a way nobody can answer."""
 
 
 class TableError(PhotosearchError):
@@ -109,6 +125,10 @@ class BadLength(ModelError):
             f"Vector length {length} is not one of {', '.join(map(str, allowed))}. "
             "Ask for one of these; they are trained together (Matryoshka)."
         )
+
+
+class EncoderUnavailable(ModelError):
+    """The process that runs the model does not answer."""
 
 
 class IndexProblem(PhotosearchError):

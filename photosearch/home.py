@@ -76,6 +76,11 @@ class Home:
         """One JSON file a stage."""
         return self.build / "reports"
 
+    @property
+    def resume(self) -> Path:
+        """Checkpoints of interrupted trainings, one folder each; outside what DVC tracks."""
+        return self.root / "resume"
+
     # What is live: switched by flows, outside DVC.
     @property
     def releases(self) -> Path:

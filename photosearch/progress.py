@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -22,10 +22,20 @@ def configure_logging(level: int = logging.INFO) -> None:
         logger.propagate = False
 
 
-def track(items: Iterable[Item], doing: str, total: int, every_s: float = 10.0) -> Iterator[Item]:
-    """Yields `items` and logs `doing 1200/5000, 310/s, 12 s left` every `every_s` seconds."""
+def track(
+    items: Iterable[Item],
+    doing: str,
+    total: int,
+    every_s: float = 10.0,
+    size: Callable[[Item], int] = lambda _: 1,
+) -> Iterator[Item]:
+    """Yields `items` and logs `doing 1200/5000, 310/s, 12 s left` every `every_s` seconds.
+
+    Where items are batches, `size` tells how many of `total` are in one.
+    """
     started = told = time.monotonic()
-    for done, item in enumerate(items):
+    done = 0
+    for item in items:
         now = time.monotonic()
         if now - told >= every_s and done:
             told = now
@@ -34,3 +44,4 @@ def track(items: Iterable[Item], doing: str, total: int, every_s: float = 10.0) 
                 "%s %d/%d, %.0f/s, %.0f s left", doing, done, total, rate, (total - done) / rate
             )
         yield item
+        done += size(item)

@@ -8,6 +8,7 @@ searches its index opens a private copy. The pointer is switched by one rename.
     releases/NAME/model/              the model artifact: see embedding/model.py
     releases/NAME/index/              the vectors of every curated photo
     releases/NAME/cards.parquet       curated cards
+    releases/NAME/photos.parquet      the photos in the index
     releases/NAME/thumbnails.parquet  which thumbnail shows a card
     releases/NAME/thumbnails/         JPEG files named by content hash
 """
@@ -38,6 +39,10 @@ class Manifest:
     n_cards: int
     created_at: str
     """UTC, ISO 8601."""
+    recall_at_10_vs_exact: float
+    """Measured when the index was built, before it could go live."""
+    hits_per_query: int = 100
+    """Photos fetched before they are collapsed into cards; from params.yaml when it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,14 @@ class Release:
     @property
     def cards(self) -> Path:
         return self.folder / "cards.parquet"
+
+    @property
+    def photos(self) -> Path:
+        return self.folder / "photos.parquet"
+
+    @property
+    def thumbnail_table(self) -> Path:
+        return self.folder / "thumbnails.parquet"
 
     @property
     def thumbnails(self) -> Path:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photosearch.errors import BadParams
+from photosearch.home import Home
 
 
 class Frozen(BaseModel):
@@ -133,6 +134,8 @@ class Services(BaseSettings):
 
     home: Path | None = None
     """The home folder when `--home` is not given."""
+    release: Path | None = None
+    """The release folder a service answers with, before any other."""
     hub_mirror: str = ""
     """Address of a Hugging Face mirror for tower weights; empty means the hub itself."""
     qdrant_url: str = ""
@@ -141,10 +144,12 @@ class Services(BaseSettings):
     label_studio_url: str = ""
     """A Label Studio server; empty means simulated annotators (and they say so)."""
     label_studio_token: SecretStr = SecretStr("")
+    label_studio_document_root: Path | None = None
+    """The server's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, at the same path on this machine."""
 
 
 class Settings(Frozen):
-    home: Path
+    home: Home
     params: Params
     services: Services
 
@@ -179,6 +184,9 @@ def quiet_environment() -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "GX_ANALYTICS_ENABLED": "false",
         "BENTOML_DO_NOT_TRACK": "True",
     }

@@ -3,10 +3,12 @@
 import hashlib
 import io
 import os
-import warnings
+import re
+import struct
+import threading
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from photosearch.errors import BadBox, HugePhoto, UnreadablePhoto
 
@@ -14,13 +16,31 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 50_000_000
 MIN_BOX_PX = 8
+STORED_NAME = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.\d+\.\d+")
+"""A stored image, or one whose writing was cut off."""
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a photo upright, by the value of its EXIF orientation tag; 1 needs nothing."""
+DAMAGED = (
+    *(OSError, ValueError, SyntaxError, KeyError, IndexError, EOFError, TypeError),
+    *(AttributeError, struct.error),  # found by feeding it damaged EXIF
+)
+"""What Pillow raises for a file that is not what it says."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the turned photo."""
 
 
 def open_photo(content: bytes, *, name: str, draft_px: int | None = None) -> Image.Image:
-    """Decodes bytes into an RGB image, turned as its EXIF says.
+    """Decodes bytes into an RGB image, turned as its EXIF says, on white where it is transparent.
 
     Args:
         content: A JPEG, PNG or WebP file.
@@ -37,9 +57,7 @@ def open_photo(content: bytes, *, name: str, draft_px: int | None = None) -> Ima
             f"{name} has {len(content):,} bytes, more than {MAX_BYTES:,}. Send a smaller file."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked just below
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
             raise HugePhoto(
                 f"{name} is {image.width} x {image.height} pixels, more than "
@@ -47,12 +65,15 @@ def open_photo(content: bytes, *, name: str, draft_px: int | None = None) -> Ima
             )
         if draft_px is not None:
             image.draft("RGB", (draft_px, draft_px))
-        return ImageOps.exif_transpose(image).convert("RGB")
+        return _upright_rgb(image)
     except HugePhoto:
         raise
-    except Image.DecompressionBombError as error:
+    # Pillow only warns of the smaller bombs; where a warning is an error it means the same.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise HugePhoto(f"{name}: {error} Send a smaller photo.") from None
-    except (OSError, ValueError, SyntaxError, KeyError, IndexError, EOFError, TypeError) as error:
+    except UnidentifiedImageError:  # its own message shows a memory address
+        raise UnreadablePhoto(f"{name} is not a JPEG, PNG or WebP image. Send one.") from None
+    except DAMAGED as error:
         raise UnreadablePhoto(
             f"{name} is not a readable photo ({type(error).__name__}: {error}). "
             "Send a whole JPEG, PNG or WebP file."
@@ -83,12 +104,16 @@ def path_of(images_dir: Path, sha256: str) -> Path:
 
 
 def store(images_dir: Path, content: bytes) -> str:
-    """Keeps an image once, atomically; returns its content hash."""
+    """Keeps an image once, atomically, also from several threads; mends a damaged one.
+
+    Returns:
+        Its content hash.
+    """
     sha256 = content_hash(content)
     path = path_of(images_dir, sha256)
-    if not path.exists():
+    if not path.exists() or path.read_bytes() != content:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{sha256}.{os.getpid()}")
+        partial = path.with_name(f".{sha256}.{os.getpid()}.{threading.get_ident()}")
         partial.write_bytes(content)
         partial.replace(path)
     return sha256
@@ -102,3 +127,39 @@ def load(images_dir: Path, sha256: str, *, draft_px: int | None = None) -> Image
     except FileNotFoundError:
         raise UnreadablePhoto(f"{path} is gone. Pull again, or run `dvc checkout`.") from None
     return open_photo(content, name=str(path), draft_px=draft_px)
+
+
+def delete_others(images_dir: Path, *, keep: set[str]) -> None:
+    """Deletes the stored images whose content hash is not in `keep`, and nothing else."""
+    for path in images_dir.glob("??/*"):
+        if path.name not in keep and STORED_NAME.fullmatch(path.name):
+            path.unlink()
+    for folder in images_dir.glob("??"):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    """RGB pixels, turned, with nothing of the file's metadata left to turn them twice."""
+    image.load()
+    turn = _turn(image)
+    rgb = _on_white(image)
+    rgb.info = {}
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What EXIF asks for; nothing where it is damaged, for the pixels may be whole."""
+    try:
+        return TURNS.get(image.getexif().get(ORIENTATION, 1))
+    except DAMAGED:
+        return None
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """RGB pixels, white where the photo is transparent: hidden pixels may be of any colour."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    opaque = Image.new("RGBA", image.size, "white")
+    opaque.alpha_composite(image.convert("RGBA"))
+    return opaque.convert("RGB")

@@ -1,10 +1,12 @@
 """Typed parquet: rows of a schema class in, the same rows out; knows nothing of what they mean."""
 
 import dataclasses
+import hashlib
+import json
 import os
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -17,6 +19,7 @@ from photosearch.errors import BadTable
 Row = TypeVar("Row")
 
 ROWS_A_BATCH = 50_000
+VERSION_CHARS = 16
 
 
 def write_table(path: Path, row_type: type[Row], rows: Iterable[Row]) -> int:
@@ -50,7 +53,7 @@ def read_table(path: Path, row_type: type[Row]) -> pa.Table:
         table = pq.read_table(path)
     except FileNotFoundError:
         raise BadTable(f"{path} does not exist. Run the stage that writes it.") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:  # OSError: a file cut short, or damaged inside
         raise BadTable(f"{path} is not a parquet file: {error}. Delete it and rebuild.") from error
     expected = arrow_schema(row_type)
     if not table.schema.equals(expected):
@@ -84,6 +87,16 @@ def arrow_schema(row_type: type[Any]) -> pa.Schema:
 def as_dict(row: Any) -> dict[str, Any]:
     """Field values by name, not copied (`dataclasses.asdict` copies deeply, ten times slower)."""
     return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+
+
+def rows_version(tables: Mapping[str, Sequence[Any]]) -> str:
+    """Short hash of rows by table name; parquet bytes would change with their writer's version."""
+    digest = hashlib.sha256()
+    for name, rows in tables.items():
+        digest.update(f"{name} {len(rows)}\n".encode())
+        for row in rows:
+            digest.update(json.dumps(as_dict(row)).encode() + b"\n")
+    return digest.hexdigest()[:VERSION_CHARS]
 
 
 def _field(name: str, hint: Any) -> pa.Field:

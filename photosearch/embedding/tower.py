@@ -1,11 +1,19 @@
-"""The Tower protocol: a frozen image-text model that gives patch tokens and comparable vectors."""
+"""The Tower protocol, a frozen image-text model, and the folder that holds one.
 
+A tower folder holds `open_clip_config.json`, `open_clip_model.safetensors` and tokenizer files.
+"""
+
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from PIL import Image
 
 from photosearch.embedding.embedder import Vectors
+from photosearch.errors import BadArtifact
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
 
 class Tower(Protocol):
@@ -30,3 +38,19 @@ class Tower(Protocol):
     def tokens(self, photos: Sequence[Image.Image]) -> Vectors:
         """Patch tokens, (n, n_tokens, width) float32, not normalised."""
         ...
+
+
+def tower_id(folder: Path) -> str:
+    """First 12 hex digits of a hash over a tower folder's config and weights.
+
+    Raises:
+        BadArtifact: One of the two files is missing.
+    """
+    digest = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS):
+        try:
+            with (folder / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except FileNotFoundError:
+            raise BadArtifact(f"{folder} has no {name}. Run `photosearch tower`.") from None
+    return digest.hexdigest()[:12]

@@ -11,6 +11,9 @@ from photosearch.errors import DimensionMismatch
 
 Vectors = NDArray[np.float32]
 
+ROUNDING = 1e-6
+"""Cosines of equal rows may differ by so much in a matrix product: it sums them in other orders."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -31,6 +34,7 @@ class VectorIndex(Protocol):
 
         Raises:
             DimensionMismatch: `vectors` has another width.
+            ValueError: Ids and rows differ in number, or a number is NaN or infinite.
         """
         ...
 
@@ -39,7 +43,14 @@ class VectorIndex(Protocol):
         ...
 
     def nearest(self, vector: Vectors, *, limit: int) -> list[Hit]:
-        """At most `limit` photos, nearest first; equal cosines in order of photo_id."""
+        """At most `limit` photos, nearest first; equal cosines in order of photo_id.
+
+        An approximate engine chooses which of the photos with the last cosine come in; those that
+        come in are in this order.
+
+        Raises:
+            DimensionMismatch: `vector` is not (dim,).
+        """
         ...
 
     def count(self) -> int:
@@ -47,7 +58,7 @@ class VectorIndex(Protocol):
         ...
 
     def scroll(self, batch: int = 1000) -> Iterator[tuple[list[str], list[str], Vectors]]:
-        """All photos in batches: ids, cards, vectors (n, dim)."""
+        """All photos in batches: ids, cards, vectors (n, dim). Change nothing meanwhile."""
         ...
 
     def optimize(self) -> None:
@@ -59,6 +70,31 @@ class VectorIndex(Protocol):
         ...
 
 
+def check_rows(
+    index: str, dim: int, photo_ids: Sequence[str], card_ids: Sequence[str], vectors: Vectors
+) -> None:
+    """Refuses what `add` cannot store; raises what `VectorIndex.add` raises."""
+    if vectors.ndim != 2 or not len(photo_ids) == len(card_ids) == len(vectors):
+        raise ValueError(
+            f"{len(photo_ids)} photo ids, {len(card_ids)} card ids and vectors of shape "
+            f"{vectors.shape} do not match. Give one of each a photo."
+        )
+    if vectors.shape[1] != dim:
+        raise DimensionMismatch(index, dim, vectors.shape[1])
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        bad = photo_ids[int(np.argmin(finite))]
+        raise ValueError(
+            f"The vector of photo {bad} holds NaN or infinity. Check the model that made it."
+        )
+
+
+def check_query(index: str, dim: int, vector: Vectors) -> None:
+    """Refuses a query that is not one vector of the index's width."""
+    if vector.shape != (dim,):
+        raise DimensionMismatch(index, dim, vector.shape[-1] if vector.ndim else 0)
+
+
 class ExactIndex:
     """Compares with everything: the reference in tests and checks, and fast enough to 100,000."""
 
@@ -67,48 +103,69 @@ class ExactIndex:
         self._rows: dict[str, int] = {}
         self._photo_ids: list[str] = []
         self._card_ids: list[str] = []
-        self._vectors = np.empty((0, dim), np.float32)
+        self._vectors = np.empty((0, dim), np.float32)  # grows by doubling: more rows than photos
 
     def add(self, photo_ids: Sequence[str], card_ids: Sequence[str], vectors: Vectors) -> None:
-        if vectors.shape[1:] != (self.dim,):
-            raise DimensionMismatch("exact", self.dim, vectors.shape[-1])
-        self.remove(photo_ids)
-        last = {photo_id: row for row, photo_id in enumerate(photo_ids)}  # the last of equals wins
-        self._photo_ids += list(last)
-        self._card_ids += [card_ids[row] for row in last.values()]
-        self._vectors = np.concatenate([self._vectors, vectors[list(last.values())]])
-        self._rows = {photo_id: row for row, photo_id in enumerate(self._photo_ids)}
+        check_rows("exact", self.dim, photo_ids, card_ids, vectors)
+        rows = [self._row(photo_id) for photo_id in photo_ids]
+        self._make_room(len(self._photo_ids))
+        self._vectors[rows] = vectors  # where a row is named twice, numpy keeps the last
+        for row, card_id in zip(rows, card_ids, strict=True):
+            self._card_ids[row] = card_id
 
     def remove(self, photo_ids: Sequence[str]) -> None:
-        gone = {self._rows[photo_id] for photo_id in photo_ids if photo_id in self._rows}
-        if not gone:
-            return
-        kept = [row for row in range(len(self._photo_ids)) if row not in gone]
-        self._photo_ids = [self._photo_ids[row] for row in kept]
-        self._card_ids = [self._card_ids[row] for row in kept]
-        self._vectors = self._vectors[kept]
-        self._rows = {photo_id: row for row, photo_id in enumerate(self._photo_ids)}
+        for photo_id in photo_ids:
+            row = self._rows.pop(photo_id, None)
+            if row is None:
+                continue
+            last_photo, last_card = self._photo_ids.pop(), self._card_ids.pop()
+            if last_photo != photo_id:  # the last row fills the gap
+                self._photo_ids[row], self._card_ids[row] = last_photo, last_card
+                self._vectors[row] = self._vectors[len(self._photo_ids)]
+                self._rows[last_photo] = row
 
     def nearest(self, vector: Vectors, *, limit: int) -> list[Hit]:
-        if vector.shape != (self.dim,):
-            raise DimensionMismatch("exact", self.dim, vector.shape[-1])
-        cosines = self._vectors @ vector
-        order = sorted(range(len(cosines)), key=lambda row: (-cosines[row], self._photo_ids[row]))
+        check_query("exact", self.dim, vector)
+        n = len(self._photo_ids)
+        if limit <= 0 or n == 0:
+            return []
+        rough = self._vectors[:n] @ vector
+        rows = np.arange(n)
+        if limit < n:
+            last = np.partition(rough, n - limit)[n - limit]
+            rows = np.flatnonzero(rough >= last - ROUNDING)
+        cosines = (self._vectors[rows] * vector).sum(axis=1)  # equal rows, equal cosines
+        found = sorted(
+            zip((-cosines).tolist(), (self._photo_ids[row] for row in rows), rows, strict=True)
+        )
         return [
-            Hit(self._photo_ids[row], self._card_ids[row], float(cosines[row]))
-            for row in order[:limit]
+            Hit(photo_id, self._card_ids[row], -negated) for negated, photo_id, row in found[:limit]
         ]
 
     def count(self) -> int:
         return len(self._photo_ids)
 
     def scroll(self, batch: int = 1000) -> Iterator[tuple[list[str], list[str], Vectors]]:
-        for start in range(0, len(self._photo_ids), batch):
-            part = slice(start, start + batch)
-            yield self._photo_ids[part], self._card_ids[part], self._vectors[part]
+        n = len(self._photo_ids)
+        for start in range(0, n, batch):
+            part = slice(start, min(start + batch, n))
+            yield self._photo_ids[part], self._card_ids[part], self._vectors[part].copy()
 
     def optimize(self) -> None:
         """Nothing to build."""
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def _row(self, photo_id: str) -> int:
+        if photo_id not in self._rows:
+            self._rows[photo_id] = len(self._photo_ids)
+            self._photo_ids.append(photo_id)
+            self._card_ids.append("")
+        return self._rows[photo_id]
+
+    def _make_room(self, n_rows: int) -> None:
+        if n_rows > len(self._vectors):
+            larger = np.empty((max(n_rows, 2 * len(self._vectors)), self.dim), np.float32)
+            larger[: len(self._vectors)] = self._vectors
+            self._vectors = larger

@@ -1,6 +1,38 @@
 """What goes into a search and what comes out; the wire format of `POST /v1/search`."""
 
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from photosearch.catalog.images import Box
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A shopper's photo, as it was sent."""
+
+    photo: bytes
+    """A JPEG, PNG or WebP file."""
+    name: str = "The photo"
+    """What an error message calls it."""
+    box: Box | None = None
+    """The part to search, in pixels of the turned photo; None means the whole photo."""
+    limit: int = DEFAULT_LIMIT
+    """Cards wanted, 1 to MAX_LIMIT."""
+    length: int | None = None
+    """Vector length to search with; None means the index's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A card near the query, by its nearest photo."""
+
+    card_id: str
+    photo_id: str
+    cosine: float
 
 
 class Wire(BaseModel):
@@ -27,8 +59,18 @@ class CardFacts(Wire):
     brand: str | None
     article: str | None
     price: float | None
-    photo_id: str | None
-    """A gallery photo to show: `GET /v1/photos/{photo_id}`."""
+    thumbnail: str | None
+    """Where its picture is served: `/v1/thumbnails/<sha256>.jpg`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCard:
+    """A candidate with what is known of its card."""
+
+    facts: CardFacts
+    photo_id: str
+    """The photo of this card nearest to the query."""
+    cosine: float
 
 
 class RankedCard(Wire):
@@ -52,7 +94,7 @@ class SearchResponse(Wire):
     """Vector length the search used."""
     cards: list[RankedCard]
     took_ms: dict[str, float]
-    """Time by stage: decode, embed, candidates, enrich, rank, total."""
+    """Time by stage: decode, crop, embed, candidates, enrich, rank, total."""
     release: ReleaseIds
 
 

@@ -1,0 +1,41 @@
+"""The service that runs the model: pixels in, vectors out, many requests in one batch."""
+
+import bentoml
+import numpy as np
+from numpy.typing import NDArray
+
+from bentos.encoder_client import Encoded
+from bentos.served import served_release
+from photosearch.progress import configure_logging
+from photosearch.settings import load_services
+
+TIMEOUT_S = 20
+
+
+@bentoml.service(
+    name="encoder",
+    workers=1,
+    traffic={"timeout": TIMEOUT_S},
+    # By default the caller's session is closed every 100 requests or 300 s, which breaks the
+    # requests that are under way on it (measured with 8 clients).
+    runner_connection={"max_requests": 10**9, "max_age": 10.0**9},
+)
+class Encoder:
+    def __init__(self) -> None:
+        from PIL import Image
+
+        from photosearch.assembly import load_embedder
+
+        configure_logging()
+        self._embedder = load_embedder(served_release(load_services()).model)
+        self._embedder.embed([Image.new("RGB", (64, 64))])  # the first call is the slowest
+
+    # A request that would wait longer than max_latency_ms is answered 503 at once.
+    @bentoml.api(batchable=True, max_batch_size=32, max_latency_ms=15_000)  # type: ignore[untyped-decorator]
+    def embed(self, photos: NDArray[np.uint8]) -> list[Encoded]:
+        """Embeds photos of one size, (n_photos, height, width, 3) RGB."""
+        from PIL import Image
+
+        vectors = self._embedder.embed([Image.fromarray(photo) for photo in photos])
+        model_id = self._embedder.model_id
+        return [Encoded(model_id=model_id, vector=vector.tolist()) for vector in vectors]

@@ -1,0 +1,66 @@
+"""The service that shoppers talk to: it sees, finds and shows, but runs no model itself."""
+
+import bentoml
+import numpy as np
+from numpy.typing import NDArray
+
+from bentos.api import make_app
+from bentos.encoder import TIMEOUT_S, Encoder
+from bentos.encoder_client import Encoded, RemoteEmbedder
+from bentos.served import served_release
+from photosearch.embedding.model import TOWER
+from photosearch.embedding.preprocess import read_preprocessing
+from photosearch.progress import configure_logging
+from photosearch.release import Release
+from photosearch.search.enrich import CardFactsTable
+from photosearch.search.pipeline import make_pipeline
+from photosearch.search.schemas import ReleaseIds
+from photosearch.settings import load_services
+
+
+# One worker: a second process cannot open the same embedded index.
+@bentoml.service(name="search", workers=1, traffic={"timeout": TIMEOUT_S + 10})
+@bentoml.asgi_app(make_app(bentoml.get_current_service), path="/")
+class Search:
+    encoder = bentoml.depends(Encoder)
+
+    def __init__(self) -> None:
+        from photosearch.assembly import open_index
+
+        configure_logging()
+        services = load_services()
+        self.release = served_release(services)
+        manifest = self.release.manifest
+        embedder = RemoteEmbedder(
+            manifest.model_id,
+            tuple(manifest.lengths),
+            preprocessing=read_preprocessing(self.release.model / TOWER),
+            encode=self._encode,
+        )
+        self._index = open_index(self.release, services)
+        self.pipeline = make_pipeline(
+            release_ids(self.release),
+            embedder,
+            index=self._index,
+            enrich=CardFactsTable(self.release.cards, self.release.thumbnail_table).enrich,
+            hits_per_query=manifest.hits_per_query,
+        )
+
+    def _encode(self, pixels: NDArray[np.uint8]) -> list[Encoded]:
+        # Asked for late: BentoML gives its proxy the method `embed` only after our __init__.
+        encoded: list[Encoded] = self.encoder.embed(pixels)
+        return encoded
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        self._index.close()
+
+
+def release_ids(release: Release) -> ReleaseIds:
+    """The ids that every answer carries."""
+    return ReleaseIds(
+        release=release.manifest.release,
+        model_id=release.manifest.model_id,
+        index_id=release.manifest.index_id,
+        data_version=release.manifest.data_version,
+    )

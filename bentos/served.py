@@ -1,0 +1,30 @@
+"""Which release a service answers with; knows nothing of models or HTTP."""
+
+from pathlib import Path
+
+from photosearch.errors import HomeNotReady
+from photosearch.home import Home
+from photosearch.release import MANIFEST, Release, live_release, open_release
+from photosearch.settings import Services
+
+BUNDLED = Path(__file__).parent.parent / "release"
+"""Where a bento carries its release: beside the code."""
+
+
+def served_release(services: Services, *, bundled: Path = BUNDLED) -> Release:
+    """The release that is named, else the one packed with the code, else the live one of the home.
+
+    Raises:
+        BadArtifact: The release folder is incomplete.
+        HomeNotReady: None of the three is there.
+    """
+    if services.release is not None:
+        return open_release(services.release)
+    if (bundled / MANIFEST).exists():
+        return open_release(bundled)
+    if services.home is not None:
+        return live_release(Home(services.home).releases)
+    raise HomeNotReady(
+        "There is no release to serve. Set PHOTOSEARCH_RELEASE to a release folder, or "
+        "PHOTOSEARCH_HOME to a home that `photosearch demo` has filled."
+    )

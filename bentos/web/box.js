@@ -1,0 +1,135 @@
+// One box over a photo, drawn, moved and resized by pointer or keyboard; knows nothing of search.
+// A box is {left, top, right, bottom} as shares of the photo, 0 to 1.
+
+const SMALLEST = 0.04;
+const KEY_STEP = 0.02;
+const KEYS_REST_MS = 500;
+const MIDDLE = { left: 0.25, top: 0.25, right: 0.75, bottom: 0.75 };
+const ARROWS = {
+  ArrowLeft: [-KEY_STEP, 0],
+  ArrowRight: [KEY_STEP, 0],
+  ArrowUp: [0, -KEY_STEP],
+  ArrowDown: [0, KEY_STEP],
+};
+
+/** Watches `surface`, which covers the photo, and shows the box as `frame`.
+ *
+ * `onPick` gets a box, or null for the whole photo, once the person has let go.
+ */
+export function boxPicker(surface, frame, onPick) {
+  let box = null;
+  let drag = null;
+  let rest = 0;
+
+  function show(wanted) {
+    box = wanted;
+    frame.hidden = box === null;
+    if (box === null) return;
+    frame.style.left = `${box.left * 100}%`;
+    frame.style.top = `${box.top * 100}%`;
+    frame.style.width = `${(box.right - box.left) * 100}%`;
+    frame.style.height = `${(box.bottom - box.top) * 100}%`;
+  }
+
+  function pointOf(event) {
+    const { left, top, width, height } = surface.getBoundingClientRect();
+    return { x: share((event.clientX - left) / width), y: share((event.clientY - top) / height) };
+  }
+
+  surface.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary || event.button !== 0) return;
+    surface.setPointerCapture(event.pointerId);
+    const point = pointOf(event);
+    const corner = event.target.dataset.corner;
+    if (corner) {
+      drag = { kind: "stretch", anchor: opposite(box, corner), before: box };
+    } else if (frame.contains(event.target)) {
+      drag = { kind: "move", from: point, before: box };
+    } else {
+      drag = { kind: "stretch", anchor: point, before: box };
+    }
+  });
+
+  surface.addEventListener("pointermove", (event) => {
+    if (drag === null) return;
+    const point = pointOf(event);
+    show(
+      drag.kind === "move"
+        ? moved(drag.before, point.x - drag.from.x, point.y - drag.from.y)
+        : between(drag.anchor, point),
+    );
+  });
+
+  surface.addEventListener("pointerup", () => {
+    if (drag === null) return;
+    const { before } = drag;
+    drag = null;
+    if (box !== null && isTiny(box)) show(null); // a click beside the box takes it away
+    if (!isSame(box, before)) onPick(box);
+  });
+
+  surface.addEventListener("pointercancel", () => {
+    if (drag !== null) show(drag.before);
+    drag = null;
+  });
+
+  surface.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && box !== null) {
+      show(null);
+    } else if (event.key in ARROWS) {
+      const [x, y] = ARROWS[event.key];
+      show(box === null ? MIDDLE : event.shiftKey ? resized(box, x, y) : moved(box, x, y));
+    } else {
+      return;
+    }
+    event.preventDefault();
+    clearTimeout(rest);
+    rest = setTimeout(() => onPick(box), KEYS_REST_MS);
+  });
+
+  return { clear: () => show(null) };
+}
+
+function share(value) {
+  return Math.min(1, Math.max(0, value));
+}
+
+function between(a, b) {
+  return {
+    left: Math.min(a.x, b.x),
+    top: Math.min(a.y, b.y),
+    right: Math.max(a.x, b.x),
+    bottom: Math.max(a.y, b.y),
+  };
+}
+
+function opposite(box, corner) {
+  const [side, end] = corner.split(" ");
+  return {
+    x: side === "left" ? box.right : box.left,
+    y: end === "top" ? box.bottom : box.top,
+  };
+}
+
+function moved(box, x, y) {
+  const dx = Math.min(1 - box.right, Math.max(-box.left, x));
+  const dy = Math.min(1 - box.bottom, Math.max(-box.top, y));
+  return { left: box.left + dx, top: box.top + dy, right: box.right + dx, bottom: box.bottom + dy };
+}
+
+function resized(box, x, y) {
+  return {
+    ...box,
+    right: Math.min(1, Math.max(box.left + SMALLEST, box.right + x)),
+    bottom: Math.min(1, Math.max(box.top + SMALLEST, box.bottom + y)),
+  };
+}
+
+function isTiny(box) {
+  return box.right - box.left < SMALLEST || box.bottom - box.top < SMALLEST;
+}
+
+function isSame(a, b) {
+  if (a === null || b === null) return a === b;
+  return Object.keys(a).every((side) => a[side] === b[side]);
+}

@@ -1,0 +1,47 @@
+"""Every schedule on one screen: which flow runs when, on the Prefect server that is configured."""
+
+from pathlib import Path
+
+import prefect
+from prefect.schedules import Cron
+
+from flows.build_dataset import build_dataset
+from flows.pull_catalog import pull_catalog
+from flows.refresh_index import refresh_index
+from flows.release_model import release_model
+from flows.sync_labels import sync_labels
+from flows.train_model import train_model
+from photosearch.catalog.pull import load_snapshot
+from photosearch.home import Home
+
+ZONE = "Europe/Moscow"
+ONE_AT_A_TIME = 1
+"""All flows of a home write into one folder."""
+
+
+def deployments(home: Path) -> list[object]:
+    """The deployments of one home."""
+    source = load_snapshot(Home(home).catalog).source
+    every_hour = Cron("30 * * * *", timezone=ZONE)
+    plan = (
+        (pull_catalog, {"source": source}, Cron("0 2 * * *", timezone=ZONE)),
+        (build_dataset, {}, Cron("20 2 * * *", timezone=ZONE)),
+        (sync_labels, {}, every_hour),
+        (train_model, {}, Cron("0 3 * * *", timezone=ZONE)),
+        (release_model, {}, Cron("0 5 * * *", timezone=ZONE)),
+        (refresh_index, {"source": source}, Cron("0 9,12,15,18,21 * * *", timezone=ZONE)),
+    )
+    return [
+        flow.to_deployment(
+            name=Path(home).name,
+            parameters={"home": str(home), **parameters},
+            schedule=schedule,
+            concurrency_limit=ONE_AT_A_TIME,
+        )
+        for flow, parameters, schedule in plan
+    ]
+
+
+def serve_deployments(home: Path) -> None:
+    """Registers the deployments and runs what is due until it is stopped."""
+    prefect.serve(*deployments(home), limit=ONE_AT_A_TIME)

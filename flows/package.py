@@ -1,0 +1,126 @@
+"""Builds the bento of the live release and serves it."""
+
+import importlib.metadata
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from flows.processes import start_detached, stop_detached, wait_until_ready
+from photosearch.errors import PhotosearchError, StageFailed
+from photosearch.home import Home
+from photosearch.release import live_release
+from photosearch.report import write_text
+from photosearch.settings import quiet_environment
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[1]
+CODE = ("photosearch", "bentos")
+"""Packages a bento carries; no flow, training, labelling or simulator among them."""
+SERVED_WITH = (
+    "bentoml", "httpx", "numpy", "open-clip-torch", "pillow", "prometheus-client", "pyarrow",
+    "pydantic", "pydantic-settings", "python-multipart", "pyyaml", "qdrant-client",
+    "qdrant-edge-py", "safetensors", "starlette", "tenacity", "timm", "torch", "torchvision",
+)  # fmt: skip
+BENTO = "search"
+
+
+def build_bento(home: Home) -> Path:
+    """Runs `bentoml build` over our code and the live release; returns the bento's folder.
+
+    The bento carries the release: it runs wherever its packages are installed, without the home. One
+    that is there already is not built again.
+    """
+    release = live_release(home.releases)
+    store = home.root / "bentoml"
+    version = release.manifest.release.lower()
+    bento = store / "bentos" / BENTO / version
+    if (bento / "bento.yaml").exists() and not _is_older_than_code(bento):
+        return bento
+    shutil.rmtree(bento, ignore_errors=True)
+    context = store / "context"
+    shutil.rmtree(context, ignore_errors=True)
+    for package in CODE:
+        shutil.copytree(
+            ROOT / package, context / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copytree(release.folder, context / "release")
+    write_text(context / "bentofile.yaml", yaml.safe_dump(_bentofile()))
+    command = [sys.executable, "-m", "bentoml", "build", "--version", version, str(context)]
+    done = subprocess.run(
+        command, env=_environment(home), text=True, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise StageFailed(f"`bentoml build` stopped: {(done.stdout + done.stderr)[-1500:]}")
+    shutil.rmtree(context)
+    log.info("bento %s:%s built", BENTO, version)
+    return bento
+
+
+def serve_bento(home: Home, port: int) -> None:
+    """Becomes the service of the live release's bento; stops on Ctrl-C."""
+    bento = build_bento(home)
+    command = _serve_command(bento, port)
+    os.execve(command[0], command, _environment(home))
+
+
+def serve_in_background(home: Home, bento: Path, port: int) -> str:
+    """Leaves the service running, in place of the one that an earlier run left.
+
+    Returns:
+        The page's address.
+
+    Raises:
+        PhotosearchError: Another program holds the port, or the service did not become ready.
+    """
+    pid_file, log_file = home.root / "serve.pid", home.root / "serve.log"
+    stop_detached(pid_file, name="bentoml")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise PhotosearchError(
+                f"Port {port} of 127.0.0.1 is taken by another program. Stop it, or name another "
+                "port with --port."
+            ) from None
+    process = start_detached(
+        _serve_command(bento, port),
+        environment=_environment(home),
+        log_file=log_file,
+        pid_file=pid_file,
+    )
+    address = f"http://127.0.0.1:{port}"
+    wait_until_ready(f"{address}/readyz", process, log_file)
+    return address
+
+
+def _serve_command(bento: Path, port: int) -> list[str]:
+    where = ["--host", "127.0.0.1", "--port", str(port)]
+    return [sys.executable, "-m", "bentoml", "serve", str(bento), *where]
+
+
+def _bentofile() -> dict[str, object]:
+    versions = [f"{name}=={importlib.metadata.version(name)}" for name in SERVED_WITH]
+    return {
+        "service": "bentos.search:Search",
+        "name": BENTO,
+        "include": ["photosearch/**", "bentos/**", "release/**"],
+        "python": {"packages": versions, "lock_packages": False},
+    }
+
+
+def _is_older_than_code(bento: Path) -> bool:
+    built_at = (bento / "bento.yaml").stat().st_mtime
+    files = (path for package in CODE for path in (ROOT / package).rglob("*") if path.is_file())
+    return any(f.stat().st_mtime > built_at for f in files if "__pycache__" not in f.parts)
+
+
+def _environment(home: Home) -> dict[str, str]:
+    return quiet_environment() | {"BENTOML_HOME": str(home.root / "bentoml")}

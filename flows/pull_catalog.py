@@ -1,0 +1,32 @@
+"""Pulls cards and photos from a source into `data/` and commits the snapshot."""
+
+from pathlib import Path
+
+from prefect import flow, task
+
+from flows.shown import show_table
+from flows.versions import commit_data
+from photosearch.assembly import open_source
+from photosearch.catalog.pull import PullReport, pull
+from photosearch.home import Home
+
+
+@task(retries=2, retry_delay_seconds=[5, 30])
+def pull_source(address: str, home: Home) -> PullReport:
+    """Fetches what the source has now; goes on where a killed run stopped."""
+    return pull(open_source(address), home)
+
+
+@task
+def commit_snapshot(home: Home, report: PullReport) -> bool:
+    """Tracks the snapshot in data.dvc; False if nothing had changed."""
+    return commit_data(home, f"Pull {report.data_version} from {report.source}")
+
+
+@flow(name="pull-catalog")
+def pull_catalog(source: str, home: Path) -> PullReport:
+    """Brings `data/` up to date with a source: a folder or a marketplace's address."""
+    report = pull_source(source, Home(home))
+    commit_snapshot(Home(home), report)
+    show_table("pull", report)
+    return report

@@ -1,0 +1,36 @@
+"""Makes the promoted candidate a release with its own index, and switches to it."""
+
+import logging
+from pathlib import Path
+
+from prefect import flow, task
+
+from flows.shown import show_table
+from photosearch.assembly import load_settings, model_to_release, release_model_folder
+from photosearch.home import Home
+from photosearch.release import switch_live
+from photosearch.search.release_folder import ReleaseReport
+
+log = logging.getLogger(__name__)
+
+
+@task
+def build(home: Home, model: Path) -> ReleaseReport:
+    """Embeds what the index holds and writes the release folder; nothing is live yet."""
+    return release_model_folder(load_settings(home.root), model)
+
+
+@task
+def go_live(home: Home, report: ReleaseReport) -> None:
+    """Points at the release: model, index and card facts switch together."""
+    switch_live(home.releases, report.release)
+    log.info("release %s is live", report.release)
+
+
+@flow(name="release-model")
+def release_model(home: Path) -> ReleaseReport:
+    """Releases the candidate if the gate promoted it, else the live model over fresh data."""
+    report = build(Home(home), model_to_release(load_settings(home)))
+    go_live(Home(home), report)
+    show_table("release", report)
+    return report

@@ -1,0 +1,111 @@
+"""Git and DVC of a home folder: prepares it, commits what the world told us, runs stages."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from photosearch.errors import StageFailed
+from photosearch.home import Home
+from photosearch.report import write_text
+from photosearch.settings import quiet_environment
+
+log = logging.getLogger(__name__)
+
+PIPELINE = Path(__file__).parents[1] / "dvc.yaml"
+OUTSIDE_VERSIONS = "/releases/\n/resume/\n/bentoml/\n/serve.log\n/serve.pid\n"
+BUSY_EXIT, BUSY_TRIES, BUSY_WAIT_S = 255, 5, 3.0
+
+
+def prepare_home(home: Home, params: Path) -> None:
+    """Makes `home` a git and DVC repository with pipeline and params; doing it twice changes nothing.
+
+    Args:
+        home: May not exist yet.
+        params: The params.yaml to start from; one that is there already is the user's, and stays.
+    """
+    home.root.mkdir(parents=True, exist_ok=True)
+    if not (home.root / ".git").exists():
+        _run(home, "git", "init", "--quiet")
+    if not (home.root / ".dvc" / "config").exists():
+        _run(home, *DVC, "init", "--quiet", "--force")
+        _run(home, *DVC, "config", "core.analytics", "false")
+    if not (home.root / "params.yaml").exists():
+        shutil.copyfile(params, home.root / "params.yaml")
+    write_text(home.root / "dvc.yaml", PIPELINE.read_text())
+    ignore = home.root / ".gitignore"
+    if not ignore.exists():
+        write_text(ignore, OUTSIDE_VERSIONS)
+
+
+def commit_data(home: Home, message: str) -> bool:
+    """Tracks `data/` in data.dvc and commits; returns whether anything had changed."""
+    _dvc(home, "add", "--quiet", "data")
+    return commit(home, message)
+
+
+def commit(home: Home, message: str) -> bool:
+    """Commits data.dvc, dvc.lock, params and reports; returns whether anything had changed."""
+    _run(home, "git", "add", "--all", ".")
+    if (
+        subprocess.run(
+            ["git", "diff", "--cached", "--quiet"], cwd=home.root, check=False
+        ).returncode
+        == 0
+    ):
+        return False
+    identity = ("-c", "user.name=photosearch", "-c", "user.email=photosearch@localhost")
+    _run(home, "git", *identity, "commit", "--quiet", "--message", message)
+    return True
+
+
+def repro(home: Home, *stages: str) -> None:
+    """Brings stages up to date with `dvc repro`; what is up to date is not run.
+
+    Raises:
+        StageFailed: The stage's own message, or that DVC stayed busy.
+    """
+    _dvc(home, "repro", *stages)
+
+
+DVC = (sys.executable, "-m", "dvc")
+
+
+def _dvc(home: Home, *arguments: str) -> None:
+    """Runs DVC; waits while another DVC process holds the repository."""
+    for _ in range(BUSY_TRIES):
+        done = subprocess.run(
+            [*DVC, *arguments], cwd=home.root, env=_environment(), text=True,
+            stdout=subprocess.PIPE, check=False,
+        )  # fmt: skip
+        if done.returncode == 0:
+            return
+        if done.returncode != BUSY_EXIT or "lock" not in done.stdout:
+            break
+        log.info("another DVC process is busy in %s, waiting %.0f s", home.root, BUSY_WAIT_S)
+        time.sleep(BUSY_WAIT_S)
+    raise StageFailed(
+        f"`dvc {' '.join(arguments)}` stopped with exit code {done.returncode} in {home.root}; its "
+        "message is above. Mend the cause and run the same command again: it goes on from there."
+    )
+
+
+def _run(home: Home, *command: str) -> None:
+    done = subprocess.run(
+        command, cwd=home.root, env=_environment(), text=True, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise StageFailed(
+            f"`{' '.join(command)}` stopped with exit code {done.returncode} in {home.root}: "
+            f"{done.stderr.strip()[-500:]}"
+        )
+
+
+def _environment() -> dict[str, str]:
+    """Stages call `photosearch`, which lies beside this interpreter."""
+    environment = quiet_environment()
+    here = str(Path(sys.executable).parent)
+    return environment | {"PATH": os.pathsep.join([here, environment.get("PATH", "")])}

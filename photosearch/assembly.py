@@ -1,0 +1,285 @@
+"""The composition root: the only place where settings become objects; all else gets values."""
+
+import logging
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from photosearch.errors import BadParams, HomeNotReady
+from photosearch.home import Home
+from photosearch.release import Release, live_release, open_release
+from photosearch.settings import Services, Settings, load_params, load_services
+
+if TYPE_CHECKING:
+    from photosearch.catalog.sources import Source
+    from photosearch.curation.snapshot import CurationReport
+    from photosearch.embedding.backbones import TowerReport
+    from photosearch.embedding.embedder import Embedder
+    from photosearch.embedding.tokens import TokensReport
+    from photosearch.evaluation.folder import LiveIndex, Models
+    from photosearch.evaluation.promotion import Verdict
+    from photosearch.evaluation.report import EvaluationReport
+    from photosearch.index.qdrant_connection import QdrantConnection
+    from photosearch.index.vector_index import VectorIndex
+    from photosearch.search.release_folder import IndexEngine, ReleaseReport
+
+log = logging.getLogger(__name__)
+LAST_USED = Path("home/current")
+"""A link to the home that `photosearch demo` used last."""
+
+
+def find_home(option: Path | None) -> Home:
+    """The home folder: `--home`, PHOTOSEARCH_HOME, this folder if it is one, or the last used.
+
+    Raises:
+        HomeNotReady: None of them is a home.
+    """
+    here = Path.cwd()
+    is_here = (here / "params.yaml").is_file() and (here / ".dvc").is_dir()
+    chosen = option or load_services().home or (here if is_here else LAST_USED)
+    if not (chosen / "params.yaml").is_file() or not (chosen / ".dvc").is_dir():
+        raise HomeNotReady(
+            f"{chosen} is not a home folder (no params.yaml, or no .dvc). Run `photosearch demo` "
+            "to make one, or name another with --home or PHOTOSEARCH_HOME."
+        )
+    return Home(chosen.resolve())
+
+
+def load_settings(option: Path | None) -> Settings:
+    """Reads params of the home and services of the environment; see `find_home`."""
+    home = find_home(option)
+    return Settings(
+        home=home, params=load_params(home.root / "params.yaml"), services=load_services()
+    )
+
+
+def open_source(address: str) -> "Source":
+    """A source by its address: a marketplace over HTTP, or a folder."""
+    from photosearch.catalog.marketplace import MarketplaceSource
+    from photosearch.catalog.sources import FolderSource
+
+    if address.startswith(("http://", "https://")):
+        return MarketplaceSource(address)
+    return FolderSource(Path(address))
+
+
+def bring_tower(settings: Settings) -> "TowerReport":
+    """Brings a published tower from a folder, a mirror or the hub into the home."""
+    from photosearch.embedding.backbones import fetch_tower
+
+    mirror = settings.services.hub_mirror
+    if mirror:
+        os.environ["HF_ENDPOINT"] = mirror  # huggingface_hub reads it when it is imported
+    return fetch_tower(settings.params.tower, settings.home.tower, mirror=mirror)
+
+
+def curate_catalog(settings: Settings) -> "CurationReport":
+    """The stage `curate`."""
+    from photosearch.curation.snapshot import curate
+    from photosearch.embedding.backbones import OpenClipTower
+
+    tower = OpenClipTower(settings.home.tower)
+    return curate(settings.home, tower, params=settings.params.curation)
+
+
+def cache_catalog_tokens(settings: Settings) -> "TokensReport":
+    """The stage `tokens`."""
+    from photosearch.embedding.backbones import OpenClipTower
+    from photosearch.embedding.tokens import cache_tokens
+
+    tower = OpenClipTower(settings.home.tower)
+    return cache_tokens(settings.home, tower, tokens=settings.params.tokens)
+
+
+def judge_candidate(settings: Settings) -> "Verdict":
+    """The step `gate`: the candidate against the live release's model, or mean pooling at first."""
+    from photosearch.embedding.model import read_model
+    from photosearch.evaluation.gate import hold_contest, read_verdict
+
+    home = settings.home
+    champion = live_release(home.releases) if home.live.exists() else None
+    if champion and champion.manifest.model_id == read_model(home.candidate).model_id:
+        log.info("candidate %s is live already: its verdict stands", champion.manifest.model_id)
+        return read_verdict(home)
+    return hold_contest(home, settings.params.gate, champion=champion.model if champion else None)
+
+
+def model_to_release(settings: Settings) -> Path:
+    """The candidate if the gate promoted it, else the live model, else the frozen tower.
+
+    Raises:
+        HomeNotReady: No candidate was judged yet.
+    """
+    from photosearch.embedding.model import Lineage, mean_pooling_of, read_model, write_model
+    from photosearch.evaluation.gate import read_verdict
+
+    home, verdict = settings.home, read_verdict(settings.home)
+    candidate = read_model(home.candidate)
+    if verdict.is_promoted and verdict.candidate_id == candidate.model_id:
+        return home.candidate
+    if home.live.exists():
+        return live_release(home.releases).model
+    lineage = Lineage(candidate.lineage.data_version, n_labels=0)
+    frozen = home.root / "resume" / "frozen"
+    write_model(frozen, tower=home.tower, head=mean_pooling_of(candidate.head), lineage=lineage)
+    return frozen
+
+
+def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
+    """Builds the release of a model over the curated photos; it is not live yet."""
+    from photosearch.search.release_folder import build_release
+
+    return build_release(
+        settings.home,
+        model,
+        load_embedder(model),
+        engine=index_engine(settings.services),
+        index=settings.params.index,
+    )
+
+
+def load_embedder(model: Path) -> "Embedder":
+    """A model folder, running."""
+    from photosearch.embedding.torch_runtime import TorchEmbedder
+
+    return TorchEmbedder(model)
+
+
+def index_engine(services: Services) -> "IndexEngine":
+    """Qdrant Edge in this process, or a Qdrant server where PHOTOSEARCH_QDRANT_URL names one."""
+    from photosearch.search.release_folder import IndexEngine
+
+    if not services.qdrant_url:
+        from photosearch.index.qdrant_edge import QdrantEdgeIndex
+
+        return IndexEngine(
+            "qdrant_edge",
+            lambda folder, _, dim, model_id: QdrantEdgeIndex.create(
+                folder, dim=dim, model_id=model_id
+            ),
+        )
+    from photosearch.index.qdrant_server import QdrantServerIndex
+
+    return IndexEngine(
+        "qdrant_server",
+        lambda _, name, dim, model_id: QdrantServerIndex.create(
+            connect_qdrant(services), collection_of(name), dim=dim, model_id=model_id
+        ),
+    )
+
+
+def open_index(release: Release, services: Services) -> "VectorIndex":
+    """The index of a release, for searching; close it to remove the private copy.
+
+    Raises:
+        BadParams: The release's index is on a server, and no address is set.
+        IndexUnavailable, ForeignIndex: See the engines.
+    """
+    manifest = release.manifest
+    match manifest.index_kind:
+        case "qdrant_edge":
+            from photosearch.index.qdrant_edge import QdrantEdgeIndex
+
+            return QdrantEdgeIndex.open_copy(release.index, model_id=manifest.model_id)
+        case "qdrant_server" if services.qdrant_url:
+            from photosearch.index.qdrant_server import QdrantServerIndex
+
+            return QdrantServerIndex.open(
+                connect_qdrant(services),
+                collection_of(manifest.release),
+                model_id=manifest.model_id,
+            )
+    raise BadParams(
+        f"Release {manifest.release} keeps its index in {manifest.index_kind}. Set "
+        "PHOTOSEARCH_QDRANT_URL to that server, or build a release without it."
+    )
+
+
+def connect_qdrant(services: Services) -> "QdrantConnection":
+    """A connection to the Qdrant server that the environment names."""
+    from photosearch.index.qdrant_connection import QdrantConnection
+
+    return QdrantConnection.connect(
+        services.qdrant_url, api_key=services.qdrant_api_key.get_secret_value()
+    )
+
+
+def collection_of(release: str) -> str:
+    """Name of a release's collection on a Qdrant server."""
+    return f"photosearch-{release}"
+
+
+def evaluate_on_folder(
+    settings: Settings, source: "Source", *, split: str | None, gallery: str, release: str | None
+) -> "EvaluationReport":
+    """Measures a release on any folder: `source` searches its card pictures, `index` the index.
+
+    Raises:
+        BadParams: `gallery` is neither of the two.
+        HomeNotReady, BadArtifact: There is no such release.
+        SourceError: The folder gives no queries.
+    """
+    from photosearch.catalog.pull import pull
+    from photosearch.evaluation.folder import evaluate_folder
+
+    if gallery not in ("source", "index"):
+        raise BadParams(f"--gallery {gallery!r} is neither `source` nor `index`.")
+    releases = settings.home.releases
+    chosen = open_release(releases / release) if release else live_release(releases)
+    models = models_of(chosen)
+    with ExitStack() as closing:
+        pulled = Home(Path(closing.enter_context(TemporaryDirectory(prefix="photosearch-"))))
+        pull(source, pulled)
+        index = None
+        if gallery == "index":
+            vectors = open_index(chosen, settings.services)
+            closing.callback(vectors.close)
+            index = live_index(chosen, vectors, images=settings.home.images)
+        return evaluate_folder(pulled, models, split=split, index=index)
+
+
+def models_of(release: Release) -> "Models":
+    """A release's model and its baseline, running."""
+    from photosearch.catalog.schemas import Card, CuratedPhoto
+    from photosearch.catalog.tables import read_rows
+    from photosearch.embedding.torch_runtime import TorchEmbedder
+    from photosearch.evaluation.folder import Models
+
+    group_of = {card.card_id: card.group_id for card in read_rows(release.cards, Card)}
+    photos = read_rows(release.photos, CuratedPhoto)
+    return Models(
+        TorchEmbedder(release.model),
+        TorchEmbedder(release.model, is_baseline=True),
+        release.manifest,
+        {group_of[photo.card_id] for photo in photos if photo.split == "train"},
+    )
+
+
+def live_index(release: Release, index: "VectorIndex", *, images: Path) -> "LiveIndex":
+    """What a release's index holds, in the order of its photo table, and its search."""
+    import numpy as np
+
+    from photosearch.catalog.schemas import Card, CuratedPhoto
+    from photosearch.catalog.tables import read_rows
+    from photosearch.evaluation.benchmark import Gallery
+    from photosearch.evaluation.folder import LiveIndex
+
+    group_of = {card.card_id: card.group_id for card in read_rows(release.cards, Card)}
+    photos = read_rows(release.photos, CuratedPhoto)
+    rows = {
+        photo_id: vector
+        for photo_ids, _, vectors in index.scroll()
+        for photo_id, vector in zip(photo_ids, vectors, strict=True)
+    }
+    card_ids = [photo.card_id for photo in photos]
+    groups = [group_of[card_id] for card_id in card_ids]
+    stored = Gallery(card_ids, groups, np.stack([rows[photo.photo_id] for photo in photos]))
+    limit = release.manifest.hits_per_query
+    return LiveIndex(
+        stored,
+        photos,
+        images,
+        lambda vector: list(dict.fromkeys(h.card_id for h in index.nearest(vector, limit=limit))),
+    )

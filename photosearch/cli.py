@@ -1,0 +1,247 @@
+"""`photosearch <verb>`: one verb a stage or flow; no logic, and imports inside the commands."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from photosearch.errors import PhotosearchError
+from photosearch.home import Home
+
+app = typer.Typer(
+    help="Search by photo for a marketplace: the loop from product cards to a live search page.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+flows_app = typer.Typer(help="Prefect deployments.", no_args_is_help=True)
+app.add_typer(flows_app, name="flows")
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", help="Home folder; else PHOTOSEARCH_HOME, this folder, or the last used."
+    ),
+]
+SourceOption = Annotated[
+    str,
+    typer.Option("--source", help="`simulator`, a folder with cards.jsonl, or http(s)://..."),
+]
+
+
+def main() -> None:
+    """Runs a verb: an error the reader can act upon is one line and exit code 2."""
+    from photosearch.progress import configure_logging
+    from photosearch.settings import quiet_environment
+
+    configure_logging()
+    os.environ.update(quiet_environment())
+    try:
+        app()
+    except PhotosearchError as error:
+        typer.echo(f"photosearch: {error}", err=True)
+        sys.exit(2)
+
+
+@app.command()
+def demo(
+    source: SourceOption = "simulator",
+    home: HomeOption = None,
+    serve: Annotated[bool, typer.Option(help="Leave the search page running.")] = True,
+    cards: Annotated[int | None, typer.Option(min=20, help="Simulated cards.")] = None,
+    port: Annotated[int, typer.Option(help="Of the page.")] = 3000,
+) -> None:
+    """Run the whole loop on a source, then serve the search page."""
+    from flows.demo import run_demo
+
+    done = run_demo(source, home, n_cards=cards, port=port if serve else None)
+    typer.echo(f"\nOffline metrics, photo -> card:\n\n{done.metrics}\n{done.verdict}")
+    for step, seconds in done.seconds.items():
+        typer.echo(f"{seconds:8.1f} s  {step}")
+    typer.echo(f"{sum(done.seconds.values()):8.1f} s  in all\n")
+    typer.echo(f"home     {done.home}\nrelease  {done.release}")
+    if done.address:
+        typer.echo(f"page     {done.address}   (stop it with `photosearch stop`)")
+
+
+@app.command()
+def pull(source: SourceOption, home: HomeOption = None) -> None:
+    """Pull cards and photos from a source into data/ and commit the snapshot."""
+    from flows.pull_catalog import pull_catalog
+    from photosearch.assembly import find_home
+
+    pull_catalog(source, find_home(home).root)
+
+
+@app.command()
+def tower(home: HomeOption = None) -> None:
+    """Stage: bring or train the frozen image-text tower."""
+    from photosearch.assembly import bring_tower, load_settings
+
+    settings = load_settings(home)
+    if settings.params.tower.pretrained == "own":
+        from training.backbone_pretraining import pretrain
+
+        _finish(settings.home, "tower", pretrain(settings.home, settings.params))
+    else:
+        _finish(settings.home, "tower", bring_tower(settings))
+
+
+@app.command()
+def curate(home: HomeOption = None) -> None:
+    """Stage: drop duplicates and noise; part train from queries."""
+    from photosearch.assembly import curate_catalog, load_settings
+
+    settings = load_settings(home)
+    _finish(settings.home, "curate", curate_catalog(settings))
+
+
+@app.command()
+def pairs(home: HomeOption = None) -> None:
+    """Stage: pick the pairs worth asking people about."""
+    from photosearch.assembly import load_settings
+    from photosearch.curation.pairs import make_pairs
+
+    settings = load_settings(home)
+    _finish(settings.home, "pairs", make_pairs(settings.home, params=settings.params.pairs))
+
+
+@app.command()
+def validate(home: HomeOption = None) -> None:
+    """Stage: stop on tables that break their expectations; write Data Docs."""
+    from photosearch.assembly import load_settings
+    from photosearch.curation.expectations import validate as validate_tables
+
+    settings = load_settings(home)
+    _finish(settings.home, "validate", validate_tables(settings.home))
+
+
+@app.command()
+def label(home: HomeOption = None) -> None:
+    """Push pairs to Label Studio and bring the answers back."""
+    from flows.sync_labels import sync_labels
+    from photosearch.assembly import find_home
+
+    sync_labels(find_home(home).root)
+
+
+@app.command()
+def tokens(home: HomeOption = None) -> None:
+    """Stage: run the tower once over every curated photo."""
+    from photosearch.assembly import cache_catalog_tokens, load_settings
+
+    settings = load_settings(home)
+    _finish(settings.home, "tokens", cache_catalog_tokens(settings))
+
+
+@app.command()
+def train(home: HomeOption = None) -> None:
+    """Stage: train the attention head on tokens and labels."""
+    from photosearch.assembly import load_settings
+    from training.fit import train_head
+
+    settings = load_settings(home)
+    _finish(settings.home, "train", train_head(settings.home, settings.params.head))
+
+
+@app.command()
+def evaluate(  # noqa: PLR0917 - options have names
+    source: Annotated[
+        str | None, typer.Option("--source", help="Folder to measure a release on.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only reviews of this split.")] = None,
+    gallery: Annotated[str, typer.Option(help="`source` or `index`.")] = "source",
+    release: Annotated[str | None, typer.Option(help="Default: the live one.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Stage: measure the candidate; with --source: measure a release on any folder."""
+    from photosearch.assembly import evaluate_on_folder, load_settings, open_source
+    from photosearch.evaluation.photo_to_card import evaluate as evaluate_candidate
+    from photosearch.evaluation.report import as_markdown
+    from photosearch.report import save_report
+
+    settings = load_settings(home)
+    if source is None:
+        report = evaluate_candidate(settings.home)
+    else:
+        report = evaluate_on_folder(
+            settings, open_source(source), split=split, gallery=gallery, release=release
+        )
+    if json is not None:
+        save_report(json, report)
+    typer.echo(as_markdown(report))
+
+
+@app.command()
+def gate(home: HomeOption = None) -> None:
+    """Judge the candidate against the champion."""
+    from photosearch.assembly import judge_candidate, load_settings
+    from photosearch.evaluation.gate import as_markdown
+
+    typer.echo(as_markdown(judge_candidate(load_settings(home))))
+
+
+@app.command()
+def release(home: HomeOption = None) -> None:
+    """Make the promoted candidate a release, with its index, and switch to it."""
+    from flows.release_model import release_model
+    from photosearch.assembly import find_home
+
+    release_model(find_home(home).root)
+
+
+@app.command()
+def index(home: HomeOption = None) -> None:
+    """Rebuild the live model's index over the curated photos and switch to it."""
+    from flows.refresh_index import refresh_index
+    from photosearch.assembly import find_home
+
+    refresh_index(find_home(home).root)
+
+
+@app.command()
+def package(home: HomeOption = None) -> None:
+    """Build the bento of the live release."""
+    from flows.package import build_bento
+    from photosearch.assembly import load_settings
+
+    typer.echo(build_bento(load_settings(home).home))
+
+
+@app.command()
+def serve(home: HomeOption = None, port: int = 3000) -> None:
+    """Serve the live release's bento: the API and the page."""
+    from flows.package import serve_bento
+    from photosearch.assembly import load_settings
+
+    serve_bento(load_settings(home).home, port)
+
+
+@app.command()
+def stop(home: HomeOption = None) -> None:
+    """Stop the page that `photosearch demo` left running."""
+    from flows.processes import stop_detached
+    from photosearch.assembly import find_home
+
+    was_running = stop_detached(find_home(home).root / "serve.pid", name="bentoml")
+    typer.echo("stopped" if was_running else "was not running")
+
+
+@flows_app.command("serve")
+def flows_serve(home: HomeOption = None) -> None:
+    """Register every flow with its schedule on the Prefect server, and run what is due."""
+    from flows.deployments import serve_deployments
+    from photosearch.assembly import find_home
+
+    serve_deployments(find_home(home).root)
+
+
+def _finish(home: Home, stage: str, report: object) -> None:
+    """Keeps a stage's report for DVC and tells it in one line."""
+    from photosearch.report import one_line, save_report
+
+    save_report(home.reports / f"{stage}.json", report)
+    logging.getLogger(__name__).info("%s: %s", stage, one_line(report))

@@ -1,0 +1,265 @@
+"""What must hold of the curated tables, as Great Expectations suites; stops the pipeline if not.
+
+Great Expectations sees one table at a time, so what spans tables (a photo's card exists, a pair
+stays in one split) is first joined into a column of the frame, and then expected of that column.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from photosearch.catalog.schemas import Answer, Card, CuratedPhoto, Label, Pair, PhotoKind, Split
+from photosearch.catalog.tables import read_table
+from photosearch.curation.data_docs import Finding, check_frame, new_context, write_pages
+from photosearch.errors import BadData
+from photosearch.home import Home
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_TITLE_CHARS = 300
+"""Longer ones are descriptions in the wrong column; marketplaces cut at 60 to 250."""
+SHA256 = r"^[0-9a-f]{64}\Z"
+PAIR_ID = r"^[0-9a-f]{32}\Z"
+FAILURES_TOLD = 3
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    rows: dict[str, int]
+    """By table."""
+    expectations: dict[str, int]
+    """How many hold, by table: all of them, or the stage would have stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    name: str
+    path: Path
+    key: str
+    """The column that names a row in messages."""
+    frame: "pd.DataFrame"
+    suite: Callable[[], list[Any]]
+    """Makes the expectations; called late, for Great Expectations takes seconds to import."""
+
+
+def validate(home: Home) -> ValidationReport:
+    """Checks cards, photos and pairs, and writes the findings as pages to build/data_docs.
+
+    The pages are written also when something is wrong. index.html is that of Great Expectations
+    and takes its styles from the internet; summary.html needs nothing but itself.
+
+    Raises:
+        BadData: Something that must hold does not; names table, column, expectation and rows.
+        BadTable: A table is missing or has other columns.
+    """
+    cards, photos, pairs = _joined(
+        read_table(home.curated / "cards.parquet", Card).to_pandas(),
+        read_table(home.curated / "photos.parquet", CuratedPhoto).to_pandas(),
+        read_table(home.pairs, Pair).to_pandas(),
+    )
+    tables = [
+        _Table("cards", home.curated / "cards.parquet", "card_id", cards, cards_suite),
+        _Table("photos", home.curated / "photos.parquet", "photo_id", photos, photos_suite),
+        _Table("pairs", home.pairs, "pair_id", pairs, pairs_suite),
+    ]
+    return _check(tables, docs=home.data_docs)
+
+
+def validate_labels(home: Home) -> ValidationReport:
+    """Checks what people answered; writes no pages, for labels come outside of the build.
+
+    Raises:
+        BadData: Something that must hold does not.
+        BadTable: The table is missing or has other columns.
+    """
+    frame = read_table(home.labels, Label).to_pandas()
+    frame["is_same_photo"] = frame["photo_a"] == frame["photo_b"]
+    return _check([_Table("labels", home.labels, "pair_id", frame, labels_suite)], docs=None)
+
+
+def cards_suite() -> list[Any]:
+    gxe = _gxe()
+
+    return [
+        gxe.ExpectTableRowCountToBeBetween(min_value=1, notes="there is something to search"),
+        *_key("card_id"),
+        gxe.ExpectColumnValuesToNotBeNull(column="group_id", notes="splits are made by group"),
+        gxe.ExpectColumnValueLengthsToBeBetween(
+            column="title",
+            min_value=1,
+            max_value=MAX_TITLE_CHARS,
+            notes="a title has 1 to 300 characters",
+        ),
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="title", regex=r"\S", notes="a title is not blank"
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="price",
+            min_value=0,
+            strict_min=True,
+            notes="a price is above zero, or not known",
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="gallery_photos",
+            min_value=1,
+            notes="a card has a gallery photo, or it cannot be found",
+        ),
+    ]
+
+
+def photos_suite() -> list[Any]:
+    gxe = _gxe()
+
+    return [
+        gxe.ExpectTableRowCountToBeBetween(min_value=1, notes="there is something to search"),
+        *_key("photo_id"),
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="sha256", regex=SHA256, notes="a content hash names the image"
+        ),
+        _one_of("kind", get_args(PhotoKind), "a photo is the seller's or a buyer's"),
+        _one_of("split", get_args(Split), "every photo has a split"),
+        _one_of("is_card_known", [True], "the photo's card is in cards.parquet"),
+        _one_of("splits_of_image", [1], "no image is in training and among the queries"),
+        _one_of("is_seen_true", [True], "is_card_seen says whether its group has training photos"),
+    ]
+
+
+def pairs_suite() -> list[Any]:
+    gxe = _gxe()
+
+    return [
+        *_key("pair_id"),
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="pair_id", regex=PAIR_ID, notes="a pair is named by its content hashes"
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="cosine", min_value=-1, max_value=1, notes="a cosine is in [-1, 1]"
+        ),
+        gxe.ExpectColumnValuesToNotBeNull(column="cosine", notes="every pair was measured"),
+        _one_of("kind", ("same_card", "look_alike"), "a pair is of one card or of look-alikes"),
+        _one_of("is_photo_a_known", [True], "photo_a is in photos.parquet, with these bytes"),
+        _one_of("is_photo_b_known", [True], "photo_b is in photos.parquet, with these bytes"),
+        _one_of("is_same_photo", [False], "a photo is not compared with itself"),
+        _one_of("crosses_splits", [False], "both photos are of one split, or answers leak"),
+        _one_of("is_kind_true", [True], "same_card: one card; look_alike: two product groups"),
+    ]
+
+
+def labels_suite() -> list[Any]:
+    gxe = _gxe()
+
+    return [
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="pair_id", regex=PAIR_ID, notes="a pair is named by its content hashes"
+        ),
+        gxe.ExpectCompoundColumnsToBeUnique(
+            column_list=["pair_id", "project"], notes="a project answers a pair once"
+        ),
+        _one_of("answer", get_args(Answer), "an answer is same, different or unclear"),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="probability_same", min_value=0, max_value=1, notes="a share is in [0, 1]"
+        ),
+        gxe.ExpectColumnValuesToBeBetween(column="votes", min_value=1, notes="someone answered"),
+        _one_of("is_same_photo", [False], "a photo is not compared with itself"),
+    ]
+
+
+def _gxe() -> Any:
+    """The expectations; untyped, for the package does not export them as mypy wants."""
+    from great_expectations import expectations
+
+    return expectations
+
+
+def _key(column: str) -> list[Any]:
+    gxe = _gxe()
+
+    return [
+        gxe.ExpectColumnValuesToNotBeNull(column=column, notes="every row has a name"),
+        gxe.ExpectColumnValuesToMatchRegex(column=column, regex=r"\S", notes="no name is blank"),
+        gxe.ExpectColumnValuesToBeUnique(column=column, notes="no row is listed twice"),
+    ]
+
+
+def _one_of(column: str, values: Any, notes: str) -> Any:
+    gxe = _gxe()
+
+    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(values), notes=notes)
+
+
+def _joined(
+    cards: "pd.DataFrame", photos: "pd.DataFrame", pairs: "pd.DataFrame"
+) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:
+    """The frames with columns that say what spans tables; lists become text."""
+    galleries = photos.loc[photos["kind"] == "gallery", "card_id"].value_counts()
+    cards = cards.assign(
+        category=cards["category"].map(" / ".join),
+        gallery_photos=cards["card_id"].map(galleries).fillna(0).astype(int),
+    )
+    group_of = cards.drop_duplicates("card_id").set_index("card_id")["group_id"]
+    group = photos["card_id"].map(group_of)
+    seen = set(group[photos["split"] == "train"])
+    photos = photos.assign(
+        is_card_known=photos["card_id"].isin(cards["card_id"]),
+        splits_of_image=photos.groupby("sha256")["split"].transform("nunique"),
+        is_seen_true=group.isin(seen) == photos["is_card_seen"],
+    )
+    listed = photos.drop_duplicates("photo_id").set_index("photo_id")
+    facts = {
+        side: listed.reindex(pairs[f"photo_{side}"])[["split", "sha256", "card_id"]]
+        for side in "ab"
+    }
+    split_a, split_b = (facts[side]["split"].to_numpy() for side in "ab")
+    one_card = pairs["card_a"] == pairs["card_b"]
+    one_group = pairs["card_a"].map(group_of) == pairs["card_b"].map(group_of)
+    is_same_card = pairs["kind"] == "same_card"
+    pairs = pairs.assign(
+        is_photo_a_known=(facts["a"]["sha256"].to_numpy() == pairs["sha256_a"])
+        & (facts["a"]["card_id"].to_numpy() == pairs["card_a"]),
+        is_photo_b_known=(facts["b"]["sha256"].to_numpy() == pairs["sha256_b"])
+        & (facts["b"]["card_id"].to_numpy() == pairs["card_b"]),
+        is_same_photo=(pairs["photo_a"] == pairs["photo_b"])
+        | (pairs["sha256_a"] == pairs["sha256_b"]),
+        crosses_splits=split_a != split_b,
+        is_kind_true=(is_same_card & one_card) | (~is_same_card & ~one_group),
+    )
+    return cards, photos, pairs
+
+
+def _check(tables: list[_Table], *, docs: Path | None) -> ValidationReport:
+    context = new_context()
+    findings: dict[str, list[Finding]] = {
+        table.name: check_frame(context, table.name, table.frame, table.suite(), key=table.key)
+        for table in tables
+    }
+    if docs is not None:
+        write_pages(context, docs, findings)
+    failed = [
+        (table, finding)
+        for table in tables
+        for finding in findings[table.name]
+        if not finding.is_met
+    ]
+    if failed:
+        raise BadData(_message(failed, docs))
+    report = ValidationReport(
+        rows={table.name: len(table.frame) for table in tables},
+        expectations={name: len(found) for name, found in findings.items()},
+    )
+    log.info("all %d expectations hold", sum(report.expectations.values()))
+    return report
+
+
+def _message(failed: list[tuple[_Table, Finding]], docs: Path | None) -> str:
+    told = [f"{table.path}: {finding.as_text(table.key)}" for table, finding in failed]
+    more = f"; and {len(told) - FAILURES_TOLD} more" if len(told) > FAILURES_TOLD else ""
+    see = f" See {docs / 'summary.html'}." if docs else ""
+    return (
+        f"{'; '.join(told[:FAILURES_TOLD])}{more}.{see} "
+        "Mend the source and pull again; if the table is old, delete it and run its stage."
+    )

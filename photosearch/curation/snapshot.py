@@ -1,0 +1,298 @@
+"""Turns the raw snapshot into clean tables: rules in order, and a photo left out keeps its reason.
+
+    data/catalog/{cards,photos,reviews,rejected}.parquet, data/images/
+        too_small -> exact_duplicate, shared_by_cards -> unreadable, near_duplicate
+        -> card_without_photos -> not_a_product -> outlier
+    build/curated/{cards,photos}.parquet, vectors.npy; build/rejected.parquet
+
+Cheap rules come first, so that the tower sees as few photos as possible.
+"""
+
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+
+from photosearch.catalog import images
+from photosearch.catalog.schemas import Card, CuratedPhoto, Photo, Rejected, Review, Split
+from photosearch.catalog.tables import read_rows, write_table
+from photosearch.curation import noise
+from photosearch.curation.duplicates import look_hash, same_bytes, same_look
+from photosearch.curation.splits import assign_splits, given_splits
+from photosearch.embedding.embedder import Vectors
+from photosearch.embedding.tower import Tower
+from photosearch.errors import BadData, BadPhoto, EmptySource, HomeNotReady
+from photosearch.home import Home
+from photosearch.progress import track
+from photosearch.settings import CurationParams
+
+VECTORS_NAME = "vectors.npy"
+"""In the curated folder: tower vectors, (n_photos, dim) float32, rows as in photos.parquet."""
+
+BATCH = 64
+HASH_DRAFT_PX = 128
+"""Photos may shrink to this side while decoding; hashes move by 2 bits at most."""
+
+Rule = Callable[[list[Photo]], list[Rejected]]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CurationReport:
+    cards: int
+    cards_dropped: int
+    cards_never_seen: int
+    """Cards of product groups without a photo in training."""
+    photos: int
+    photos_by_split: dict[str, int]
+    rejected: dict[str, int]
+    """Photos left out, by reason; those that the pull could not take are included."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    cards: dict[str, Card]
+    group_of: dict[str, str]
+    photos: list[Photo]
+    """The most wanted first."""
+    given: dict[str, Split]
+    rejected: list[Rejected]
+
+
+def curate(home: Home, tower: Tower, *, params: CurationParams) -> CurationReport:
+    """Reads the raw snapshot and writes the curated tables; the same input gives the same bytes.
+
+    Raises:
+        BadData: A card or a photo is listed twice.
+        BadTable: A catalog table is missing or has other columns.
+        EmptySource: No card keeps a gallery photo.
+        HomeNotReady: An image of the snapshot is gone.
+    """
+    raw = _read(home.catalog)
+    kept, left_out = _sift(
+        raw.photos,
+        lambda photos: _of_unknown_cards(photos, raw.cards),
+        lambda photos: _too_small(photos, params.min_side_px),
+        lambda photos: same_bytes(photos, raw.group_of),
+        lambda photos: _alike(photos, home.images, raw.group_of, params.near_duplicate_bits),
+        _of_cards_without_gallery,
+    )
+    if not kept:
+        raise EmptySource(
+            f"No card keeps a gallery photo; left out: {_counts(raw.rejected + left_out)}. "
+            "Pull a source with readable card pictures, or lower `curation` in params.yaml."
+        )
+    vectors = _embed(kept, home.images, tower)
+    kept, doubtful = _sift(
+        kept,
+        lambda photos: _not_products(
+            photos, vectors, tower, raw.cards, params.not_a_product_margin
+        ),
+        lambda photos: _outliers(photos, vectors, params.outlier_cosine_min),
+    )
+    photos = assign_splits(
+        sorted(kept, key=lambda photo: photo.photo_id),
+        raw.group_of,
+        given=raw.given,
+        test_card_share=params.test_card_share,
+        test_photo_share=params.test_photo_share,
+    )
+    rejected = raw.rejected + left_out + doubtful
+    _write(home, raw, photos, _rows(photos, vectors), rejected)
+    return _report(raw, photos, rejected)
+
+
+def _read(catalog: Path) -> _Raw:
+    cards = read_rows(catalog / "cards.parquet", Card)
+    photos = read_rows(catalog / "photos.parquet", Photo)
+    _check_unique(catalog / "cards.parquet", [card.card_id for card in cards])
+    _check_unique(catalog / "photos.parquet", [photo.photo_id for photo in photos])
+    given = given_splits(photos, read_rows(catalog / "reviews.parquet", Review))
+    return _Raw(
+        {card.card_id: card for card in cards},
+        {card.card_id: card.group_id for card in cards},
+        sorted(photos, key=lambda photo: _wanted(photo, given.get(photo.photo_id))),
+        given,
+        read_rows(catalog / "rejected.parquet", Rejected),
+    )
+
+
+def _wanted(photo: Photo, split: Split | None) -> tuple[bool, bool, str]:
+    """Sorts gallery pictures first, then queries that the source chose, then the rest.
+
+    Of a query and its near duplicate in training the query stays: a benchmark keeps its questions,
+    and the model does not see the answers.
+    """
+    return photo.kind != "gallery", split not in {"val", "test"}, photo.photo_id
+
+
+def _check_unique(path: Path, ids: Sequence[str]) -> None:
+    repeated = sorted(name for name, times in Counter(ids).items() if times > 1)
+    if repeated:
+        raise BadData(
+            f"{path} lists {len(repeated)} ids more than once: {', '.join(repeated[:5])}. "
+            "Mend the source and pull again."
+        )
+
+
+def _sift(photos: Sequence[Photo], *rules: Rule) -> tuple[list[Photo], list[Rejected]]:
+    """Applies rules in order; each sees what the one before it left."""
+    kept, rejected = list(photos), list[Rejected]()
+    for rule in rules:
+        found = rule(kept)
+        gone = {row.photo_id for row in found}
+        kept = [photo for photo in kept if photo.photo_id not in gone]
+        rejected += found
+    return kept, rejected
+
+
+def _of_unknown_cards(photos: Sequence[Photo], cards: dict[str, Card]) -> list[Rejected]:
+    return [
+        Rejected(photo.photo_id, photo.card_id, "unknown_card", None)
+        for photo in photos
+        if photo.card_id not in cards
+    ]
+
+
+def _too_small(photos: Sequence[Photo], min_side_px: int) -> list[Rejected]:
+    return [
+        Rejected(photo.photo_id, photo.card_id, "too_small", float(min(photo.width, photo.height)))
+        for photo in photos
+        if min(photo.width, photo.height) < min_side_px
+    ]
+
+
+def _alike(
+    photos: Sequence[Photo], images_dir: Path, group_of: dict[str, str], max_bits: int
+) -> list[Rejected]:
+    """Hashes every photo; those that do not open and those that repeat a look go."""
+    unreadable: list[Rejected] = []
+    hashes: dict[str, int] = {}
+    for photo in track(photos, "hashing photos", len(photos)):
+        path = images.path_of(images_dir, photo.sha256)
+        if not path.exists():  # a broken home, not a bad photo: rejecting would lose it silently
+            raise HomeNotReady(
+                f"{path} of photo {photo.photo_id} is gone. Run `dvc checkout`, or pull again."
+            )
+        try:
+            image = images.load(images_dir, photo.sha256, draft_px=HASH_DRAFT_PX)
+        except BadPhoto:
+            unreadable.append(Rejected(photo.photo_id, photo.card_id, "unreadable", None))
+        else:
+            hashes[photo.photo_id] = look_hash(image)
+    readable = [photo for photo in photos if photo.photo_id in hashes]
+    return unreadable + same_look(readable, group_of, hashes=hashes, max_bits=max_bits)
+
+
+def _of_cards_without_gallery(photos: Sequence[Photo]) -> list[Rejected]:
+    """Runs before the rules of the tower, which never take the last gallery photo of a card."""
+    with_gallery = {photo.card_id for photo in photos if photo.kind == "gallery"}
+    return [
+        Rejected(photo.photo_id, photo.card_id, "card_without_photos", None)
+        for photo in photos
+        if photo.card_id not in with_gallery
+    ]
+
+
+def _embed(photos: Sequence[Photo], images_dir: Path, tower: Tower) -> dict[str, Vectors]:
+    """Unit vectors (dim,) by photo_id."""
+    vectors: dict[str, Vectors] = {}
+    batches = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
+    for batch in track(batches, f"embedding photos, batches of {BATCH}", len(batches)):
+        opened = [images.load(images_dir, photo.sha256, draft_px=tower.image_px) for photo in batch]
+        made = tower.embed_photos(opened).astype(np.float32)
+        vectors |= {photo.photo_id: made[row] for row, photo in enumerate(batch)}
+    return vectors
+
+
+def _embed_texts(texts: Sequence[str], tower: Tower) -> Vectors:
+    parts = [
+        tower.embed_texts(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)
+    ]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _not_products(
+    photos: Sequence[Photo],
+    vectors: dict[str, Vectors],
+    tower: Tower,
+    cards: dict[str, Card],
+    max_margin: float,
+) -> list[Rejected]:
+    card_ids = sorted({photo.card_id for photo in photos})
+    row_of = {card_id: row for row, card_id in enumerate(card_ids)}
+    titles = _embed_texts([cards[card_id].title for card_id in card_ids], tower)
+    margins = noise.not_a_product_margins(
+        _rows(photos, vectors),
+        titles[[row_of[photo.card_id] for photo in photos]],
+        product_texts=_embed_texts(noise.PRODUCT_TEXTS, tower),
+        other_texts=_embed_texts(noise.NOT_A_PRODUCT_TEXTS, tower),
+    )
+    return noise.not_products(photos, margins, max_margin=max_margin)
+
+
+def _outliers(
+    photos: Sequence[Photo], vectors: dict[str, Vectors], cosine_min: float
+) -> list[Rejected]:
+    card_ids = [photo.card_id for photo in photos]
+    cosines = noise.outlier_cosines(_rows(photos, vectors), card_ids)
+    return noise.outliers(photos, cosines, cosine_min=cosine_min)
+
+
+def _rows(photos: Sequence[Photo] | Sequence[CuratedPhoto], vectors: dict[str, Vectors]) -> Vectors:
+    """(n_photos, dim)."""
+    return np.stack([vectors[photo.photo_id] for photo in photos])
+
+
+def _write(
+    home: Home,
+    raw: _Raw,
+    photos: Sequence[CuratedPhoto],
+    vectors: Vectors,
+    rejected: Sequence[Rejected],
+) -> None:
+    """Writes everything under temporary names first, so that a killed run leaves the old tables."""
+    card_ids = sorted({photo.card_id for photo in photos})
+    partial = home.build / f".curated.{os.getpid()}"
+    try:
+        write_table(partial / "cards.parquet", Card, [raw.cards[card_id] for card_id in card_ids])
+        write_table(partial / "photos.parquet", CuratedPhoto, photos)
+        np.save(partial / VECTORS_NAME, vectors)
+        by_id = sorted(rejected, key=attrgetter("card_id", "photo_id", "reason"))
+        write_table(partial / "rejected.parquet", Rejected, by_id)
+        home.curated.mkdir(parents=True, exist_ok=True)
+        for name in ("cards.parquet", "photos.parquet", VECTORS_NAME):
+            (partial / name).replace(home.curated / name)
+        (partial / "rejected.parquet").replace(home.rejected)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _report(
+    raw: _Raw, photos: Sequence[CuratedPhoto], rejected: Sequence[Rejected]
+) -> CurationReport:
+    card_ids = {photo.card_id for photo in photos}
+    log.info("curated %d photos of %d cards", len(photos), len(card_ids))
+    return CurationReport(
+        cards=len(card_ids),
+        cards_dropped=len(raw.cards) - len(card_ids),
+        cards_never_seen=len({photo.card_id for photo in photos if not photo.is_card_seen}),
+        photos=len(photos),
+        photos_by_split=_tally(photo.split for photo in photos),
+        rejected=_counts(rejected),
+    )
+
+
+def _counts(rejected: Iterable[Rejected]) -> dict[str, int]:
+    return _tally(row.reason for row in rejected)
+
+
+def _tally(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))

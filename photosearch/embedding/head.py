@@ -1,0 +1,106 @@
+"""The attention head, patch tokens in, one vector out; and mean pooling, which it must beat."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from photosearch.embedding.model import HeadShape
+
+
+class MeanPooling(nn.Module):
+    """Averages the tokens and keeps the first `out` numbers: the baseline, nothing to train."""
+
+    def __init__(self, shape: HeadShape) -> None:
+        super().__init__()
+        self.out = min(shape.out, shape.tower_width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T, D) -> (B, out), not normalised."""
+        return tokens.mean(dim=1)[:, : self.out]
+
+
+class TokenReducer(nn.Module):
+    """Self-attention that lowers both the number of tokens and their width.
+
+    Each of the new tokens asks with the average of a stretch of the old ones and looks at all of
+    them.
+
+    Source: Li et al. 2022, "MViTv2", section 3 (pooled queries); the "Self-Attention Token Reducer"
+    of Wildberries' search by photo.
+    """
+
+    def __init__(self, shape: HeadShape, dropout: float) -> None:
+        super().__init__()
+        self.tokens, self.heads, self.dropout = shape.tokens, shape.heads, dropout
+        self.norm_in = nn.LayerNorm(shape.tower_width)
+        self.narrow = nn.Linear(shape.tower_width, shape.width)
+        self.query_key_value = nn.Linear(shape.width, 3 * shape.width)
+        self.project = nn.Linear(shape.width, shape.width)
+        self.norm_out = nn.LayerNorm(shape.width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T, D) -> (B, tokens, width)."""
+        narrow = self.narrow(self.norm_in(tokens))
+        query, key, value = self.query_key_value(narrow).chunk(3, dim=-1)
+        attended = attend(
+            self._pooled(query), key, value, heads=self.heads, dropout=self._dropout()
+        )
+        reduced: Tensor = self.norm_out(self._pooled(narrow) + self.project(attended))
+        return reduced
+
+    def _pooled(self, tokens: Tensor) -> Tensor:
+        return F.adaptive_avg_pool1d(tokens.transpose(1, 2), self.tokens).transpose(1, 2)
+
+    def _dropout(self) -> float:
+        return self.dropout if self.training else 0.0
+
+
+class AttentionHead(nn.Module):
+    """Token reducer, attention pooling by one query, and a skip from the mean token.
+
+    The last layer of the attention path starts at zero and the skip at the identity, so an
+    untrained head IS mean pooling: training starts at its quality instead of at chance.
+    """
+
+    def __init__(self, shape: HeadShape, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.reducer = TokenReducer(shape, dropout)
+        self.query = nn.Parameter(torch.randn(1, 1, shape.width) * shape.width**-0.5)
+        self.key_value = nn.Linear(shape.width, 2 * shape.width)
+        self.norm = nn.LayerNorm(shape.width)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(shape.width, shape.out, bias=False)
+        self.skip = nn.Linear(shape.tower_width, shape.out, bias=False)
+        nn.init.zeros_(self.out.weight)
+        nn.init.eye_(self.skip.weight)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T, D) -> (B, out), not normalised."""
+        reduced = self.reducer(tokens)
+        key, value = self.key_value(reduced).chunk(2, dim=-1)
+        query = self.query.expand(len(tokens), -1, -1)
+        pooled = attend(query, key, value, heads=self.heads)[:, 0]
+        mean = tokens.mean(dim=1)
+        joined: Tensor = self.out(self.dropout(self.norm(pooled))) + self.skip(mean)
+        return joined
+
+
+def build_head(shape: HeadShape, *, dropout: float = 0.0) -> nn.Module:
+    """Makes the head of this shape, untrained."""
+    match shape.kind:
+        case "mean":
+            return MeanPooling(shape)
+        case "attention":
+            return AttentionHead(shape, dropout)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, *, heads: int, dropout: float = 0.0
+) -> Tensor:
+    """Multi-head attention: (B, Q, W), (B, T, W), (B, T, W) -> (B, Q, W)."""
+    query, key, value = (
+        part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in (query, key, value)
+    )
+    joined = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+    return joined.transpose(1, 2).flatten(2)

@@ -1,0 +1,214 @@
+"""A Qdrant server or cluster: one collection an index, behind an alias that is switched at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from photosearch.errors import ForeignIndex, IndexUnavailable
+from photosearch.index import qdrant_points as points
+from photosearch.index.qdrant_connection import QdrantConnection
+from photosearch.index.vector_index import Hit, Vectors, check_query, check_rows
+
+if TYPE_CHECKING:
+    from qdrant_client.models import Batch, PointIdsList
+
+REQUEST_BATCH = 256
+"""Photos a request: 512 numbers as JSON text are some 5 KB, and a server takes 32 MB."""
+OPTIMIZE_TIMEOUT_S = 3600.0
+OPTIMIZE_POLL_S = 0.5
+
+
+class QdrantServerIndex:
+    """Photos in a collection; vectors are kept in fp16, which moves a cosine by some 0.0001.
+
+    It owns the connection: `close` closes it. Made by `create` or `open`.
+    """
+
+    def __init__(self, connection: QdrantConnection, name: str, *, dim: int, model_id: str) -> None:
+        self.dim = dim
+        self.model_id = model_id
+        self._connection = connection
+        self._name = name
+
+    @classmethod
+    def create(
+        cls, connection: QdrantConnection, name: str, *, dim: int, model_id: str
+    ) -> QdrantServerIndex:
+        """Makes an empty collection `name`.
+
+        Raises:
+            IndexUnavailable: There is such a collection, or the server does not answer.
+        """
+        from qdrant_client import models
+
+        if connection.ask(lambda client: client.collection_exists(name)):
+            raise IndexUnavailable(
+                f"Qdrant at {connection.address} has a collection {name!r} already. Take another "
+                "name, or delete that one."
+            )
+        connection.ask(lambda client: client.create_collection(name, **_collection(dim, model_id)))
+        keyword = models.PayloadSchemaType.KEYWORD
+        connection.ask(lambda client: client.create_payload_index(name, "card_id", keyword))
+        return cls(connection, name, dim=dim, model_id=model_id)
+
+    @classmethod
+    def open(cls, connection: QdrantConnection, name: str, *, model_id: str) -> QdrantServerIndex:
+        """Opens the collection `name`, or the one behind the alias `name`.
+
+        Raises:
+            IndexUnavailable: There is none, we did not make it, or the server does not answer.
+            ForeignIndex: A model other than `model_id` made it.
+        """
+        if not connection.ask(lambda client: client.collection_exists(name)):
+            raise IndexUnavailable(
+                f"Qdrant at {connection.address} has no collection {name!r}. Build it with "
+                "`photosearch index`."
+            )
+        config = connection.ask(lambda client: client.get_collection(name)).config
+        made_by, vectors = (config.metadata or {}).get("model_id"), config.params.vectors
+        size = getattr(vectors, "size", None)  # a collection with several vectors has no size
+        if made_by is None or size is None:
+            raise IndexUnavailable(
+                f"Collection {name!r} at {connection.address} does not say which model made it: "
+                "it is not ours, or the server is older than 1.16. Name another, or rebuild it "
+                "with `photosearch index`."
+            )
+        if made_by != model_id:
+            raise ForeignIndex(made_by, model_id)
+        return cls(connection, name, dim=size, model_id=model_id)
+
+    def add(self, photo_ids: Sequence[str], card_ids: Sequence[str], vectors: Vectors) -> None:
+        from qdrant_client import models
+
+        check_rows(self._name, self.dim, photo_ids, card_ids, vectors)
+        for start in range(0, len(photo_ids), REQUEST_BATCH):
+            part = slice(start, start + REQUEST_BATCH)
+            batch = models.Batch(
+                ids=list(map(points.point_id, photo_ids[part])),
+                payloads=list(map(points.payload, photo_ids[part], card_ids[part])),
+                vectors=vectors[part].tolist(),
+            )
+            self._upsert(batch)
+
+    def remove(self, photo_ids: Sequence[str]) -> None:
+        from qdrant_client import models
+
+        waiting = map(points.point_id, photo_ids)
+        while batch := list(islice(waiting, REQUEST_BATCH)):
+            self._delete(models.PointIdsList(points=list(batch)))
+
+    def nearest(self, vector: Vectors, *, limit: int) -> list[Hit]:
+        check_query(self._name, self.dim, vector)
+        if limit <= 0:
+            return []  # the server refuses such a question
+        wanted: dict[str, Any] = {
+            "query": vector.tolist(),
+            "limit": limit,
+            "with_payload": True,
+            "search_params": _search_params(),
+        }
+        answer = self._connection.ask(lambda client: client.query_points(self._name, **wanted))
+        return points.as_hits(answer.points)
+
+    def count(self) -> int:
+        return self._connection.ask(lambda client: client.count(self._name, exact=True)).count
+
+    def scroll(self, batch: int = 1000) -> Iterator[tuple[list[str], list[str], Vectors]]:
+        wanted: dict[str, Any] = {"limit": batch, "with_payload": True, "with_vectors": True}
+        while True:
+            records, offset = self._connection.ask(
+                lambda client: client.scroll(self._name, **wanted)
+            )
+            found = [record.payload or {} for record in records]
+            if records:
+                yield (
+                    [payload["photo_id"] for payload in found],
+                    [payload["card_id"] for payload in found],
+                    np.array([record.vector for record in records], np.float32),
+                )
+            if offset is None:
+                return
+            wanted["offset"] = offset
+
+    def optimize(self) -> None:
+        """Waits until the server has built graph and codes, as it does by itself.
+
+        Raises:
+            IndexUnavailable: It reports an error, or is not ready within an hour.
+        """
+        from qdrant_client import models
+
+        until = time.monotonic() + OPTIMIZE_TIMEOUT_S
+        while True:
+            status = self._connection.ask(lambda client: client.get_collection(self._name)).status
+            if status in {models.CollectionStatus.GREEN, models.CollectionStatus.GREY}:
+                return  # grey: ready, with work that starts at the next write
+            if status == models.CollectionStatus.RED or time.monotonic() > until:
+                raise IndexUnavailable(
+                    f"Collection {self._name!r} at {self._connection.address} is {status.value}, "
+                    f"not ready (waited at most {OPTIMIZE_TIMEOUT_S:.0f} s). Look at the "
+                    "server's log."
+                )
+            time.sleep(OPTIMIZE_POLL_S)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _upsert(self, batch: Batch) -> None:
+        self._connection.ask(lambda client: client.upsert(self._name, batch, wait=True))
+
+    def _delete(self, gone: PointIdsList) -> None:
+        self._connection.ask(lambda client: client.delete(self._name, gone, wait=True))
+
+
+def switch_alias(connection: QdrantConnection, alias: str, name: str) -> None:
+    """Points `alias` at collection `name`; whoever searches by alias gets one or the other.
+
+    Raises:
+        IndexUnavailable: There is no such collection, or the server does not answer.
+    """
+    from qdrant_client import models
+
+    if not connection.ask(lambda client: client.collection_exists(name)):
+        raise IndexUnavailable(
+            f"Qdrant at {connection.address} has no collection {name!r}, so alias {alias!r} stays "
+            "where it is. Build it with `photosearch index`."
+        )
+    known = {one.alias_name for one in connection.ask(lambda client: client.get_aliases()).aliases}
+    create = models.CreateAlias(collection_name=name, alias_name=alias)
+    steps: list[Any] = [models.CreateAliasOperation(create_alias=create)]
+    if alias in known:
+        delete = models.DeleteAlias(alias_name=alias)
+        steps.insert(0, models.DeleteAliasOperation(delete_alias=delete))
+    connection.ask(lambda client: client.update_collection_aliases(steps))
+
+
+def _collection(dim: int, model_id: str) -> dict[str, Any]:
+    from qdrant_client import models
+
+    return {
+        "vectors_config": models.VectorParams(
+            size=dim, distance=models.Distance.COSINE, datatype=models.Datatype.FLOAT16
+        ),
+        "hnsw_config": models.HnswConfigDiff(
+            m=points.HNSW_M, ef_construct=points.HNSW_EF_CONSTRUCT
+        ),
+        "quantization_config": models.ScalarQuantization(
+            scalar=models.ScalarQuantizationConfig(
+                type=models.ScalarType.INT8, quantile=0.99, always_ram=True
+            )
+        ),
+        "metadata": {"model_id": model_id},
+    }
+
+
+def _search_params() -> Any:
+    from qdrant_client import models
+
+    candidates = models.QuantizationSearchParams(rescore=True, oversampling=points.OVERSAMPLING)
+    return models.SearchParams(hnsw_ef=points.HNSW_EF, quantization=candidates)

@@ -1,0 +1,52 @@
+"""Candidates in, the same cards with title, price and picture out; knows nothing of vectors."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from photosearch.catalog.schemas import Card
+from photosearch.catalog.tables import read_rows, read_table
+from photosearch.search.schemas import Candidate, CardFacts, FoundCard
+from photosearch.search.thumbnails import Thumbnail
+
+log = logging.getLogger(__name__)
+
+
+class CardFactsTable:
+    """Facts of a release's cards in memory, as columns: rows are made only for what was found."""
+
+    def __init__(self, cards: Path, thumbnails: Path) -> None:
+        """Reads cards.parquet and thumbnails.parquet; raises BadTable if either is not whole."""
+        self._cards = read_table(cards, Card)
+        self._row_of = {
+            card_id: row for row, card_id in enumerate(self._cards["card_id"].to_pylist())
+        }
+        self._thumbnail_of = {
+            thumbnail.card_id: thumbnail.sha256 for thumbnail in read_rows(thumbnails, Thumbnail)
+        }
+
+    def enrich(self, candidates: Sequence[Candidate]) -> list[FoundCard]:
+        """Adds facts, in the same order; a card that the table does not know is left out."""
+        known = [candidate for candidate in candidates if candidate.card_id in self._row_of]
+        if len(known) < len(candidates):
+            missing = [
+                candidate.card_id
+                for candidate in candidates
+                if candidate.card_id not in self._row_of
+            ]
+            log.warning("%d found cards have no facts, first %s", len(missing), missing[0])
+        if not known:
+            return []  # Arrow cannot take an untyped empty list of rows
+        rows = self._cards.take([self._row_of[candidate.card_id] for candidate in known])
+        return [
+            FoundCard(self._facts(row), candidate.photo_id, candidate.cosine)
+            for row, candidate in zip(rows.to_pylist(), known, strict=True)
+        ]
+
+    def _facts(self, row: dict[str, Any]) -> CardFacts:
+        sha256 = self._thumbnail_of.get(row["card_id"])
+        shown = {name: row[name] for name in CardFacts.model_fields if name in row}
+        return CardFacts(
+            **shown, thumbnail=None if sha256 is None else f"/v1/thumbnails/{sha256}.jpg"
+        )

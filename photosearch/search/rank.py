@@ -1,0 +1,20 @@
+"""Puts found cards in order; knows nothing of how they were found."""
+
+from collections.abc import Sequence
+
+from photosearch.search.schemas import FoundCard, RankedCard
+
+
+def rank_by_cosine(found: Sequence[FoundCard], limit: int) -> list[RankedCard]:
+    """The `limit` cards whose best photo is nearest, best first; equal cosines by card_id."""
+    ordered = sorted(found, key=lambda card: (-card.cosine, card.facts.card_id))
+    return [
+        RankedCard(
+            card=card.facts,
+            rank=rank,
+            score=card.cosine,
+            cosine=card.cosine,
+            matched_photo_id=card.photo_id,
+        )
+        for rank, card in enumerate(ordered[:limit], start=1)
+    ]

@@ -1,0 +1,306 @@
+"""The API over real HTTP: the answers, and every way in which a request can be wrong."""
+
+import dataclasses
+import http.client
+import io
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from small_shop import ColourEmbedder, SmallShop, colour, jpeg, open_shop, painted, served
+
+from bentos.encoder_client import Encoded, RemoteEmbedder
+from bentos.served import served_release
+from photosearch.embedding.preprocess import Preprocessing
+from photosearch.errors import EncoderUnavailable, ForeignIndex, HomeNotReady, IndexUnavailable
+from photosearch.release import switch_live
+from photosearch.search.schemas import SearchResponse
+from photosearch.settings import Services
+
+RED = jpeg(painted((205, 40, 45)))
+PREPROCESSING = Preprocessing(image_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
+    return open_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="module")
+def api(shop: SmallShop) -> Iterator[httpx.Client]:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
+        yield client
+
+
+def search(api: httpx.Client, photo: bytes = RED, **parts: str) -> httpx.Response:
+    return api.post("/v1/search", files={"photo": ("red.jpg", photo)}, data=parts)
+
+
+def assert_problem(response: httpx.Response, status: int, *words: str) -> None:
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert (response.status_code, problem["status"]) == (status, status)
+    assert set(problem) == {"type", "title", "status", "detail"}
+    for word in words:
+        assert word in problem["detail"]
+
+
+def test_a_photo_gets_ranked_cards_ids_and_times(api: httpx.Client):
+    response = search(api, limit="3")
+    answer = SearchResponse.model_validate(response.json())
+    assert response.status_code == 200
+    assert [card.rank for card in answer.cards] == [1, 2, 3]
+    assert answer.cards[0].card.card_id == "red"
+    assert answer.release.model_id == "colours"
+    assert (answer.width, answer.height, answer.length) == (400, 300, 64)
+
+
+@pytest.mark.parametrize("box", ["280,20,390,280", "[280, 20, 390, 280]", "280.0,20.5,390,280"])
+def test_a_box_may_be_json_or_four_numbers(api: httpx.Client, box: str):
+    photo = jpeg(painted(colour("red"), colour("red"), colour("blue")))
+    assert search(api, photo).json()["cards"][0]["card"]["card_id"] == "red"
+    assert search(api, photo, box=box).json()["cards"][0]["card"]["card_id"] == "blue"
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"box": "300,200,500,280"}, "not inside the photo of 400 x 300 pixels"),
+        ({"box": "10,10,12,12"}, "at least 8 pixels"),
+        ({"box": "nan,0,100,100"}, "not inside the photo"),
+        ({"box": "1,2,3"}, "'1,2,3' is not four numbers"),
+        ({"box": '{"left": 1}'}, "is not four numbers"),
+        ({"limit": "0"}, "Limit 0 is not between 1 and 100"),
+        ({"limit": "101"}, "Limit 101 is not between 1 and 100"),
+        ({"limit": "many"}, "'limit' is 'many'. Give a whole number"),
+        ({"limit": "9" * 500}, "Give a whole number"),
+        ({"length": "16"}, "Vector length 16 is not one of 64"),
+        ({"length": "long"}, "'length' is 'long'. Give a whole number"),
+        ({"lenght": "64"}, "Part 'lenght' is unknown. Send photo, box, limit, length"),
+    ],
+)
+def test_an_impossible_wish_is_400_and_says_why(
+    api: httpx.Client, parts: dict[str, str], words: str
+):
+    assert_problem(search(api, **parts), 400, words)
+
+
+def test_a_text_file_named_jpg_is_422(api: httpx.Client):
+    assert_problem(search(api, b"dear diary"), 422, "'red.jpg' is not a JPEG, PNG or WebP image")
+
+
+def test_a_damaged_photo_is_422(api: httpx.Client):
+    assert_problem(search(api, RED[:900]), 422, "not a readable photo", "Send a whole JPEG")
+
+
+def test_a_photo_of_too_many_pixels_is_413(api: httpx.Client):
+    content = io.BytesIO()
+    Image.new("1", (10_000, 6_000)).save(content, "PNG")
+    assert_problem(search(api, content.getvalue()), 413, "more than 50 megapixels")
+
+
+def test_a_photo_of_too_many_bytes_is_413(api: httpx.Client):
+    assert_problem(search(api, bytes(10_000_001)), 413, "10,000,001 bytes, more than 10,000,000")
+
+
+def test_a_body_that_says_it_is_huge_is_refused_before_it_is_sent(api: httpx.Client):
+    connection = http.client.HTTPConnection(urlsplit(str(api.base_url)).netloc, timeout=10)
+    connection.putrequest("POST", "/v1/search")
+    connection.putheader("Content-Type", "multipart/form-data; boundary=b")
+    connection.putheader("Content-Length", "900000000")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, json.load(answer)["status"]) == (413, 413)
+    connection.close()
+
+
+def test_a_chunked_body_is_counted_as_it_arrives(api: httpx.Client):
+    def chunks() -> Iterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n'
+        for _ in range(15):
+            yield bytes(1_000_000)
+        yield b"\r\n--b--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    response = api.post("/v1/search", content=chunks(), headers=headers)
+    assert_problem(response, 413, "The body has more than 10,020,000 bytes")
+
+
+def test_an_address_in_place_of_a_photo_is_refused_and_never_fetched(api: httpx.Client):
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        address = f"http://127.0.0.1:{trap.getsockname()[1]}/photo.jpg"
+        response = api.post("/v1/search", files={"photo": (None, address)})
+        assert_problem(response, 400, "Part 'photo' must be a file", "addresses are never followed")
+        trap.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            trap.accept()
+
+
+def test_a_form_without_a_photo_is_400(api: httpx.Client):
+    response = api.post("/v1/search", files={"limit": (None, "3")})
+    assert_problem(response, 400, "Part 'photo' is missing. Send -F photo=@FILE")
+
+
+def test_a_part_given_twice_is_400(api: httpx.Client):
+    parts = [("photo", ("a.jpg", RED)), ("limit", (None, "1")), ("limit", (None, "2"))]
+    assert_problem(api.post("/v1/search", files=parts), 400, "Part 'limit' is there twice")
+    parts = [("photo", ("a.jpg", RED)), ("photo", ("b.jpg", RED))]
+    assert_problem(api.post("/v1/search", files=parts), 400, "Too many files")
+
+
+def test_a_file_in_place_of_a_text_is_400(api: httpx.Client):
+    parts = {"box": ("box.txt", b"1,2,30,40")}
+    assert_problem(api.post("/v1/search", files=parts), 400, "'photo' is missing")
+    parts |= {"photo": ("a.jpg", RED)}
+    assert_problem(api.post("/v1/search", files=parts), 400, "Too many files")
+
+
+def test_a_body_that_is_no_form_is_415(api: httpx.Client):
+    response = api.post("/v1/search", json={"photo": "http://example.com/a.jpg"})
+    assert_problem(response, 415, "'application/json' is not multipart/form-data")
+    assert_problem(api.post("/v1/search"), 415, "Send -F photo=@FILE")
+
+
+def test_a_broken_form_is_400(api: httpx.Client):
+    for content_type in ("multipart/form-data", "multipart/form-data; boundary=b"):
+        headers = {"Content-Type": content_type}
+        response = api.post("/v1/search", content=b"no border here", headers=headers)
+        assert_problem(response, 400)
+
+
+def test_unknown_paths_and_methods_are_problems_too(api: httpx.Client):
+    assert_problem(api.get("/nowhere"), 404, "GET /nowhere", "POST /v1/search")
+    assert_problem(api.get("/v1/nowhere"), 404)
+    response = api.get("/v1/search")
+    assert_problem(response, 405, "GET /v1/search")
+    assert response.headers["allow"] == "POST"
+
+
+def test_the_release_says_what_is_searched(api: httpx.Client):
+    manifest = api.get("/v1/release").json()
+    assert (manifest["release"], manifest["dim"], manifest["n_cards"]) == ("r1", 64, 5)
+
+
+def test_a_thumbnail_is_served_for_ever_and_nothing_else_is(api: httpx.Client, shop: SmallShop):
+    address = search(api).json()["cards"][0]["card"]["thumbnail"]
+    picture = api.get(address)
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert "immutable" in picture.headers["cache-control"]
+    assert Image.open(io.BytesIO(picture.content)).format == "JPEG"
+    for name in ("0" * 64 + ".jpg", "..%2frelease.json", "%2e%2e%2fcards.parquet", "x"):
+        assert_problem(api.get(f"/v1/thumbnails/{name}"), 404)
+    assert (shop.release.folder / "release.json").is_file()
+
+
+def test_the_page_may_run_nothing_but_its_own_files(api: httpx.Client):
+    page = api.get("/")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert "<script>" not in page.text
+    assert " style=" not in page.text
+    for name in ("app.js", "box.js", "photo.js", "results.js", "words.js", "style.css", "icon.svg"):
+        file = api.get(f"/{name}")
+        assert file.status_code == 200
+        assert "//" not in file.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (IndexUnavailable("/srv/secret/index is held"), "The index does not answer"),
+        (ForeignIndex("one", "other"), "The index does not answer"),
+        (EncoderUnavailable("http://10.0.0.7 is away"), "The model does not answer"),
+    ],
+)
+def test_what_is_away_for_a_while_is_503_with_retry_after(
+    api: httpx.Client, shop: SmallShop, error: Exception, words: str
+):
+    response = search_that_raises(api, shop, error)
+    assert_problem(response, 503, words, "Try again in a few seconds")
+    assert response.headers["retry-after"] == "5"
+    assert str(error) not in response.text
+
+
+def test_a_fault_of_ours_is_500_and_keeps_its_secrets(api: httpx.Client, shop: SmallShop):
+    response = search_that_raises(api, shop, RuntimeError("/srv/secret"))
+    assert_problem(response, 500, "by no fault of yours")
+    assert "secret" not in response.text
+
+
+def search_that_raises(api: httpx.Client, shop: SmallShop, error: Exception) -> httpx.Response:
+    def fail(_: object) -> list[object]:
+        raise error
+
+    whole = shop.pipeline
+    shop.pipeline = dataclasses.replace(whole, candidates=fail)
+    try:
+        return search(api)
+    finally:
+        shop.pipeline = whole
+
+
+def remote(encode) -> RemoteEmbedder:
+    return RemoteEmbedder("colours", (64, 16), preprocessing=PREPROCESSING, encode=encode)
+
+
+def encode_here(pixels: np.ndarray) -> list[Encoded]:
+    vectors = ColourEmbedder().embed([Image.fromarray(photo) for photo in pixels])
+    return [Encoded(model_id="colours", vector=vector.tolist()) for vector in vectors]
+
+
+def test_a_remote_embedder_gives_what_the_encoder_gives():
+    photos = [painted(colour("red")), painted(colour("blue"), size=(50, 400))]
+    vectors = remote(encode_here).embed(photos)
+    np.testing.assert_array_equal(vectors, ColourEmbedder().embed(photos))
+    assert vectors.dtype == np.float32
+
+
+def test_pixels_sent_to_the_encoder_are_not_changed_by_its_own_resize():
+    photo = painted(colour("red"), colour("green"), colour("blue"), size=(777, 333))
+    sent = PREPROCESSING.pixels(photo)
+    np.testing.assert_array_equal(PREPROCESSING.pixels(Image.fromarray(sent)), sent)
+
+
+def test_an_encoder_that_fails_is_unavailable(caplog: pytest.LogCaptureFixture):
+    def away(_: np.ndarray) -> list[Encoded]:
+        raise ConnectionResetError("gone")
+
+    with pytest.raises(EncoderUnavailable, match="does not answer or has too much to do"):
+        remote(away).embed([painted(colour("red"))])
+    assert "ConnectionResetError: gone" in caplog.text
+
+
+def test_a_vector_of_another_model_is_refused():
+    def other(pixels: np.ndarray) -> list[Encoded]:
+        return [
+            one.model_copy(update={"model_id": "shapes"}) for one in encode_here(pixels)
+        ]  # fmt: skip
+
+    with pytest.raises(ForeignIndex, match="made by model colours, the query by shapes"):
+        remote(other).embed([painted(colour("red"))])
+
+
+def test_the_named_release_comes_before_the_packed_one_and_that_before_the_live_one(
+    tmp_path: Path,
+):
+    named, packed, home = (open_shop(tmp_path / name).release.folder for name in "abc")
+    live = tmp_path / "home" / "releases" / "r1"
+    live.parent.mkdir(parents=True)
+    home.rename(live)
+    switch_live(live.parent, "r1")
+    services = Services(release=named, home=tmp_path / "home")
+    assert served_release(services, bundled=packed).folder == named
+    services = Services(home=tmp_path / "home")
+    assert served_release(services, bundled=packed).folder == packed
+    assert served_release(services, bundled=tmp_path / "none").folder == live
+
+
+def test_without_any_release_the_service_says_how_to_get_one(tmp_path: Path):
+    with pytest.raises(HomeNotReady, match="Set PHOTOSEARCH_RELEASE to a release folder"):
+        served_release(Services(), bundled=tmp_path)

@@ -1,0 +1,159 @@
+"""What only Qdrant Edge must do: folders, locks, copies."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from photo_vectors import clustered, names
+
+from photosearch.errors import ForeignIndex, IndexUnavailable
+from photosearch.index.lifecycle import fill, verify
+from photosearch.index.qdrant_edge import QdrantEdgeIndex
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A closed index of 50 photos."""
+    index = QdrantEdgeIndex.create(tmp_path / "index", dim=16, model_id="m")
+    index.add(*names(50), clustered(50, 16))
+    index.close()
+    return tmp_path / "index"
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_edge_index_survives_reopening(folder: Path) -> None:
+    vectors = clustered(50, 16)
+    index = QdrantEdgeIndex.open(folder, model_id="m")
+    assert (index.count(), index.dim, index.model_id) == (50, 16, "m")
+    assert index.nearest(vectors[7], limit=1)[0].photo_id == "p00007"
+    index.remove(["p00007"])
+    index.close()
+    again = QdrantEdgeIndex.open(folder, model_id="m")
+    assert again.count() == 49
+    assert again.nearest(vectors[7], limit=1)[0].photo_id != "p00007"
+    again.close()
+
+
+def test_a_graph_survives_reopening_and_changes(tmp_path: Path) -> None:
+    vectors = clustered(3000, 64)
+    ids, cards = names(3000)
+    index = QdrantEdgeIndex.create(tmp_path, dim=64, model_id="m", plain_up_to_photos=500)
+    fill(index, [(ids[:2500], cards[:2500], vectors[:2500])], 2500)
+    index.close()
+    again = QdrantEdgeIndex.open(tmp_path, model_id="m")
+    again.add(ids[2500:], cards[2500:], vectors[2500:])
+    assert verify(again, n_queries=100) >= 0.98
+    again.close()
+
+
+def test_a_foreign_index_is_refused(folder: Path) -> None:
+    for opened in (QdrantEdgeIndex.open, QdrantEdgeIndex.open_copy):
+        with pytest.raises(ForeignIndex, match="made by model m, the query by another"):
+            opened(folder, model_id="another")
+    QdrantEdgeIndex.open(folder, model_id="m").close()  # the refusal let go of the folder
+
+
+def test_an_index_is_not_made_over_another(folder: Path) -> None:
+    with pytest.raises(IndexUnavailable, match=r"holds an index already\. Delete it first"):
+        QdrantEdgeIndex.create(folder, dim=16, model_id="m")
+
+
+def test_two_cannot_open_one_folder(folder: Path) -> None:
+    index = QdrantEdgeIndex.open(folder, model_id="m")
+    with pytest.raises(IndexUnavailable, match=rf"held by process {os.getpid()}: only one .*copy"):
+        QdrantEdgeIndex.open(folder, model_id="m")
+    with pytest.raises(IndexUnavailable, match=f"held by process {os.getpid()}"):
+        QdrantEdgeIndex.open_copy(folder, model_id="m")
+    index.close()
+
+
+HOLD = """
+import sys, pathlib
+from photosearch.index.qdrant_edge import QdrantEdgeIndex
+index = QdrantEdgeIndex.open(pathlib.Path(sys.argv[1]), model_id="m")
+if sys.argv[2] == "change":
+    index.remove(["p00001"])
+sys.stdout.write("open\\n")
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("doing", ["search", "change"])
+def test_a_folder_in_another_process_is_refused_until_it_ends(folder: Path, doing: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder), doing],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(IndexUnavailable, match=rf"{folder} is held by process {other.pid}"):
+            QdrantEdgeIndex.open(folder, model_id="m")
+        other.kill()
+    if doing == "search":
+        QdrantEdgeIndex.open(folder, model_id="m").close()
+    else:
+        with pytest.raises(IndexUnavailable, match=r"being written when its process ended\. Del"):
+            QdrantEdgeIndex.open(folder, model_id="m")
+
+
+def test_copies_are_searched_side_by_side_and_leave_the_folder_alone(folder: Path) -> None:
+    before = snapshot(folder)
+    first = QdrantEdgeIndex.open_copy(folder, model_id="m")
+    second = QdrantEdgeIndex.open_copy(folder, model_id="m")
+    first.remove(["p00001"])
+    assert (first.count(), second.count()) == (49, 50)
+    copy = first.folder
+    assert copy != folder
+    first.close()
+    second.close()
+    assert not copy.parent.exists()
+    assert snapshot(folder) == before
+
+
+def test_a_copy_takes_no_more_room_than_its_folder(folder: Path) -> None:
+    def n_bytes(of: Path) -> int:
+        return sum(path.stat().st_blocks * 512 for path in of.rglob("*"))
+
+    copy = QdrantEdgeIndex.open_copy(folder, model_id="m")
+    assert n_bytes(copy.folder) <= 2 * n_bytes(folder) + 500_000
+    copy.close()
+
+
+def test_a_folder_without_index_is_refused(tmp_path: Path) -> None:
+    for opened in (QdrantEdgeIndex.open, QdrantEdgeIndex.open_copy):
+        with pytest.raises(IndexUnavailable, match=r"holds no index: index\.json is missing\. Bui"):
+            opened(tmp_path / "nowhere", model_id="m")
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("damaged", "says"),
+    [
+        ("index.json", r"index\.json is damaged"),
+        ("engine/edge_config.json", "opening it failed: .*edge_config"),
+        ("engine/segments/*/segment.json", "opening it failed: .*failed to load segment"),
+        ("engine/segments/*/mutable_id_tracker.versions", "it holds .* photos of 50"),
+    ],
+)
+def test_a_broken_folder_is_refused(folder: Path, damaged: str, says: str) -> None:
+    (path,) = folder.glob(damaged)
+    path.write_bytes(b"\x07 not what it was")
+    with pytest.raises(IndexUnavailable, match=f"{says}.*rebuild it with `photosearch index`"):
+        QdrantEdgeIndex.open(folder, model_id="m")
+
+
+def test_a_closed_index_says_so_and_stays_whole(folder: Path) -> None:
+    index = QdrantEdgeIndex.open(folder, model_id="m")
+    index.close()
+    with pytest.raises(IndexUnavailable, match=r"was closed\. Open it again"):
+        index.remove(["p00001"])
+    with pytest.raises(IndexUnavailable, match="was closed"):
+        index.nearest(clustered(1, 16)[0], limit=1)
+    QdrantEdgeIndex.open(folder, model_id="m").close()

@@ -1,0 +1,259 @@
+"""From a shopper's photo to ranked cards, step by step."""
+
+import ast
+import dataclasses
+import io
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_shop import ColourEmbedder, SmallShop, colour, jpeg, open_shop, painted
+
+from photosearch.catalog.schemas import Card, CuratedPhoto
+from photosearch.catalog.tables import read_rows, write_table
+from photosearch.errors import (
+    BadBox,
+    BadLength,
+    BadTable,
+    DimensionMismatch,
+    ForeignIndex,
+    UnreadablePhoto,
+)
+from photosearch.index.vector_index import ExactIndex
+from photosearch.search.enrich import CardFactsTable
+from photosearch.search.pipeline import make_pipeline, nearest_cards
+from photosearch.search.rank import rank_by_cosine
+from photosearch.search.schemas import (
+    Candidate,
+    CardFacts,
+    FoundCard,
+    ReleaseIds,
+    SearchRequest,
+)
+from photosearch.search.thumbnails import SIDE_PX, Thumbnail, write_thumbnails
+
+IDS = ReleaseIds(release="r1", model_id="colours", index_id="i1", data_version="d1")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
+    return open_shop(tmp_path_factory.mktemp("shop"))
+
+
+def found(card_id: str, cosine: float) -> FoundCard:
+    facts = CardFacts(
+        card_id=card_id, title=card_id, title_ru=None, description=None, category=[], brand=None,
+        article=None, price=None, thumbnail=None,
+    )  # fmt: skip
+    return FoundCard(facts, f"{card_id}/gallery/0", cosine)
+
+
+def test_a_photo_finds_the_card_of_its_colour_first(shop: SmallShop):
+    answer = shop.pipeline.answer(SearchRequest(jpeg(painted(colour("green")))))
+    best = answer.cards[0]
+    assert (best.card.card_id, best.rank) == ("green", 1)
+    assert best.cosine == pytest.approx(1, abs=0.01)
+    assert best.matched_photo_id == "green/gallery/0"
+
+
+def test_a_card_with_two_near_photos_is_found_once(shop: SmallShop):
+    answer = shop.pipeline.answer(SearchRequest(jpeg(painted(colour("red")))))
+    card_ids = [card.card.card_id for card in answer.cards]
+    assert sorted(card_ids) == ["blue", "green", "red", "violet", "yellow"]
+
+
+def test_a_box_searches_only_its_part_of_the_photo(shop: SmallShop):
+    photo = jpeg(painted(colour("red"), colour("red"), colour("blue")))
+    whole = shop.pipeline.answer(SearchRequest(photo))
+    part = shop.pipeline.answer(SearchRequest(photo, box=(280, 20, 390, 280)))
+    assert whole.cards[0].card.card_id == "red"
+    assert whole.box is None
+    assert part.cards[0].card.card_id == "blue"
+    assert part.box == (280, 20, 390, 280)
+
+
+def test_the_box_is_in_pixels_of_the_turned_photo(shop: SmallShop):
+    upright = painted(colour("red"), colour("blue"), size=(400, 200))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise when shown
+    lying = io.BytesIO()
+    upright.save(lying, "JPEG", quality=95, exif=exif)
+    answer = shop.pipeline.answer(SearchRequest(lying.getvalue(), box=(20, 220, 180, 380)))
+    assert (answer.width, answer.height) == (200, 400)
+    assert answer.cards[0].card.card_id == "blue"
+
+
+def test_limit_cuts_after_ranking(shop: SmallShop):
+    answer = shop.pipeline.answer(SearchRequest(jpeg(painted(colour("violet"))), limit=1))
+    assert [card.card.card_id for card in answer.cards] == ["violet"]
+
+
+def test_every_step_is_timed(shop: SmallShop):
+    took_ms = shop.pipeline.answer(SearchRequest(jpeg(painted(colour("red"))))).took_ms
+    stages = ["decode", "crop", "embed", "candidates", "enrich", "rank"]
+    assert list(took_ms) == [*stages, "total"]
+    assert took_ms["total"] >= sum(took_ms[stage] for stage in stages)
+
+
+def test_every_answer_has_an_id_of_its_own_and_names_its_release(shop: SmallShop):
+    request = SearchRequest(jpeg(painted(colour("red"))))
+    first, second = shop.pipeline.answer(request), shop.pipeline.answer(request)
+    assert first.query_id != second.query_id
+    assert len(first.query_id) == 32
+    assert first.release == IDS
+    assert first.cards == second.cards
+
+
+def test_a_step_can_be_swapped(shop: SmallShop):
+    backwards = dataclasses.replace(
+        shop.pipeline, rank=lambda cards, limit: rank_by_cosine(cards, limit)[::-1]
+    )
+    request = SearchRequest(jpeg(painted(colour("red"))))
+    assert backwards.answer(request).cards == shop.pipeline.answer(request).cards[::-1]
+
+
+def test_facts_of_a_card_reach_the_answer(shop: SmallShop):
+    card = shop.pipeline.answer(SearchRequest(jpeg(painted(colour("green"))))).cards[0].card
+    assert card.title == "Green kettle"
+    assert card.title_ru == "Зелёный чайник"
+    assert (card.brand, card.article, card.price) == ("Paint & Co", "N-1", 10.5)
+    assert card.category == ["Home", "Colour"]
+    assert card.thumbnail is not None
+    assert (shop.release.thumbnails / Path(card.thumbnail).name).is_file()
+
+
+def test_an_empty_index_is_an_answer_without_cards():
+    pipeline = make_pipeline(
+        IDS, ColourEmbedder(), index=ExactIndex(64), enrich=list, hits_per_query=10
+    )
+    answer = pipeline.answer(SearchRequest(jpeg(painted(colour("red")))))
+    assert answer.cards == []
+
+
+def test_a_length_that_the_index_does_not_hold_is_refused(shop: SmallShop):
+    photo = jpeg(painted(colour("red")))
+    assert shop.pipeline.answer(SearchRequest(photo, length=64)).length == 64
+    with pytest.raises(BadLength, match="Vector length 16 is not one of 64"):
+        shop.pipeline.answer(SearchRequest(photo, length=16))
+
+
+def test_an_index_of_shorter_vectors_is_searched_with_shortened_ones():
+    embedder, index = ColourEmbedder(), ExactIndex(16)
+    dark = painted((30, 120, 30))
+    index.add(["dark/0"], ["dark"], embedder.embed([dark])[:, :16])
+    pipeline = make_pipeline(
+        IDS, embedder, index=index, enrich=lambda cards: [found("dark", cards[0].cosine)],
+        hits_per_query=10,
+    )  # fmt: skip
+    answer = pipeline.answer(SearchRequest(jpeg(dark)))
+    assert answer.length == 16
+    assert answer.cards[0].cosine == pytest.approx(1)
+
+
+def test_an_index_of_another_model_is_never_searched():
+    other = IDS.model_copy(update={"model_id": "shapes"})
+    with pytest.raises(ForeignIndex, match="made by model shapes, the query by colours"):
+        make_pipeline(other, ColourEmbedder(), index=ExactIndex(64), enrich=list, hits_per_query=9)
+
+
+def test_an_index_of_a_length_the_model_does_not_make_is_refused():
+    with pytest.raises(DimensionMismatch, match="holds 50-d vectors, the model made 64-d ones"):
+        make_pipeline(IDS, ColourEmbedder(), index=ExactIndex(50), enrich=list, hits_per_query=9)
+
+
+def test_what_cannot_be_read_is_named(shop: SmallShop):
+    with pytest.raises(UnreadablePhoto, match=r"'notes.jpg' is not a JPEG, PNG or WebP image"):
+        shop.pipeline.answer(SearchRequest(b"dear diary", name="'notes.jpg'"))
+    with pytest.raises(UnreadablePhoto, match="not a readable photo"):
+        shop.pipeline.answer(SearchRequest(jpeg(painted(colour("red")))[:900]))
+
+
+def test_a_box_outside_the_photo_is_refused(shop: SmallShop):
+    request = SearchRequest(jpeg(painted(colour("red"))), box=(300, 200, 500, 280))
+    with pytest.raises(BadBox, match="not inside the photo of 400 x 300 pixels"):
+        shop.pipeline.answer(request)
+
+
+def test_a_card_is_represented_by_its_nearest_photo():
+    index = ExactIndex(2)
+    vectors = np.array([[0.6, 0.8], [1, 0], [0.8, 0.6]], np.float32)
+    index.add(["a/far", "a/near", "b/0"], ["a", "a", "b"], vectors)
+    assert nearest_cards(index, np.array([1, 0], np.float32), hits_per_query=3) == [
+        Candidate("a", "a/near", 1.0),
+        Candidate("b", "b/0", pytest.approx(0.8)),
+    ]
+
+
+def test_equal_cosines_are_ranked_by_card_id_whatever_their_order():
+    cards = [found("c", 0.5), found("a", 0.5), found("d", 0.9), found("b", 0.5)]
+    for order in (cards, cards[::-1]):
+        ranked = rank_by_cosine(order, 10)
+        assert [card.card.card_id for card in ranked] == ["d", "a", "b", "c"]
+        assert [card.rank for card in ranked] == [1, 2, 3, 4]
+
+
+def test_a_found_card_without_facts_is_left_out_and_told_of(
+    shop: SmallShop, caplog: pytest.LogCaptureFixture
+):
+    table = CardFactsTable(shop.release.cards, shop.release.thumbnail_table)
+    candidates = [Candidate("gone", "gone/0", 0.9), Candidate("red", "red/gallery/0", 0.8)]
+    with caplog.at_level(logging.WARNING, logger="photosearch.search.enrich"):
+        cards = table.enrich(candidates)
+    assert [card.facts.card_id for card in cards] == ["red"]
+    assert "1 found cards have no facts, first gone" in caplog.text
+    assert table.enrich([]) == []
+
+
+def test_a_release_without_its_cards_says_so(tmp_path: Path, shop: SmallShop):
+    with pytest.raises(BadTable, match=r"cards.parquet does not exist"):
+        CardFactsTable(tmp_path / "cards.parquet", shop.release.thumbnail_table)
+
+
+def test_a_thumbnail_shows_the_first_gallery_photo_and_never_a_buyers(tmp_path: Path):
+    from photosearch.catalog import images
+
+    def photo(card_id: str, kind: str, picture: Image.Image) -> CuratedPhoto:
+        sha256 = images.store(tmp_path / "images", jpeg(picture))
+        return CuratedPhoto(f"{card_id}/{sha256}", card_id, kind, sha256, "train", True)
+
+    def card(card_id: str) -> Card:
+        return Card(card_id, card_id, None, None, [], None, None, None, card_id)
+
+    red, blue = painted((200, 0, 0), size=(1600, 800)), painted((0, 0, 200))
+    photos = [photo("a", "review", blue), photo("a", "gallery", red), photo("a", "gallery", blue),
+              photo("b", "review", blue), photo("c", "gallery", red)]  # fmt: skip
+    release = tmp_path / "release"
+    cards = [card("a"), card("b"), card("c")]
+    n_shown = write_thumbnails(release, cards, photos=photos, images_dir=tmp_path / "images")
+    rows = read_rows(release / "thumbnails.parquet", Thumbnail)
+    assert n_shown == 2
+    assert [row.card_id for row in rows] == ["a", "c"]
+    assert rows[0].sha256 == rows[1].sha256
+    (file,) = (release / "thumbnails").iterdir()
+    assert file.name == f"{images.content_hash(file.read_bytes())}.jpg"
+    with Image.open(file) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (SIDE_PX, SIDE_PX // 2))
+        red_part, _, blue_part = shown.getpixel((10, 10))
+    assert red_part > 150 > blue_part
+
+
+def test_a_card_without_a_thumbnail_is_still_found(tmp_path: Path, shop: SmallShop):
+    write_table(tmp_path / "thumbnails.parquet", Thumbnail, [])
+    table = CardFactsTable(shop.release.cards, tmp_path / "thumbnails.parquet")
+    (card,) = table.enrich([Candidate("red", "red/gallery/0", 0.8)])
+    assert card.facts.thumbnail is None
+
+
+@pytest.mark.parametrize("module", ["pipeline", "enrich", "rank", "schemas"])
+def test_the_search_path_names_no_framework(module: str):
+    frameworks = {"torch", "open_clip", "qdrant_client", "qdrant_edge", "bentoml", "onnxruntime"}
+    source = Path(__file__).parent.parent / "photosearch" / "search" / f"{module}.py"
+    named = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+    }
+    assert not named & frameworks

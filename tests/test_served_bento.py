@@ -1,0 +1,187 @@
+"""The two services as real processes over a real release: real tower, Qdrant Edge, real HTTP."""
+
+import dataclasses
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from small_shop import colour, jpeg, open_shop, painted
+
+from photosearch.catalog import images
+from photosearch.release import Release, open_release, seal
+from photosearch.search.schemas import SearchResponse
+from photosearch.settings import Services, quiet_environment
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+READY_WITHIN_S = 120
+DIM = 64
+N_CLIENTS, N_SEARCHES = 8, 320
+
+
+@dataclass(frozen=True)
+class Service:
+    api: httpx.Client
+    release: Release
+    process: subprocess.Popen[bytes]
+
+    def workers(self, name: str) -> list[int]:
+        """Process ids of the service `name`."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [
+            int(pid)
+            for pid in children.split()
+            if f"--service-name\0{name}\0" in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """A whole release of five cards; its tower is real but untrained, so equal photos meet."""
+    from photosearch.assembly import index_engine, load_embedder
+    from photosearch.embedding.backbones import OpenClipTower, new_small_tower, save_weights
+    from photosearch.embedding.model import HeadShape, Lineage, write_model
+
+    folder = tmp_path_factory.mktemp("real")
+    shop = open_shop(folder)
+    tower = folder / "tower"
+    save_weights(new_small_tower(tower, 64), tower)
+    head = HeadShape("mean", tower_width=OpenClipTower(tower).width, out=DIM, lengths=[DIM])
+    lineage = Lineage(data_version="d1", n_labels=0)
+    model_id = write_model(shop.release.model, tower=tower, head=head, lineage=lineage).model_id
+    vectors = load_embedder(shop.release.model).embed(
+        [images.load(shop.images_dir, photo.sha256) for photo in shop.photos]
+    )
+    index = index_engine(Services()).create(shop.release.index, "r1", DIM, model_id)
+    photo_ids = [photo.photo_id for photo in shop.photos]
+    index.add(photo_ids, [photo.card_id for photo in shop.photos], vectors)
+    index.close()
+    seal(
+        shop.release.folder,
+        dataclasses.replace(
+            shop.release.manifest, model_id=model_id, index_kind="qdrant_edge", lengths=[DIM]
+        ),
+    )
+    return open_release(shop.release.folder)
+
+
+@pytest.fixture(scope="module")
+def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("bentoml")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = quiet_environment() | {
+        "PHOTOSEARCH_RELEASE": str(release.folder),
+        "BENTOML_HOME": str(folder),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "bentoml", "serve", "bentos.search:Search"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=ROOT, env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as api:
+        try:
+            wait_until_ready(api, process, folder / "log")
+            yield Service(api, release, process)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def wait_until_ready(api: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if api.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"the service did not become ready:\n{log.read_text()[-3000:]}")
+
+
+def search(service: Service, photo: bytes, **parts: str) -> httpx.Response:
+    files = {"photo": ("photo.jpg", photo)}
+    return service.api.post("/v1/search", files=files, data=parts)
+
+
+@pytest.mark.parametrize("card_id", ["red", "blue", "violet"])
+def test_a_photo_finds_its_card(service: Service, card_id: str):
+    response = search(service, jpeg(painted(colour(card_id))))
+    answer = SearchResponse.model_validate(response.json())
+    assert answer.cards[0].card.card_id == card_id
+    assert answer.cards[0].cosine == pytest.approx(1, abs=0.01)
+    assert answer.release.model_id == service.release.manifest.model_id
+    assert answer.length == DIM
+
+
+def test_errors_are_problems_behind_bentoml_too(service: Service):
+    response = search(service, b"dear diary")
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "'photo.jpg' is not a JPEG, PNG or WebP image" in response.json()["detail"]
+    assert search(service, b"x", box="1,2").status_code == 400
+    assert service.api.get("/nowhere").headers["content-type"] == "application/problem+json"
+
+
+def test_page_release_and_health_are_served(service: Service):
+    assert "<title>Photosearch</title>" in service.api.get("/").text
+    assert service.api.get("/v1/release").json()["index_kind"] == "qdrant_edge"
+    for path in ("/healthz", "/livez", "/readyz"):
+        assert service.api.get(path).status_code == 200
+
+
+def test_the_search_process_runs_no_torch(service: Service):
+    def has_torch(pid: int) -> bool:
+        return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+
+    (searching,), (encoding,) = service.workers("search"), service.workers("encoder")
+    assert has_torch(encoding)
+    assert not has_torch(searching)
+
+
+def test_many_searches_at_once_share_batches_and_none_is_lost(service: Service):
+    photos = {card_id: jpeg(painted(colour(card_id))) for card_id in ("red", "green", "blue")}
+
+    def first_card(number: int) -> tuple[str, str]:
+        wanted = list(photos)[number % len(photos)]
+        response = search(service, photos[wanted], limit="1")
+        assert response.status_code == 200, response.text
+        return wanted, response.json()["cards"][0]["card"]["card_id"]
+
+    before = batches(service)
+    with ThreadPoolExecutor(N_CLIENTS) as clients:
+        answers = list(clients.map(first_card, range(N_SEARCHES)))
+    assert [wanted for wanted, _ in answers] == [found for _, found in answers]
+    assert batches(service) - before < N_SEARCHES
+
+
+def batches(service: Service) -> int:
+    """How often the encoder has run its model."""
+    metrics = service.api.get("/metrics").text
+    counts = re.findall(r"adaptive_batch_size_count\{[^}]*\} ([\d.]+)", metrics)
+    return int(sum(map(float, counts)))
+
+
+def test_an_encoder_that_dies_comes_back_and_meanwhile_the_answer_is_503(service: Service):
+    photo = jpeg(painted(colour("red")))
+    (encoding,) = service.workers("encoder")
+    os.kill(encoding, signal.SIGKILL)
+    until = time.monotonic() + READY_WITHIN_S
+    while (response := search(service, photo)).status_code != 200 and time.monotonic() < until:
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "5"
+        time.sleep(0.5)
+    assert response.json()["cards"][0]["card"]["card_id"] == "red"

@@ -1,0 +1,113 @@
+"""Trains the attention head on cached tokens and labels, and puts the candidate model together."""
+
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from photosearch.catalog.pull import load_snapshot
+from photosearch.catalog.schemas import Card, Label
+from photosearch.catalog.tables import read_rows
+from photosearch.embedding.model import HeadShape, Lineage, write_model
+from photosearch.embedding.tokens import TokenCache, open_tokens
+from photosearch.errors import EmptySource
+from photosearch.home import Home
+from photosearch.settings import HeadParams
+from training.data import TokenBatches
+from training.head_module import HeadModule
+from training.lightning_fit import fingerprint, fit
+from training.products import Products, products_from_labels
+from training.sampler import ProductSampler
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    model_id: str
+    photos: int
+    views: int
+    products: int
+    labels: int
+    look_alike_products: int
+    """Products that have at least one labelled look-alike in training."""
+    strangers_left_out: int
+    """Photos that people said do not show their card's product."""
+
+
+def train_head(home: Home, head: HeadParams) -> TrainReport:
+    """Trains a head on the training photos of the token cache and writes the candidate model.
+
+    Args:
+        home: Reads tokens, curated cards and labels (answers outrank what cards say), writes
+            `home.candidate` at the end, so a killed run leaves the old one and goes on.
+        head: See params.yaml.
+
+    Raises:
+        EmptySource: Fewer than two products have two training photos each.
+    """
+    cache = open_tokens(home.tokens)
+    cards = read_rows(home.curated / "cards.parquet", Card)
+    labels = read_rows(home.labels, Label)
+    data_version = load_snapshot(home.catalog).data_version
+    card_of_photo = {row.photo_id: row.card_id for row in cache.rows}
+    products = products_from_labels(cards, card_of_photo, labels)
+    rows_by_product = _rows_by_product(cache, products)
+    if len(rows_by_product) < 2:
+        raise EmptySource(
+            f"Only {len(rows_by_product)} products have two training photos: too few to train a "
+            "head. Pull more cards or reviews."
+        )
+    batches = TokenBatches(cache, [products.product_of_card[row.card_id] for row in cache.rows])
+    sampler = ProductSampler(
+        rows_by_product, products.look_alikes, batch=head.batch, seed=head.seed
+    )
+    loader = DataLoader(batches, batch_sampler=sampler, collate_fn=lambda batch: batch)
+    shape = HeadShape(
+        "attention", int(cache.read([0]).shape[2]), head.out, list(head.lengths),
+        head.width, head.tokens, head.heads,
+    )  # fmt: skip
+    torch.manual_seed(head.seed)
+    module = HeadModule(shape, head)
+    resume = home.resume / f"head-{fingerprint(cache.tower_id, cache.rows, products, head)}"
+    fit(module, loader, doing="training head", epochs=head.epochs, resume=resume)
+    manifest = write_model(
+        home.candidate,
+        tower=home.tower,
+        head=shape,
+        lineage=Lineage(data_version, len(labels)),
+        head_weights=save_head(module, resume),
+    )
+    shutil.rmtree(resume, ignore_errors=True)
+    used = [row for rows in rows_by_product.values() for row in rows]
+    return TrainReport(
+        manifest.model_id,
+        photos=len({cache.rows[row].photo_id for row in used}),
+        views=len(used),
+        products=len(rows_by_product),
+        labels=len(labels),
+        look_alike_products=sum(product in products.look_alikes for product in rows_by_product),
+        strangers_left_out=len(products.strangers),
+    )
+
+
+def save_head(module: HeadModule, folder: Path) -> Path:
+    """Writes the head's weights; returns the file."""
+    from safetensors.torch import save_file
+
+    path = folder / "head.safetensors"
+    save_file(module.head.state_dict(), path)
+    return path
+
+
+def _rows_by_product(cache: TokenCache, products: Products) -> dict[int, list[int]]:
+    """Training rows of each product that shows at least two different photos."""
+    rows: dict[int, list[int]] = defaultdict(list)
+    photos: dict[int, set[str]] = defaultdict(set)
+    for number, row in enumerate(cache.rows):
+        if row.split == "train" and row.photo_id not in products.strangers:
+            product = products.product_of_card[row.card_id]
+            rows[product].append(number)
+            photos[product].add(row.photo_id)
+    return {product: of_it for product, of_it in rows.items() if len(photos[product]) > 1}

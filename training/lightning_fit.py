@@ -1,0 +1,82 @@
+"""How both trainings run: one Trainer set-up with progress, checkpoints and resuming."""
+
+import hashlib
+import logging
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from photosearch.embedding.torch_device import choose_device
+
+log = logging.getLogger(__name__)
+EVERY_S = 10.0
+
+
+class TellProgress(lightning.Callback):
+    """Logs `training tower: step 120/2500, 2.9 steps/s, 820 s left, loss 1.93`."""
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+        self.started = self.told = time.monotonic()
+        self.first_step = 0
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self.started = self.told = time.monotonic()
+        self.first_step = trainer.global_step
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        now = time.monotonic()
+        if now - self.told < EVERY_S:
+            return
+        self.told = now
+        steps = int(trainer.estimated_stepping_batches)
+        rate = (trainer.global_step - self.first_step) / (now - self.started)
+        log.info(
+            "%s: step %d/%d, %.1f steps/s, %.0f s left, loss %.3f",
+            self.doing, trainer.global_step, steps, rate, (steps - trainer.global_step) / rate,
+            float(trainer.callback_metrics.get("loss", float("nan"))),
+        )  # fmt: skip
+
+
+def fit(
+    module: lightning.LightningModule, batches: Any, *, doing: str, epochs: int, resume: Path
+) -> None:
+    """Trains `module` to the end, or goes on from the last whole epoch in `resume`.
+
+    Args:
+        module: Holds the trained weights afterwards.
+        batches: A DataLoader.
+        doing: What progress lines call it.
+        epochs: Passes over the loader, those before an interruption included.
+        resume: A folder of this very training: named after its data and parameters by the caller,
+            so that another training never goes on from it.
+    """
+    checkpoint = ModelCheckpoint(resume, save_last=True, save_top_k=0, every_n_epochs=1)
+    device = choose_device()
+    trainer = lightning.Trainer(
+        max_epochs=epochs,
+        accelerator=device.name,
+        devices="auto" if device.name == "cuda" else 1,
+        precision="32-true",  # each module casts where it pays: autocast() inside its step
+        callbacks=[checkpoint, TellProgress(doing)],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=resume,
+    )
+    last = resume / "last.ckpt"
+    if last.is_file():
+        log.info("%s: going on from %s", doing, last)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory.*not empty.*")
+        trainer.fit(module, batches, ckpt_path=last if last.is_file() else None)
+
+
+def fingerprint(*parts: object) -> str:
+    """Names a training by all it depends on: only the same one goes on from its checkpoint."""
+    return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()[:12]

@@ -1,0 +1,68 @@
+"""What labels say about photos: which belong to one product, which do not, which are strangers."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from photosearch.catalog.schemas import Card, Label
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    product_of_card: dict[str, int]
+    """Cards of one product group, or of groups that people called the same, share a number."""
+    look_alikes: dict[int, list[int]]
+    """Products that people were asked about and called different."""
+    strangers: set[str]
+    """Photos that people say do not show their own card's product."""
+
+
+def products_from_labels(
+    cards: Sequence[Card], card_of_photo: Mapping[str, str], labels: Sequence[Label]
+) -> Products:
+    """Turns answers into training targets.
+
+    Args:
+        cards: Every card of the snapshot.
+        card_of_photo: Card ids of the photos that labels speak of; labels about photos that are
+            not here any more are left aside.
+        labels: Answers of people; `unclear` ones change nothing.
+    """
+    numbers = {group: n for n, group in enumerate(sorted({card.group_id for card in cards}))}
+    parent = list(range(len(numbers)))
+    group_number = {card.card_id: numbers[card.group_id] for card in cards}
+
+    def root(number: int) -> int:
+        while parent[number] != number:
+            parent[number] = number = parent[parent[number]]
+        return number
+
+    known = [
+        label for label in labels
+        if label.photo_a in card_of_photo and label.photo_b in card_of_photo
+    ]  # fmt: skip
+    doubts: dict[str, int] = defaultdict(int)
+    different: list[tuple[int, int]] = []
+    for label in known:
+        card_a, card_b = card_of_photo[label.photo_a], card_of_photo[label.photo_b]
+        a, b = group_number[card_a], group_number[card_b]
+        if label.answer == "same" and a != b:
+            parent[max(root(a), root(b))] = min(root(a), root(b))
+        elif label.answer == "different" and a != b:
+            different.append((a, b))
+        elif label.answer == "different":
+            for photo_id in (label.photo_a, label.photo_b):
+                doubts[photo_id] += 1 if "/review/" in photo_id else 0
+        elif label.answer == "same":
+            doubts[label.photo_a] -= 1
+            doubts[label.photo_b] -= 1
+    look_alikes: dict[int, list[int]] = defaultdict(list)
+    for a, b in different:
+        if root(a) != root(b):
+            look_alikes[root(a)].append(root(b))
+            look_alikes[root(b)].append(root(a))
+    return Products(
+        {card_id: root(number) for card_id, number in group_number.items()},
+        dict(look_alikes),
+        {photo_id for photo_id, doubt in doubts.items() if doubt > 0},
+    )
