@@ -1,8 +1,11 @@
 """Every schedule on one screen: which flow runs when, on the Prefect server that is configured."""
 
 from pathlib import Path
+from typing import Any
 
 import prefect
+from prefect import Flow
+from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 
 from flows.build_dataset import build_dataset
@@ -19,11 +22,11 @@ ONE_AT_A_TIME = 1
 """All flows of a home write into one folder."""
 
 
-def deployments(home: Path) -> list[object]:
+def deployments(home: Path) -> list[RunnerDeployment]:
     """The deployments of one home."""
     source = load_snapshot(Home(home).catalog).source
     every_hour = Cron("30 * * * *", timezone=ZONE)
-    plan = (
+    plan: tuple[tuple[Flow[..., Any], dict[str, str], Any], ...] = (
         (pull_catalog, {"source": source}, Cron("0 2 * * *", timezone=ZONE)),
         (build_dataset, {}, Cron("20 2 * * *", timezone=ZONE)),
         (sync_labels, {}, every_hour),
@@ -31,7 +34,7 @@ def deployments(home: Path) -> list[object]:
         (release_model, {}, Cron("0 5 * * *", timezone=ZONE)),
         (refresh_index, {"source": source}, Cron("0 9,12,15,18,21 * * *", timezone=ZONE)),
     )
-    return [
+    made: list[Any] = [  # a coroutine only where a loop runs already
         flow.to_deployment(
             name=Path(home).name,
             parameters={"home": str(home), **parameters},
@@ -40,6 +43,7 @@ def deployments(home: Path) -> list[object]:
         )
         for flow, parameters, schedule in plan
     ]
+    return made
 
 
 def serve_deployments(home: Path) -> None:

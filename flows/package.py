@@ -34,8 +34,8 @@ BENTO = "search"
 def build_bento(home: Home) -> Path:
     """Runs `bentoml build` over our code and the live release; returns the bento's folder.
 
-    The bento carries the release: it runs wherever its packages are installed, without the home. One
-    that is there already is not built again.
+    The bento carries the release: it runs wherever its packages are installed, without the home.
+    One that is there already is not built again.
     """
     release = live_release(home.releases)
     store = home.root / "bentoml"

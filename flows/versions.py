@@ -21,7 +21,7 @@ BUSY_EXIT, BUSY_TRIES, BUSY_WAIT_S = 255, 5, 3.0
 
 
 def prepare_home(home: Home, params: Path) -> None:
-    """Makes `home` a git and DVC repository with pipeline and params; doing it twice changes nothing.
+    """Makes `home` a git and DVC repository with pipeline and params; twice changes nothing.
 
     Args:
         home: May not exist yet.

@@ -56,12 +56,16 @@ def load_settings(option: Path | None) -> Settings:
 
 
 def open_source(address: str) -> "Source":
-    """A source by its address: a marketplace over HTTP, or a folder."""
+    """A source by its address: a marketplace over HTTP, or a folder.
+
+    The simulator is named so whatever port it has: an unchanged world is an unchanged snapshot.
+    """
     from photosearch.catalog.marketplace import MarketplaceSource
     from photosearch.catalog.sources import FolderSource
 
     if address.startswith(("http://", "https://")):
-        return MarketplaceSource(address)
+        is_simulator = address == load_services().simulator_url
+        return MarketplaceSource(address, name="simulator" if is_simulator else None)
     return FolderSource(Path(address))
 
 

@@ -147,7 +147,7 @@ def train(home: HomeOption = None) -> None:
 
 
 @app.command()
-def evaluate(  # noqa: PLR0917 - options have names
+def evaluate(  # noqa: PLR0913, PLR0917 - options have names
     source: Annotated[
         str | None, typer.Option("--source", help="Folder to measure a release on.")
     ] = None,

@@ -68,7 +68,6 @@ class PairsParams(Frozen):
     per_card_same: int = Field(ge=0)
     look_alikes: int = Field(ge=0)
     """Pairs of near neighbours across cards, hardest first, in all."""
-    seed: int
 
 
 class TokensParams(Frozen):
@@ -144,6 +143,8 @@ class Services(BaseSettings):
     label_studio_url: str = ""
     """A Label Studio server; empty means simulated annotators (and they say so)."""
     label_studio_token: SecretStr = SecretStr("")
+    simulator_url: str = ""
+    """A running simulator; its annotators answer where no Label Studio is configured."""
     label_studio_document_root: Path | None = None
     """The server's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, at the same path on this machine."""
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_rows
+from photosearch.curation.snapshot import photos_for_tower
 from photosearch.embedding.backbones import load_tokenizer, new_small_tower, save_weights
 from photosearch.embedding.preprocess import read_preprocessing
 from photosearch.embedding.tower import tower_id
@@ -52,7 +53,7 @@ def pretrain(home: Home, params: Params) -> TowerReport:
     """
     pretraining, image_px = params.pretraining, params.tower.image_px
     cards = read_rows(home.catalog / "cards.parquet", Card)
-    photos = [p for p in without_duplicates(home, params.curation) if p.split == "train"]
+    photos = photos_for_tower(home, params.curation)
     groups = sorted({card.group_id for card in cards})
     if len(groups) < 2:
         raise EmptySource(

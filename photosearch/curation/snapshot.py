@@ -76,14 +76,7 @@ def curate(home: Home, tower: Tower, *, params: CurationParams) -> CurationRepor
         HomeNotReady: An image of the snapshot is gone.
     """
     raw = _read(home.catalog)
-    kept, left_out = _sift(
-        raw.photos,
-        lambda photos: _of_unknown_cards(photos, raw.cards),
-        lambda photos: _too_small(photos, params.min_side_px),
-        lambda photos: same_bytes(photos, raw.group_of),
-        lambda photos: _alike(photos, home.images, raw.group_of, params.near_duplicate_bits),
-        _of_cards_without_gallery,
-    )
+    kept, left_out = _sift_without_tower(home, raw, params)
     if not kept:
         raise EmptySource(
             f"No card keeps a gallery photo; left out: {_counts(raw.rejected + left_out)}. "
@@ -97,16 +90,44 @@ def curate(home: Home, tower: Tower, *, params: CurationParams) -> CurationRepor
         ),
         lambda photos: _outliers(photos, vectors, params.outlier_cosine_min),
     )
-    photos = assign_splits(
+    photos = _split(kept, raw, params)
+    rejected = raw.rejected + left_out + doubtful
+    _write(home, raw, photos, _rows(photos, vectors), rejected)
+    return _report(raw, photos, rejected)
+
+
+def photos_for_tower(home: Home, params: CurationParams) -> list[CuratedPhoto]:
+    """Training photos as far as they are known before there is a tower.
+
+    The rules that need none are applied, so a tower trained on these has seen no query, and no
+    near duplicate of one. Raises what `curate` raises.
+    """
+    raw = _read(home.catalog)
+    kept, _ = _sift_without_tower(home, raw, params)
+    return [photo for photo in _split(kept, raw, params) if photo.split == "train"]
+
+
+def _sift_without_tower(
+    home: Home, raw: _Raw, params: CurationParams
+) -> tuple[list[Photo], list[Rejected]]:
+    return _sift(
+        raw.photos,
+        lambda photos: _of_unknown_cards(photos, raw.cards),
+        lambda photos: _too_small(photos, params.min_side_px),
+        lambda photos: same_bytes(photos, raw.group_of),
+        lambda photos: _alike(photos, home.images, raw.group_of, params.near_duplicate_bits),
+        _of_cards_without_gallery,
+    )
+
+
+def _split(kept: Sequence[Photo], raw: _Raw, params: CurationParams) -> list[CuratedPhoto]:
+    return assign_splits(
         sorted(kept, key=lambda photo: photo.photo_id),
         raw.group_of,
         given=raw.given,
         test_card_share=params.test_card_share,
         test_photo_share=params.test_photo_share,
     )
-    rejected = raw.rejected + left_out + doubtful
-    _write(home, raw, photos, _rows(photos, vectors), rejected)
-    return _report(raw, photos, rejected)
 
 
 def _read(catalog: Path) -> _Raw:
