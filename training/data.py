@@ -25,7 +25,7 @@ class DecodedPhotos(Dataset[tuple[Tensor, int]]):
         self.pixels = torch.empty(len(sha256s), 3, side_px, side_px, dtype=torch.uint8)
         decoded = _decode(images, sha256s, side_px)
         for row, pixels in enumerate(track(decoded, "decoding photos", len(sha256s))):
-            self.pixels[row] = torch.from_numpy(pixels).permute(2, 0, 1)
+            self.pixels[row] = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
 
     def __len__(self) -> int:
         return len(self.groups)

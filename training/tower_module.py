@@ -17,7 +17,7 @@ from training.head_module import warm_up_then_cosine
 from training.losses import soft_cross_entropy
 
 LABEL_SMOOTHING = 0.1
-TITLES_A_STEP = 256
+TITLES_A_STEP = 128
 """Titles a photo is compared with: those of the batch, filled up with others."""
 
 
