@@ -55,6 +55,7 @@ def fit(
         resume: A folder of this very training: named after its data and parameters by the caller,
             so that another training never goes on from it.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # tips and adverts
     checkpoint = ModelCheckpoint(resume, save_last=True, save_top_k=0, every_n_epochs=1)
     device = choose_device()
     trainer = lightning.Trainer(
