@@ -11,8 +11,7 @@ from pathlib import Path
 from flows.package import build_bento, serve_in_background
 from flows.processes import run_simulator
 from flows.versions import prepare_home
-from photosearch.assembly import LAST_USED
-from photosearch.errors import BadSource
+from photosearch.assembly import LAST_USED, open_source
 from photosearch.home import Home
 from photosearch.settings import load_params
 
@@ -47,10 +46,8 @@ def run_demo(source: str, home: Path | None, *, n_cards: int | None, port: int |
     """
     is_simulated = source == SIMULATOR
     chosen = Home((home or Path("home") / Path(source).name).resolve())
-    if not is_simulated and "://" not in source and not Path(source).is_dir():
-        raise BadSource(
-            f"{source} is no folder. Name one with cards.jsonl, an http(s) address, or `simulator`."
-        )
+    if not is_simulated:
+        open_source(source)  # a wrong address is told before a home is made
     params_of = ROOT / "simulator" / "params.yaml" if is_simulated else ROOT / "params.yaml"
     prepare_home(chosen, params_of)
     _remember(chosen)

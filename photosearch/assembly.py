@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from photosearch.evaluation.promotion import Verdict
     from photosearch.evaluation.report import EvaluationReport
     from photosearch.index.qdrant_connection import QdrantConnection
-    from photosearch.index.vector_index import VectorIndex
+    from photosearch.index.vector_index import VectorIndex, Vectors
     from photosearch.search.release_folder import IndexEngine, ReleaseReport
 
 log = logging.getLogger(__name__)
@@ -268,7 +268,9 @@ def live_index(release: Release, index: "VectorIndex", *, images: Path) -> "Live
     from photosearch.catalog.schemas import Card, CuratedPhoto
     from photosearch.catalog.tables import read_rows
     from photosearch.evaluation.benchmark import Gallery
-    from photosearch.evaluation.folder import LiveIndex
+    from photosearch.evaluation.folder import LiveIndex, Search
+    from photosearch.index.vector_index import ExactIndex
+    from photosearch.search.candidates import nearest_cards
 
     group_of = {card.card_id: card.group_id for card in read_rows(release.cards, Card)}
     photos = read_rows(release.photos, CuratedPhoto)
@@ -280,10 +282,17 @@ def live_index(release: Release, index: "VectorIndex", *, images: Path) -> "Live
     card_ids = [photo.card_id for photo in photos]
     groups = [group_of[card_id] for card_id in card_ids]
     stored = Gallery(card_ids, groups, np.stack([rows[photo.photo_id] for photo in photos]))
+    photo_ids = [photo.photo_id for photo in photos]
     limit = release.manifest.hits_per_query
-    return LiveIndex(
-        stored,
-        photos,
-        images,
-        lambda vector: list(dict.fromkeys(h.card_id for h in index.nearest(vector, limit=limit))),
-    )
+
+    def search_by(searched: "VectorIndex") -> Search:
+        return lambda vector: [
+            card.card_id for card in nearest_cards(searched, vector, hits_per_query=limit)
+        ]
+
+    def search_exactly(vectors: "Vectors") -> Search:
+        exact = ExactIndex(vectors.shape[1])
+        exact.add(photo_ids, card_ids, vectors)
+        return search_by(exact)
+
+    return LiveIndex(stored, photos, images, search_by(index), search_exactly)

@@ -38,6 +38,8 @@ def main() -> None:
 
     configure_logging()
     os.environ.update(quiet_environment())
+    for logger in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(logger).addFilter(_is_no_message_of_ours)
     try:
         app()
     except PhotosearchError as error:
@@ -69,10 +71,13 @@ def demo(
 @app.command()
 def pull(source: SourceOption, home: HomeOption = None) -> None:
     """Pull cards and photos from a source into data/ and commit the snapshot."""
-    from flows.pull_catalog import pull_catalog
-    from photosearch.assembly import find_home
+    from photosearch.assembly import find_home, open_source
 
-    pull_catalog(source, find_home(home).root)
+    root = find_home(home).root
+    open_source(source)  # a wrong address is told before Prefect starts
+    from flows.pull_catalog import pull_catalog
+
+    pull_catalog(source, root)
 
 
 @app.command()
@@ -245,3 +250,8 @@ def _finish(home: Home, stage: str, report: object) -> None:
 
     save_report(home.reports / f"{stage}.json", report)
     logging.getLogger(__name__).info("%s: %s", stage, one_line(report))
+
+
+def _is_no_message_of_ours(record: logging.LogRecord) -> bool:
+    """Prefect would print a traceback of an error that `main` tells in one line."""
+    return not (record.exc_info and isinstance(record.exc_info[1], PhotosearchError))

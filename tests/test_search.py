@@ -21,10 +21,11 @@ from photosearch.errors import (
     ForeignIndex,
     UnreadablePhoto,
 )
-from photosearch.index.vector_index import ExactIndex
+from photosearch.index.vector_index import ExactIndex, Hit
+from photosearch.search.candidates import nearest_cards
 from photosearch.search.enrich import CardFactsTable
-from photosearch.search.pipeline import make_pipeline, nearest_cards
-from photosearch.search.rank import rank_by_cosine
+from photosearch.search.pipeline import make_pipeline
+from photosearch.search.rank import rank_by_score
 from photosearch.search.schemas import (
     Candidate,
     CardFacts,
@@ -47,7 +48,7 @@ def found(card_id: str, cosine: float) -> FoundCard:
         card_id=card_id, title=card_id, title_ru=None, description=None, category=[], brand=None,
         article=None, price=None, thumbnail=None,
     )  # fmt: skip
-    return FoundCard(facts, f"{card_id}/gallery/0", cosine)
+    return FoundCard(facts, f"{card_id}/gallery/0", cosine, cosine)
 
 
 def test_a_photo_finds_the_card_of_its_colour_first(shop: SmallShop):
@@ -108,7 +109,7 @@ def test_every_answer_has_an_id_of_its_own_and_names_its_release(shop: SmallShop
 
 def test_a_step_can_be_swapped(shop: SmallShop):
     backwards = dataclasses.replace(
-        shop.pipeline, rank=lambda cards, limit: rank_by_cosine(cards, limit)[::-1]
+        shop.pipeline, rank=lambda cards, limit: rank_by_score(cards, limit)[::-1]
     )
     request = SearchRequest(jpeg(painted(colour("red"))))
     assert backwards.answer(request).cards == shop.pipeline.answer(request).cards[::-1]
@@ -181,15 +182,28 @@ def test_a_card_is_represented_by_its_nearest_photo():
     vectors = np.array([[0.6, 0.8], [1, 0], [0.8, 0.6]], np.float32)
     index.add(["a/far", "a/near", "b/0"], ["a", "a", "b"], vectors)
     assert nearest_cards(index, np.array([1, 0], np.float32), hits_per_query=3) == [
-        Candidate("a", "a/near", 1.0),
-        Candidate("b", "b/0", pytest.approx(0.8)),
+        Candidate("a", "a/near", 1.0, pytest.approx(1.0, abs=0.001)),
+        Candidate("b", "b/0", pytest.approx(0.8), pytest.approx(0.8)),
     ]
+
+
+def test_several_near_photos_outweigh_one_that_is_slightly_nearer():
+    hits = [Hit("lone/0", "lone", 0.90), Hit("many/0", "many", 0.89), Hit("many/1", "many", 0.88)]
+    first, second = collapse(hits)
+    assert (first.card_id, first.photo_id, first.cosine) == ("many", "many/0", 0.89)
+    assert first.score > second.score == pytest.approx(0.90)
+
+
+def test_a_card_beyond_the_voters_keeps_its_place_by_cosine():
+    hits = [Hit(f"a/{n}", "a", 0.9) for n in range(VOTERS)] + [Hit("b/0", "b", 0.8)]
+    assert [card.card_id for card in collapse(hits)] == ["a", "b"]
+    assert collapse(hits)[1].score == 0.8
 
 
 def test_equal_cosines_are_ranked_by_card_id_whatever_their_order():
     cards = [found("c", 0.5), found("a", 0.5), found("d", 0.9), found("b", 0.5)]
     for order in (cards, cards[::-1]):
-        ranked = rank_by_cosine(order, 10)
+        ranked = rank_by_score(order, 10)
         assert [card.card.card_id for card in ranked] == ["d", "a", "b", "c"]
         assert [card.rank for card in ranked] == [1, 2, 3, 4]
 

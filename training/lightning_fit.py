@@ -14,6 +14,8 @@ from photosearch.embedding.torch_device import choose_device
 
 log = logging.getLogger(__name__)
 EVERY_S = 10.0
+LAST = "last"
+"""The one checkpoint kept: of the last whole epoch."""
 
 
 class TellProgress(lightning.Callback):
@@ -56,7 +58,7 @@ def fit(
             so that another training never goes on from it.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # tips and adverts
-    checkpoint = ModelCheckpoint(resume, save_last=True, save_top_k=0, every_n_epochs=1)
+    checkpoint = ModelCheckpoint(resume, LAST, every_n_epochs=1, enable_version_counter=False)
     device = choose_device()
     trainer = lightning.Trainer(
         max_epochs=epochs,
@@ -69,7 +71,7 @@ def fit(
         enable_model_summary=False,
         default_root_dir=resume,
     )
-    last = resume / "last.ckpt"
+    last = resume / f"{LAST}.ckpt"
     if last.is_file():
         log.info("%s: going on from %s", doing, last)
     with warnings.catch_warnings():

@@ -190,13 +190,14 @@ def copy_tower(source: Path, folder: Path) -> None:
 def load_open_clip(folder: Path) -> Any:
     """Loads a tower folder for inference; raises BadArtifact if a file is missing or damaged."""
     import open_clip
+    from safetensors import SafetensorError
 
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise BadArtifact(f"{folder} has no {name}. Run `photosearch tower` to make it.")
     try:
         return open_clip.create_model(f"local-dir:{folder}").eval()
-    except (RuntimeError, OSError, ValueError, KeyError) as error:
+    except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
         raise BadArtifact(f"{folder} cannot be loaded: {error}. Make the tower again.") from error
 
 

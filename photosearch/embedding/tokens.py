@@ -128,7 +128,7 @@ def _views(
         opened = load(images, photo.sha256, draft_px=large_px)
         yield opened
         if photo.split == "train" and tokens.views > 1:
-            resized = np.asarray(opened.resize((large_px, large_px), Image.Resampling.BICUBIC))
+            resized = np.array(opened.resize((large_px, large_px), Image.Resampling.BICUBIC))
             copies = torch.from_numpy(resized).permute(2, 0, 1).expand(tokens.views - 1, -1, -1, -1)
             drawn = random_views(
                 copies, image_px, strength=STRENGTH, seed=tokens.seed ^ int(photo.sha256[:12], 16)

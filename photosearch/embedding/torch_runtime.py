@@ -49,6 +49,7 @@ class TorchEmbedder:
 
 def load_head(folder: Path, manifest: ModelManifest) -> nn.Module:
     """The head of a model folder, ready for inference; raises BadArtifact if weights do not fit."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     head = build_head(manifest.head).eval()
@@ -56,7 +57,7 @@ def load_head(folder: Path, manifest: ModelManifest) -> nn.Module:
         return head
     try:
         head.load_state_dict(load_file(folder / HEAD_WEIGHTS))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise BadArtifact(
             f"{folder / HEAD_WEIGHTS} does not fit {manifest.head}: {error}. Train it again."
         ) from error

@@ -26,6 +26,8 @@ from photosearch.progress import track
 from photosearch.release import Manifest
 
 PHOTOS_A_BATCH = 64
+Search = Callable[[Vectors], list[str]]
+"""Card ids for one unit vector, best first, each once."""
 
 
 class StoredPhoto(Protocol):
@@ -55,8 +57,11 @@ class LiveIndex:
     photos: list[CuratedPhoto]
     """The same photos; the baseline embeds them anew."""
     images: Path
-    search: Callable[[Vectors], list[str]]
-    """Card ids for one unit vector (dim,), best first, each once."""
+    search: Search
+    """The live search, at the index's own length."""
+    search_exactly: Callable[[Vectors], Search]
+    """A search of the same photos by other vectors, (n_photos, any length), with the same rule
+    from photos to cards."""
 
     @property
     def dim(self) -> int:
@@ -154,28 +159,31 @@ def rank_pictures(task: FolderTask, embedder: Embedder) -> dict[int, Ranking]:
 def rank_index(task: FolderTask, embedder: Embedder, index: LiveIndex) -> dict[int, Ranking]:
     """Ranks by the live search at its own length, and by its stored vectors at shorter ones."""
     queries = task.ask_with(embedder)
-    rankings = {index.dim: rank_search(queries, index)}
-    for length in embedder.lengths:
-        if length < index.dim:
-            rankings[length] = rank_cards(queries, index.stored, length=length)
+    rankings = {index.dim: rank_search(queries, index, index.search, length=index.dim)}
+    for length in (length for length in embedder.lengths if length < index.dim):
+        search = index.search_exactly(shorten(index.stored.vectors, length))
+        rankings[length] = rank_search(queries, index, search, length=length)
     return rankings
 
 
 def rank_index_anew(task: FolderTask, embedder: Embedder, index: LiveIndex) -> dict[int, Ranking]:
     """Ranks the same photos as the index holds, embedded by another embedder."""
     vectors = embed_all(index.photos, index.images, embedder)
-    gallery = Gallery(index.stored.card_ids, index.stored.groups, vectors)
     queries = task.ask_with(embedder)
     lengths = [length for length in embedder.lengths if length <= index.dim]
-    return {length: rank_cards(queries, gallery, length=length) for length in lengths}
+    searches = {length: index.search_exactly(shorten(vectors, length)) for length in lengths}
+    return {
+        length: rank_search(queries, index, search, length=length)
+        for length, search in searches.items()
+    }
 
 
-def rank_search(queries: PhotoVectors, index: LiveIndex) -> Ranking:
-    """Ranks what the live search answers."""
+def rank_search(queries: PhotoVectors, index: LiveIndex, search: Search, *, length: int) -> Ranking:
+    """Ranks what a search answers to queries cut to `length`."""
     group_of = dict(zip(index.stored.card_ids, index.stored.groups, strict=True))
     found = np.zeros((len(queries.groups), RANKS), np.bool_)
-    for row, vector in enumerate(shorten(queries.vectors, index.dim)):
-        answer = index.search(vector)[:RANKS]
+    for row, vector in enumerate(shorten(queries.vectors, length)):
+        answer = search(vector)[:RANKS]
         found[row, : len(answer)] = [group_of[card] == queries.groups[row] for card in answer]
     return Ranking(found, relevant_cards(queries.groups, list(group_of.values())))
 

@@ -40,7 +40,7 @@ class CardFactsTable:
             return []  # Arrow cannot take an untyped empty list of rows
         rows = self._cards.take([self._row_of[candidate.card_id] for candidate in known])
         return [
-            FoundCard(self._facts(row), candidate.photo_id, candidate.cosine)
+            FoundCard(self._facts(row), candidate.photo_id, candidate.cosine, candidate.score)
             for row, candidate in zip(rows.to_pylist(), known, strict=True)
         ]
 

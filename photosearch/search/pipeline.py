@@ -13,7 +13,8 @@ from photosearch.catalog.images import Box
 from photosearch.embedding.embedder import Embedder, Vectors, shorten
 from photosearch.errors import BadLength, DimensionMismatch, ForeignIndex
 from photosearch.index.vector_index import VectorIndex
-from photosearch.search.rank import rank_by_cosine
+from photosearch.search.candidates import nearest_cards
+from photosearch.search.rank import rank_by_score
 from photosearch.search.schemas import (
     Candidate,
     FoundCard,
@@ -110,17 +111,8 @@ def make_pipeline(
         embed=lambda photo: shorten(embedder.embed([photo])[0], index.dim),
         candidates=lambda vector: nearest_cards(index, vector, hits_per_query=hits_per_query),
         enrich=enrich,
-        rank=rank_by_cosine,
+        rank=rank_by_score,
     )
-
-
-def nearest_cards(index: VectorIndex, vector: Vectors, *, hits_per_query: int) -> list[Candidate]:
-    """Collapses the nearest photos into unique cards, each by its best photo, nearest first."""
-    best: dict[str, Candidate] = {}
-    for hit in index.nearest(vector, limit=hits_per_query):
-        if hit.card_id not in best or hit.cosine > best[hit.card_id].cosine:
-            best[hit.card_id] = Candidate(hit.card_id, hit.photo_id, hit.cosine)
-    return list(best.values())
 
 
 class Stopwatch:

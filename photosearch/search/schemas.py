@@ -28,11 +28,15 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A card near the query, by its nearest photo."""
+    """A card near the query."""
 
     card_id: str
     photo_id: str
+    """Its nearest photo."""
     cosine: float
+    """Of that photo."""
+    score: float
+    """Of all its near photos: see candidates.py."""
 
 
 class Wire(BaseModel):
@@ -71,13 +75,14 @@ class FoundCard:
     photo_id: str
     """The photo of this card nearest to the query."""
     cosine: float
+    score: float
 
 
 class RankedCard(Wire):
     card: CardFacts
     rank: int = Field(ge=1)
     score: float
-    """What the order is by: today the cosine of its best photo."""
+    """What the order is by: the evidence of the card's near photos; it may exceed 1."""
     cosine: float
     matched_photo_id: str
     """The photo of this card nearest to the query."""
