@@ -22,7 +22,7 @@ from photosearch.errors import (
     UnreadablePhoto,
 )
 from photosearch.index.vector_index import ExactIndex, Hit
-from photosearch.search.candidates import nearest_cards
+from photosearch.search.candidates import VOTERS, collapse, nearest_cards
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.pipeline import make_pipeline
 from photosearch.search.rank import rank_by_score
@@ -212,7 +212,7 @@ def test_a_found_card_without_facts_is_left_out_and_told_of(
     shop: SmallShop, caplog: pytest.LogCaptureFixture
 ):
     table = CardFactsTable(shop.release.cards, shop.release.thumbnail_table)
-    candidates = [Candidate("gone", "gone/0", 0.9), Candidate("red", "red/gallery/0", 0.8)]
+    candidates = [Candidate("gone", "gone/0", 0.9, 0.9), Candidate("red", "red/gallery/0", 0.8, 0.8)]
     with caplog.at_level(logging.WARNING, logger="photosearch.search.enrich"):
         cards = table.enrich(candidates)
     assert [card.facts.card_id for card in cards] == ["red"]
@@ -256,7 +256,7 @@ def test_a_thumbnail_shows_the_first_gallery_photo_and_never_a_buyers(tmp_path: 
 def test_a_card_without_a_thumbnail_is_still_found(tmp_path: Path, shop: SmallShop):
     write_table(tmp_path / "thumbnails.parquet", Thumbnail, [])
     table = CardFactsTable(shop.release.cards, tmp_path / "thumbnails.parquet")
-    (card,) = table.enrich([Candidate("red", "red/gallery/0", 0.8)])
+    (card,) = table.enrich([Candidate("red", "red/gallery/0", 0.8, 0.8)])
     assert card.facts.thumbnail is None
 
 
