@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.11, git and make, and install the rest themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format stop labels
+.PHONY: help setup demo stop test check format
 
 export UV_COMPILE_BYTECODE := 1
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)

@@ -14,17 +14,14 @@ from flows.refresh_index import refresh_index
 from flows.release_model import release_model
 from flows.sync_labels import sync_labels
 from flows.train_model import train_model
-from photosearch.catalog.pull import load_snapshot
-from photosearch.home import Home
 
 ZONE = "Europe/Moscow"
 ONE_AT_A_TIME = 1
 """All flows of a home write into one folder."""
 
 
-def deployments(home: Path) -> list[RunnerDeployment]:
-    """The deployments of one home."""
-    source = load_snapshot(Home(home).catalog).source
+def deployments(home: Path, *, source: str) -> list[RunnerDeployment]:
+    """The deployments of one home; `source` is a folder or an address, as for `pull`."""
     every_hour = Cron("30 * * * *", timezone=ZONE)
     plan: tuple[tuple[Flow[..., Any], dict[str, str], Any], ...] = (
         (pull_catalog, {"source": source}, Cron("0 2 * * *", timezone=ZONE)),
@@ -46,6 +43,6 @@ def deployments(home: Path) -> list[RunnerDeployment]:
     return made
 
 
-def serve_deployments(home: Path) -> None:
+def serve_deployments(home: Path, *, source: str) -> None:
     """Registers the deployments and runs what is due until it is stopped."""
-    prefect.serve(*deployments(home), limit=ONE_AT_A_TIME)
+    prefect.serve(*deployments(home, source=source), limit=ONE_AT_A_TIME)

@@ -27,7 +27,7 @@ HomeOption = Annotated[
 ]
 SourceOption = Annotated[
     str,
-    typer.Option("--source", help="`simulator`, a folder with cards.jsonl, or http(s)://..."),
+    typer.Option("--source", help="A folder with cards.jsonl, or http(s)://..."),
 ]
 
 
@@ -49,7 +49,9 @@ def main() -> None:
 
 @app.command()
 def demo(
-    source: SourceOption = "simulator",
+    source: Annotated[
+        str, typer.Option("--source", help="`simulator`, a folder, or http(s)://...")
+    ] = "simulator",
     home: HomeOption = None,
     serve: Annotated[bool, typer.Option(help="Leave the search page running.")] = True,
     cards: Annotated[int | None, typer.Option(min=20, help="Simulated cards.")] = None,
@@ -236,12 +238,12 @@ def stop(home: HomeOption = None) -> None:
 
 
 @flows_app.command("serve")
-def flows_serve(home: HomeOption = None) -> None:
+def flows_serve(source: SourceOption, home: HomeOption = None) -> None:
     """Register every flow with its schedule on the Prefect server, and run what is due."""
     from flows.deployments import serve_deployments
     from photosearch.assembly import find_home
 
-    serve_deployments(find_home(home).root)
+    serve_deployments(find_home(home).root, source=source)
 
 
 def _finish(home: Home, stage: str, report: object) -> None:

@@ -1,53 +1,15 @@
 """The page in a real browser, over the real app: what a shopper sees."""
 
 import dataclasses
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
 
 pytestmark = pytest.mark.slow
-
-CHROMIUM = Path("/usr/bin/chromium")
-INSTALL = "apt-get update && apt-get install -y --no-install-recommends chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Path:
-    """Debian's browser; installed here where the machine allows it."""
-    if CHROMIUM.exists():
-        return CHROMIUM
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        pytest.skip(f"{CHROMIUM} is missing and cannot be installed: needs root and apt-get")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(
-        INSTALL, shell=True, env=environment, capture_output=True, text=True, check=False
-    )
-    if not CHROMIUM.exists():
-        pytest.skip(f"apt-get did not install chromium: {(done.stderr or 'no reason')[-300:]}")
-    return CHROMIUM
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +51,11 @@ def two_colours(tmp_path: Path) -> Path:
     return photo
 
 
-def pictures(tmp_path: Path) -> Path:
-    folder = Path(os.environ.get("PHOTOSEARCH_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def best_match(page: Page):
     return page.locator(".card[data-card-id]").first
 
 
-def test_a_shopper_gives_a_photo_and_sees_products(page: Page, two_colours: Path, tmp_path: Path):
+def test_a_shopper_gives_a_photo_and_sees_products(page: Page, two_colours: Path, pictures: Path):
     expect(page.locator("#stock")).to_have_text("Searching 5 products in 10 photos")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose a photo").click()
@@ -114,10 +70,10 @@ def test_a_shopper_gives_a_photo_and_sees_products(page: Page, two_colours: Path
     expect(page.locator("footer")).to_contain_text("release r1")
     expect(page.locator("footer")).to_contain_text(re.compile(r"\d+ ms: decode .* rank"))
     assert best_match(page).locator("img").evaluate("image => image.decode().then(() => true)")
-    page.screenshot(path=pictures(tmp_path) / "results.png")
+    page.screenshot(path=pictures / "results.png")
 
 
-def test_a_box_drawn_over_a_part_searches_that_part(page: Page, two_colours: Path, tmp_path: Path):
+def test_a_box_drawn_over_a_part_searches_that_part(page: Page, two_colours: Path, pictures: Path):
     page.set_input_files("#file", two_colours)
     expect(best_match(page)).to_have_attribute("data-card-id", "red")
     photo = page.locator("#surface").bounding_box()
@@ -128,7 +84,7 @@ def test_a_box_drawn_over_a_part_searches_that_part(page: Page, two_colours: Pat
     page.mouse.up()
     expect(page.get_by_role("status")).to_have_text("5 products like the chosen part")
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
-    page.screenshot(path=pictures(tmp_path) / "box.png")
+    page.screenshot(path=pictures / "box.png")
     page.get_by_role("button", name="Whole photo").click()
     expect(best_match(page)).to_have_attribute("data-card-id", "red")
     expect(page.locator("#frame")).to_be_hidden()
@@ -150,14 +106,16 @@ def test_the_box_can_be_moved_by_keyboard(page: Page, two_colours: Path):
     expect(page.get_by_role("status")).to_have_text("5 products like your photo")
 
 
-def test_a_text_file_gets_a_clear_error_and_a_way_on(page: Page, two_colours: Path, tmp_path: Path):
+def test_a_text_file_gets_a_clear_error_and_a_way_on(
+    page: Page, two_colours: Path, pictures: Path, tmp_path: Path
+):
     notes = tmp_path / "notes.jpg"
     notes.write_text("dear diary")
     page.set_input_files("#file", notes)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("This is not a photo we can read")
     expect(alert).to_contain_text("'notes.jpg' is not a JPEG, PNG or WebP image")
-    page.screenshot(path=pictures(tmp_path) / "error.png")
+    page.screenshot(path=pictures / "error.png")
     with page.expect_file_chooser() as chooser:
         alert.get_by_role("button", name="Another photo").click()
     chooser.value.set_files(two_colours)
@@ -192,7 +150,7 @@ def test_nothing_found_is_said_kindly(page: Page, two_colours: Path, shop: Small
         shop.pipeline = whole
 
 
-def test_the_page_fits_a_phone(browser: Browser, address: str, two_colours: Path, tmp_path: Path):
+def test_the_page_fits_a_phone(browser: Browser, address: str, two_colours: Path, pictures: Path):
     phone = {"width": 390, "height": 844}
     context = browser.new_context(
         locale="en-US", viewport=phone, is_mobile=True, has_touch=True, device_scale_factor=2
@@ -202,5 +160,5 @@ def test_the_page_fits_a_phone(browser: Browser, address: str, two_colours: Path
     page.set_input_files("#file", two_colours)
     expect(best_match(page)).to_contain_text("Red mug")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.screenshot(path=pictures(tmp_path) / "phone.png")
+    page.screenshot(path=pictures / "phone.png")
     context.close()

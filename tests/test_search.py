@@ -212,7 +212,10 @@ def test_a_found_card_without_facts_is_left_out_and_told_of(
     shop: SmallShop, caplog: pytest.LogCaptureFixture
 ):
     table = CardFactsTable(shop.release.cards, shop.release.thumbnail_table)
-    candidates = [Candidate("gone", "gone/0", 0.9, 0.9), Candidate("red", "red/gallery/0", 0.8, 0.8)]
+    candidates = [
+        Candidate("gone", "gone/0", 0.9, 0.9),
+        Candidate("red", "red/gallery/0", 0.8, 0.8),
+    ]
     with caplog.at_level(logging.WARNING, logger="photosearch.search.enrich"):
         cards = table.enrich(candidates)
     assert [card.facts.card_id for card in cards] == ["red"]

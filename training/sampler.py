@@ -26,6 +26,7 @@ class ProductSampler(Sampler[list[int]]):
         self._rows_a_product = 4
         self._products_a_batch = max(2, batch // self._rows_a_product)
         self._seed, self._epoch = seed, 0
+        self.sampler = self  # Lightning calls set_epoch of a batch sampler's `sampler` only
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this; an epoch's batches depend on seed and epoch alone."""

@@ -22,7 +22,7 @@ import numpy as np
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto, Photo, Rejected, Review, Split
 from photosearch.catalog.tables import read_rows, write_table
-from photosearch.curation import noise
+from photosearch.curation import sight
 from photosearch.curation.duplicates import look_hash, same_bytes, same_look
 from photosearch.curation.splits import assign_splits, given_splits
 from photosearch.embedding.embedder import Vectors
@@ -35,7 +35,6 @@ from photosearch.settings import CurationParams
 VECTORS_NAME = "vectors.npy"
 """In the curated folder: tower vectors, (n_photos, dim) float32, rows as in photos.parquet."""
 
-BATCH = 64
 HASH_DRAFT_PX = 128
 """Photos may shrink to this side while decoding; hashes move by 2 bits at most."""
 
@@ -82,17 +81,17 @@ def curate(home: Home, tower: Tower, *, params: CurationParams) -> CurationRepor
             f"No card keeps a gallery photo; left out: {_counts(raw.rejected + left_out)}. "
             "Pull a source with readable card pictures, or lower `curation` in params.yaml."
         )
-    vectors = _embed(kept, home.images, tower)
+    vectors = sight.embed(kept, home.images, tower)
     kept, doubtful = _sift(
         kept,
-        lambda photos: _not_products(
+        lambda photos: sight.not_products(
             photos, vectors, tower, raw.cards, params.not_a_product_margin
         ),
-        lambda photos: _outliers(photos, vectors, params.outlier_cosine_min),
+        lambda photos: sight.outliers(photos, vectors, params.outlier_cosine_min),
     )
     photos = _split(kept, raw, params)
     rejected = raw.rejected + left_out + doubtful
-    _write(home, raw, photos, _rows(photos, vectors), rejected)
+    _write(home, raw, photos, sight.rows(photos, vectors), rejected)
     return _report(raw, photos, rejected)
 
 
@@ -220,56 +219,6 @@ def _of_cards_without_gallery(photos: Sequence[Photo]) -> list[Rejected]:
         for photo in photos
         if photo.card_id not in with_gallery
     ]
-
-
-def _embed(photos: Sequence[Photo], images_dir: Path, tower: Tower) -> dict[str, Vectors]:
-    """Unit vectors (dim,) by photo_id."""
-    vectors: dict[str, Vectors] = {}
-    batches = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
-    for batch in track(batches, f"embedding photos, batches of {BATCH}", len(batches)):
-        opened = [images.load(images_dir, photo.sha256, draft_px=tower.image_px) for photo in batch]
-        made = tower.embed_photos(opened).astype(np.float32)
-        vectors |= {photo.photo_id: made[row] for row, photo in enumerate(batch)}
-    return vectors
-
-
-def _embed_texts(texts: Sequence[str], tower: Tower) -> Vectors:
-    parts = [
-        tower.embed_texts(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)
-    ]
-    return np.concatenate(parts).astype(np.float32)
-
-
-def _not_products(
-    photos: Sequence[Photo],
-    vectors: dict[str, Vectors],
-    tower: Tower,
-    cards: dict[str, Card],
-    max_margin: float,
-) -> list[Rejected]:
-    card_ids = sorted({photo.card_id for photo in photos})
-    row_of = {card_id: row for row, card_id in enumerate(card_ids)}
-    titles = _embed_texts([cards[card_id].title for card_id in card_ids], tower)
-    margins = noise.not_a_product_margins(
-        _rows(photos, vectors),
-        titles[[row_of[photo.card_id] for photo in photos]],
-        product_texts=_embed_texts(noise.PRODUCT_TEXTS, tower),
-        other_texts=_embed_texts(noise.NOT_A_PRODUCT_TEXTS, tower),
-    )
-    return noise.not_products(photos, margins, max_margin=max_margin)
-
-
-def _outliers(
-    photos: Sequence[Photo], vectors: dict[str, Vectors], cosine_min: float
-) -> list[Rejected]:
-    card_ids = [photo.card_id for photo in photos]
-    cosines = noise.outlier_cosines(_rows(photos, vectors), card_ids)
-    return noise.outliers(photos, cosines, cosine_min=cosine_min)
-
-
-def _rows(photos: Sequence[Photo] | Sequence[CuratedPhoto], vectors: dict[str, Vectors]) -> Vectors:
-    """(n_photos, dim)."""
-    return np.stack([vectors[photo.photo_id] for photo in photos])
 
 
 def _write(

@@ -1,0 +1,34 @@
+"""The shape that the architecture draws, held by tests."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("photosearch", "training", "labeling", "flows", "bentos", "simulator")
+MODULES = [
+    str(p.relative_to(ROOT)) for name in PACKAGES for p in sorted((ROOT / name).rglob("*.py"))
+]
+MAX_LINES = 300
+
+
+def test_imports_go_down_and_each_framework_stays_in_its_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(ROOT)
+    failed = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert not failed, capsys.readouterr().out
+
+
+def test_no_file_is_longer_than_one_can_read_at_once():
+    lengths = {module: len((ROOT / module).read_text().splitlines()) for module in MODULES}
+    assert {module: n for module, n in lengths.items() if n > MAX_LINES} == {}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_in_its_first_line_what_it_is(module: str):
+    docstring = ast.get_docstring(ast.parse((ROOT / module).read_text()))
+    assert docstring, f"{module} has no docstring"
+    assert docstring.splitlines()[0].endswith((".", ":", "?"))

@@ -1,0 +1,430 @@
+"""Photos into tokens and unit vectors: towers, the token cache, heads and model folders."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from open_clip.timm_model import TimmModel
+from PIL import Image
+from small_tower import ColourTower, quarters, untrained_tower, write_curated
+
+from photosearch.catalog.images import load
+from photosearch.embedding.backbones import (
+    OpenClipTower,
+    fetch_tower,
+    load_open_clip,
+    patch_tokens,
+    save_weights,
+)
+from photosearch.embedding.embedder import shorten, unit
+from photosearch.embedding.head import AttentionHead, MeanPooling, build_head
+from photosearch.embedding.model import HeadShape, Lineage, mean_pooling_of, read_model, write_model
+from photosearch.embedding.preprocess import Preprocessing, read_preprocessing
+from photosearch.embedding.tokens import TokenRow, cache_tokens, open_tokens, pool_view
+from photosearch.embedding.torch_runtime import TorchEmbedder, load_head, pool_tokens
+from photosearch.embedding.tower import CONFIG, WEIGHTS, tower_id
+from photosearch.errors import BadArtifact, TowerUnreachable
+from photosearch.home import Home
+from photosearch.settings import TokensParams, TowerParams
+
+RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 60), (40, 60, 200), (255, 255, 255)
+PHOTOS = [quarters(RED, BLUE, WHITE, GREEN), quarters(BLUE, BLUE, RED, GREEN)]
+ATTENTION = HeadShape("attention", 512, 64, [64, 32], width=16, tokens=2, heads=2)
+LINEAGE = Lineage("d1", 3)
+
+
+@pytest.fixture(scope="module")
+def tower_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return untrained_tower(tmp_path_factory.mktemp("towers") / "small")
+
+
+@pytest.fixture(scope="module")
+def tower(tower_folder: Path) -> OpenClipTower:
+    return OpenClipTower(tower_folder)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    write_curated(home, [(f"c{n}/gallery/0", photo) for n, photo in enumerate(PHOTOS)])
+    return home
+
+
+@pytest.fixture(scope="module")
+def model_folder(tower_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with an attention head that was moved away from mean pooling."""
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(1)
+    head = build_head(ATTENTION)
+    assert isinstance(head, AttentionHead)
+    torch.nn.init.normal_(head.out.weight)
+    save_file(head.state_dict(), folder / "trained.safetensors")
+    write_model(
+        folder / "model",
+        tower=tower_folder,
+        head=ATTENTION,
+        lineage=LINEAGE,
+        head_weights=folder / "trained.safetensors",
+    )
+    return folder / "model"
+
+
+def test_a_photo_is_squashed_to_the_square_and_nothing_is_cut_off():
+    wide = Image.new("RGB", (120, 40), BLUE)
+    wide.paste(RED, (0, 0, 60, 40))
+    pixels = Preprocessing(32, (0, 0, 0), (1, 1, 1)).pixels(wide)
+    assert (pixels.shape, pixels.dtype) == ((32, 32, 3), np.uint8)
+    assert pixels[0, 0].tolist() == list(RED)
+    assert pixels[-1, -1].tolist() == list(BLUE)
+
+
+def test_normalising_subtracts_the_mean_and_divides_by_the_deviation_of_each_channel():
+    white = Image.new("RGB", (50, 50), WHITE)
+    batch = Preprocessing(32, (0.5, 0.0, 1.0), (0.5, 0.25, 1.0)).batch([white, white])
+    assert (batch.shape, batch.dtype) == ((2, 3, 32, 32), np.float32)
+    assert batch[0, :, 7, 7] == pytest.approx([1, 4, 0])
+    assert batch.flags["C_CONTIGUOUS"]
+
+
+def test_preprocessing_is_read_from_the_tower_folder(tower_folder: Path, tmp_path: Path):
+    assert read_preprocessing(tower_folder).image_px == 64
+    assert read_preprocessing(tower_folder).mean == (0.485, 0.456, 0.406)
+    config = json.loads((tower_folder / CONFIG).read_text())
+    config["model_cfg"]["vision_cfg"]["image_size"] = [48, 48]  # as some published towers say it
+    (tmp_path / CONFIG).write_text(json.dumps(config))
+    assert read_preprocessing(tmp_path).image_px == 48
+
+
+def test_unit_scales_every_row_and_leaves_zeros():
+    vectors = unit(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    assert vectors.dtype == np.float32
+    assert vectors.tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0, 0]]
+
+
+def test_shorten_keeps_the_first_numbers_and_length_one():
+    vectors = unit(np.array([[3.0, 4.0, 12.0]]))
+    assert shorten(vectors, 2) == pytest.approx(np.array([[0.6, 0.8]]))
+    assert shorten(vectors, 3) == pytest.approx(vectors)
+
+
+def test_a_saved_tower_comes_back_bit_for_bit(tower_folder: Path, tmp_path: Path):
+    model = load_open_clip(tower_folder)
+    shutil.copytree(tower_folder, tmp_path / "copy")
+    save_weights(model, tmp_path / "copy")
+    again = load_open_clip(tmp_path / "copy")
+    weights, weights_again = model.state_dict(), again.state_dict()
+    assert weights.keys() == weights_again.keys()
+    assert all(torch.equal(value, weights_again[name]) for name, value in weights.items())
+    assert tower_id(tmp_path / "copy") == tower_id(tower_folder)
+
+
+def test_a_tower_has_another_id_when_a_weight_or_the_preprocessing_changes(
+    tower_folder: Path, tmp_path: Path
+):
+    folder = shutil.copytree(tower_folder, tmp_path / "changed")
+    model = load_open_clip(folder)
+    with torch.no_grad():
+        model.logit_scale += 1e-3
+    save_weights(model, folder)
+    other_weights = tower_id(folder)
+    (folder / CONFIG).write_text((folder / CONFIG).read_text().replace("0.485", "0.5"))
+    assert len({tower_id(tower_folder), other_weights, tower_id(folder)}) == 3
+
+
+def test_a_tower_folder_without_weights_says_so(tower_folder: Path, tmp_path: Path):
+    shutil.copy(tower_folder / CONFIG, tmp_path)
+    with pytest.raises(BadArtifact, match=rf"has no {WEIGHTS}. Run `photosearch tower`"):
+        tower_id(tmp_path)
+    with pytest.raises(BadArtifact, match=rf"has no {WEIGHTS}. Run `photosearch tower` to make it"):
+        load_open_clip(tmp_path)
+
+
+def test_damaged_weights_are_a_bad_artifact(tower_folder: Path, tmp_path: Path):
+    folder = shutil.copytree(tower_folder, tmp_path / "damaged")
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:5000])
+    with pytest.raises(BadArtifact, match=r"cannot be loaded.*Make the tower again"):
+        load_open_clip(folder)
+
+
+def test_photos_and_texts_of_a_tower_share_one_space(tower: OpenClipTower):
+    photos = tower.embed_photos(PHOTOS)
+    texts = tower.embed_texts(["red mug", "красная кружка", "never seen 漢字"])
+    assert (photos.shape, texts.shape) == ((2, 256), (3, 256))
+    for vectors in (photos, texts):
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert not np.allclose(texts[0], texts[1])
+
+
+def test_tokens_of_a_convolutional_tower_average_to_its_own_pooling(tower: OpenClipTower):
+    tokens = tower.tokens(PHOTOS)
+    assert (tokens.shape, tokens.dtype) == ((2, tower.n_tokens, tower.width), np.float32)
+    assert (tower.n_tokens, tower.width) == (4, 512)
+    with torch.inference_mode():
+        projected = tower._model.visual.head(torch.from_numpy(tokens.mean(axis=1)))
+    cosines = (unit(projected.numpy()) * tower.embed_photos(PHOTOS)).sum(axis=1)
+    assert cosines == pytest.approx(1, abs=1e-2)  # towers run in bfloat16 where the chip has it
+
+
+def test_a_native_vit_tower_gives_its_patches_without_the_class_token(tmp_path: Path):
+    model_cfg = {
+        "embed_dim": 16,
+        "vision_cfg": {
+            "image_size": 64, "patch_size": 16, "width": 32, "layers": 1, "head_width": 16,
+        },
+        "text_cfg": {
+            "context_length": 8, "vocab_size": 50, "width": 16, "heads": 1, "layers": 1,
+        },
+    }  # fmt: skip
+    statistics = {"mean": [0.5] * 3, "std": [0.5] * 3}
+    config = {"model_cfg": model_cfg, "preprocess_cfg": statistics}
+    (tmp_path / CONFIG).write_text(json.dumps(config))
+    torch.manual_seed(0)
+    save_weights(open_clip.CLIP(**model_cfg), tmp_path)
+    vit = OpenClipTower(tmp_path)
+    tokens = vit.tokens(PHOTOS)
+    assert tokens.shape == (2, 16, 32)
+    assert (vit.n_tokens, vit.width, vit.image_px) == (16, 32, 64)
+    assert vit.embed_photos(PHOTOS).shape == (2, 16)  # asking for tokens changed nothing for good
+
+
+def test_a_timm_vit_gives_its_patches_without_prefix_tokens():
+    visual = TimmModel("test_vit", embed_dim=16, image_size=64, pool="avg", proj="linear").eval()
+    with torch.inference_mode():
+        tokens = patch_tokens(visual, torch.rand(2, 3, 64, 64))
+    assert visual.trunk.num_prefix_tokens == 1
+    assert tokens.shape == (2, 16, 64)
+
+
+def test_a_tower_is_fetched_from_a_folder(tower_folder: Path, tower: OpenClipTower, tmp_path: Path):
+    wanted = TowerParams(name="photosearch-small", pretrained=str(tower_folder), image_px=64)
+    report = fetch_tower(wanted, tmp_path / "tower")
+    assert report.origin == str(tower_folder)
+    assert report.tower_id == tower_id(tmp_path / "tower") == tower.tower_id
+    fetched = OpenClipTower(tmp_path / "tower")
+    assert np.array_equal(fetched.tokens(PHOTOS), tower.tokens(PHOTOS))
+    assert np.array_equal(fetched.embed_texts(["red mug"]), tower.embed_texts(["red mug"]))
+
+
+def test_a_folder_without_weights_cannot_be_fetched(tower_folder: Path, tmp_path: Path):
+    half = tmp_path / "half"
+    half.mkdir()
+    shutil.copy(tower_folder / CONFIG, half)
+    with pytest.raises(TowerUnreachable, match=rf"but no {WEIGHTS}. Copy the weights there"):
+        fetch_tower(TowerParams(name="x", pretrained=str(half), image_px=64), tmp_path / "tower")
+
+
+def test_an_unknown_tag_names_the_known_ones_and_the_ways_out(tmp_path: Path):
+    wanted = TowerParams(name="ViT-B-16-SigLIP2", pretrained="webly", image_px=224)
+    with pytest.raises(TowerUnreachable) as caught:
+        fetch_tower(wanted, tmp_path / "tower")
+    message = str(caught.value)
+    assert "'ViT-B-16-SigLIP2' has no weights 'webly'" in message
+    assert "open_clip knows webli" in message
+    assert f"no folder with {CONFIG}" in message
+    assert "photosearch-small and own" in message
+
+
+def test_the_hub_is_not_waited_for_when_it_is_forbidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    wanted = TowerParams(name="ViT-B-16-SigLIP2", pretrained="webli", image_px=224)
+    started = time.monotonic()
+    with pytest.raises(TowerUnreachable) as caught:
+        fetch_tower(wanted, tmp_path / "tower")
+    assert time.monotonic() - started < 3
+    message = str(caught.value)
+    assert "HF_HUB_OFFLINE=1 forbids the hub" in message
+    assert "PHOTOSEARCH_HUB_MIRROR to a mirror" in message
+    assert f"a folder with {CONFIG} and {WEIGHTS}" in message
+    assert "photosearch-small and tower.pretrained to own" in message
+    assert not (tmp_path / "tower").exists()
+
+
+def test_a_mirror_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    wanted = TowerParams(name="ViT-B-16-SigLIP2", pretrained="webli", image_px=224)
+    with pytest.raises(TowerUnreachable, match=r"cannot be fetched from http://127\.0\.0\.1:9: "):
+        fetch_tower(wanted, tmp_path / "tower", mirror="http://127.0.0.1:9")
+
+
+def test_the_token_cache_gives_back_what_the_tower_saw(home: Home, tower: OpenClipTower):
+    report = cache_tokens(home, tower, tokens=TokensParams(views=3, seed=7))
+    assert (report.photos, report.rows, report.tower_id) == (2, 6, tower.tower_id)
+    assert report.bytes_a_row == 2 * 4 * 512
+    cache = open_tokens(home.tokens)
+    assert cache.rows[:4] == [
+        *(TokenRow("c0/gallery/0", "c0", "train", view) for view in range(3)),
+        TokenRow("c1/gallery/0", "c1", "train", 0),
+    ]
+    plain = torch.from_numpy(tower.tokens(PHOTOS)).bfloat16().float()
+    assert torch.allclose(cache.read([0, 3]).float(), plain, atol=0.02)
+    assert not torch.allclose(cache.read([1]).float(), cache.read([0]).float(), atol=0.02)
+
+
+def test_the_token_cache_keeps_four_colours_in_bfloat16(home: Home):
+    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, seed=7))
+    expected = torch.from_numpy(ColourTower().tokens(PHOTOS)).bfloat16()
+    assert torch.equal(open_tokens(home.tokens).read([0, 1]), expected)
+
+
+def test_views_depend_on_photo_and_seed_alone(home: Home):
+    def cached(seed: int) -> dict[tuple[str, int], list]:
+        cache_tokens(home, ColourTower(), tokens=TokensParams(views=3, seed=seed))
+        cache = open_tokens(home.tokens)
+        tokens = cache.read(range(len(cache.rows))).float().tolist()
+        keys = [(row.photo_id, row.view) for row in cache.rows]
+        return dict(zip(keys, tokens, strict=True))
+
+    first = cached(seed=7)
+    write_curated(home, [(f"c{n}/gallery/0", PHOTOS[n]) for n in (1, 0)])
+    assert cached(seed=7) == first
+    other = cached(seed=8)
+    changed = {view for (photo, view), tokens in other.items() if first[photo, view] != tokens}
+    assert changed == {1, 2}  # view 0 is the photo as it is
+
+
+def test_only_training_photos_get_views(home: Home):
+    write_curated(home, [("c0/review/1/0", PHOTOS[0])], split="test")
+    report = cache_tokens(home, ColourTower(), tokens=TokensParams(views=4, seed=7))
+    assert report.rows == 1
+
+
+@pytest.mark.parametrize("broken", ["tokens.json", "tokens.bf16"])
+def test_a_token_cache_that_lost_a_file_is_refused(home: Home, broken: str):
+    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, seed=7))
+    (home.tokens / broken).unlink()
+    with pytest.raises(BadArtifact, match=r"not a whole token cache.*Run `photosearch tokens`"):
+        open_tokens(home.tokens)
+
+
+def test_a_token_cache_that_was_cut_short_is_refused(home: Home):
+    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, seed=7))
+    stored = home.tokens / "tokens.bf16"
+    stored.write_bytes(stored.read_bytes()[:-2])
+    with pytest.raises(BadArtifact, match="not a whole token cache"):
+        open_tokens(home.tokens)
+
+
+def test_one_view_of_every_photo_is_pooled_in_batches(home: Home):
+    cache_tokens(home, ColourTower(), tokens=TokensParams(views=2, seed=7))
+    cache = open_tokens(home.tokens)
+    rows, vectors = pool_view(cache, 0, lambda t: t.mean(axis=1), rows_a_batch=1)
+    assert [row.photo_id for row in rows] == ["c0/gallery/0", "c1/gallery/0"]
+    assert vectors == pytest.approx(ColourTower().tokens(PHOTOS).mean(axis=1), abs=0.01)
+
+
+def test_an_untrained_attention_head_is_mean_pooling():
+    tokens = torch.randn(5, 4, 512)
+    attention, mean = build_head(ATTENTION, dropout=0.3).eval(), MeanPooling(ATTENTION)
+    assert torch.allclose(attention(tokens), mean(tokens), atol=1e-5)
+    assert attention(tokens).shape == (5, 64)
+
+
+def test_mean_pooling_of_a_narrow_tower_leaves_out_lengths_it_cannot_make():
+    mean = mean_pooling_of(HeadShape("attention", 48, 128, [128, 64, 32, 16], 16, 2, 2))
+    assert (mean.kind, mean.lengths) == ("mean", [32, 16])
+    assert build_head(mean)(torch.ones(1, 3, 48)).shape == (1, 48)
+
+
+def test_a_model_folder_is_read_as_it_was_written(model_folder: Path, tower_folder: Path):
+    manifest = read_model(model_folder)
+    assert manifest.head == ATTENTION
+    assert manifest.lineage == LINEAGE
+    assert manifest.tower_id == tower_id(tower_folder)
+    assert len(manifest.model_id) == 12
+    assert sorted(path.name for path in model_folder.parent.iterdir()) == [
+        "model",
+        "trained.safetensors",
+    ]
+
+
+def test_another_head_is_another_model(model_folder: Path, tower_folder: Path, tmp_path: Path):
+    mean = HeadShape("mean", 512, 64, [64])
+    manifest = write_model(tmp_path / "mean", tower=tower_folder, head=mean, lineage=LINEAGE)
+    again = write_model(tmp_path / "mean", tower=tower_folder, head=mean, lineage=LINEAGE)
+    assert manifest == again
+    assert manifest.model_id != read_model(model_folder).model_id
+
+
+def test_a_model_without_its_manifest_is_refused(model_folder: Path, tmp_path: Path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    (folder / "model.json").unlink()
+    with pytest.raises(BadArtifact, match=r"not a whole model.*Run `photosearch train`"):
+        read_model(folder)
+
+
+def test_a_manifest_that_lost_a_value_is_refused(model_folder: Path, tmp_path: Path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    values = json.loads((folder / "model.json").read_text())
+    del values["lineage"]
+    (folder / "model.json").write_text(json.dumps(values))
+    with pytest.raises(BadArtifact, match=r"not a whole model .'lineage'"):
+        read_model(folder)
+
+
+def test_a_model_whose_tower_was_changed_is_refused(model_folder: Path, tmp_path: Path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    config = folder / "tower" / CONFIG
+    config.write_text(config.read_text().replace("0.485", "0.5"))
+    with pytest.raises(BadArtifact, match="it was changed after it was made"):
+        TorchEmbedder(folder)
+
+
+def test_head_weights_that_are_gone_damaged_or_do_not_fit_are_refused(
+    model_folder: Path, tmp_path: Path
+):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    values = json.loads((folder / "model.json").read_text())
+    values["head"]["width"] = 32
+    (folder / "model.json").write_text(json.dumps(values))
+    with pytest.raises(BadArtifact, match=r"(?s)does not fit HeadShape.*Train it again"):
+        load_head(folder, read_model(folder))
+    (folder / "head.safetensors").write_bytes(b"cut off")
+    with pytest.raises(BadArtifact, match="does not fit"):
+        load_head(folder, read_model(folder))
+    (folder / "head.safetensors").unlink()
+    with pytest.raises(BadArtifact, match="No such file"):
+        load_head(folder, read_model(folder))
+
+
+def test_an_embedder_gives_unit_vectors_of_its_longest_length(
+    model_folder: Path, tower: OpenClipTower
+):
+    embedder = TorchEmbedder(model_folder)
+    vectors = embedder.embed(PHOTOS)
+    assert embedder.lengths == (64, 32)
+    assert embedder.model_id == read_model(model_folder).model_id
+    assert (vectors.shape, vectors.dtype) == ((2, 64), np.float32)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    head = load_head(model_folder, read_model(model_folder))
+    assert vectors == pytest.approx(pool_tokens(head, tower.tokens(PHOTOS)), abs=1e-5)
+
+
+def test_nothing_to_embed_gives_no_rows_of_the_right_width(model_folder: Path):
+    nothing = TorchEmbedder(model_folder).embed([])
+    assert (nothing.shape, nothing.dtype) == ((0, 64), np.float32)
+
+
+def test_the_baseline_of_a_model_is_mean_pooling_of_its_tower(
+    model_folder: Path, tower: OpenClipTower
+):
+    baseline = TorchEmbedder(model_folder, is_baseline=True)
+    expected = unit(tower.tokens(PHOTOS).mean(axis=1)[:, :64])
+    assert baseline.model_id == f"{read_model(model_folder).model_id}-mean"
+    assert baseline.embed(PHOTOS) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_stored_photo_has_the_same_vector_as_before_it_was_stored(home: Home, model_folder: Path):
+    photos = write_curated(home, [("c0/gallery/0", PHOTOS[0])])
+    embedder = TorchEmbedder(model_folder)
+    stored = load(home.images, photos[0].sha256)
+    assert np.array_equal(embedder.embed([stored]), embedder.embed([PHOTOS[0]]))

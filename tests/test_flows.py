@@ -1,0 +1,177 @@
+"""Flows: their versions and schedules, and once with a real Prefect server."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from processes import BIN, ROOT, environment_of, free_port
+
+from flows.deployments import deployments
+from flows.versions import commit_data, prepare_home
+from photosearch.catalog.pull import Snapshot
+from photosearch.home import Home
+from photosearch.report import save_report
+
+PARAMS = ROOT / "simulator" / "params.yaml"
+WITHIN_S = 120
+REINDEX_HOURS = {9, 12, 15, 18, 21}
+FLOWS = {
+    "pull-catalog",
+    "build-dataset",
+    "sync-labels",
+    "train-model",
+    "release-model",
+    "refresh-index",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home with git, DVC and a snapshot of nothing."""
+    home = Home(tmp_path / "shop")
+    prepare_home(home, PARAMS)
+    save_report(home.catalog / "snapshot.json", Snapshot("folder toys", 1, 1, 0, {}, "d1"))
+    return home
+
+
+def git(home: Home, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=home.root, check=True, capture_output=True, text=True).stdout
+
+
+def contents(root: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode)
+        for path in root.rglob("*")
+        if path.is_file() and "tmp" not in path.parts
+    }
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(path.name for path in (ROOT / "flows").glob("*.py") if "@flow" in path.read_text()),
+)
+def test_a_flow_file_is_short(file: str):
+    assert len((ROOT / "flows" / file).read_text().splitlines()) < 100
+
+
+def test_every_flow_has_a_schedule_and_reindexing_five_a_day(home: Home):
+    plan = {
+        deployment.flow_name: deployment
+        for deployment in deployments(home.root, source="http://market")
+    }
+    assert set(plan) == FLOWS
+    for deployment in plan.values():
+        assert deployment.name == "shop"
+        assert deployment.parameters["home"] == str(home.root)
+        assert deployment.concurrency_limit == 1
+        (when,) = deployment.schedules
+        assert when.schedule.timezone == "Europe/Moscow"
+    assert plan["pull-catalog"].parameters["source"] == "http://market"
+    (reindex,) = plan["refresh-index"].schedules
+    minute, hours, *days = reindex.schedule.cron.split()
+    assert {int(hour) for hour in hours.split(",")} == REINDEX_HOURS
+    assert (minute, days) == ("0", ["*", "*", "*"])
+
+
+def test_preparing_a_home_twice_changes_nothing(home: Home):
+    (home.root / "params.yaml").write_text(PARAMS.read_text() + "# mine\n")
+    before = contents(home.root)
+    prepare_home(home, PARAMS)
+    assert contents(home.root) == before
+    assert (home.root / "dvc.yaml").read_text() == (ROOT / "dvc.yaml").read_text()
+
+
+def test_data_is_tracked_by_dvc_and_committed_once(home: Home):
+    assert commit_data(home, "Pull d1 from toys")
+    assert not commit_data(home, "Pull d1 from toys")
+    assert git(home, "log", "--format=%s").splitlines() == ["Pull d1 from toys"]
+    tracked = git(home, "ls-files").split()
+    assert "data.dvc" in tracked
+    assert not [path for path in tracked if path.startswith("data/")]
+    assert git(home, "status", "--short") == ""
+
+    save_report(home.catalog / "snapshot.json", Snapshot("folder toys", 2, 2, 0, {}, "d2"))
+    assert commit_data(home, "Pull d2 from toys")
+    assert "data.dvc" in git(home, "show", "--stat", "--format=")
+
+
+@pytest.mark.slow
+def test_a_prefect_server_knows_and_schedules_every_flow(home: Home, tmp_path: Path):
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    environment = environment_of(
+        tmp_path,
+        PREFECT_API_URL=api,
+        PREFECT_SERVER_UI_ENABLED="false",
+        PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS="2",
+    )
+    server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    flows = [str(BIN / "photosearch"), "flows", "serve", "--home", str(home.root)]
+    flows += ["--source", "http://market"]
+    with (
+        process([*server, "--port", str(port)], environment, log=tmp_path / "server.log"),
+        httpx.Client(base_url=api, timeout=30) as client,
+    ):
+        until(lambda: client.get("/health").status_code == 200, log=tmp_path / "server.log")
+        with process(flows, environment, log=tmp_path / "flows.log"):
+            until(lambda: len(registered(client)) == len(FLOWS), log=tmp_path / "flows.log")
+            assert {row["entrypoint"].split(":")[-1] for row in registered(client)} == {
+                name.replace("-", "_") for name in FLOWS
+            }
+            (reindex,) = [
+                row for row in registered(client) if row["entrypoint"].endswith("refresh_index")
+            ]
+            until(lambda: bool(hours(client, reindex["id"])), log=tmp_path / "server.log")
+            assert hours(client, reindex["id"]) <= REINDEX_HOURS
+
+
+def registered(client: httpx.Client) -> list[dict]:
+    return client.post("/deployments/filter", json={}).raise_for_status().json()
+
+
+def hours(client: httpx.Client, deployment: str) -> set[int]:
+    """Hours of the day, by the marketplace's clock, for which runs are planned."""
+    body = {"deployments": {"id": {"any_": [deployment]}}}
+    runs = client.post("/flow_runs/filter", json=body).raise_for_status().json()
+    times = [datetime.fromisoformat(run["expected_start_time"]) for run in runs]
+    return {time.astimezone(ZoneInfo("Europe/Moscow")).hour for time in times}
+
+
+@contextmanager
+def process(command: list[str], environment: dict[str, str], *, log: Path) -> Iterator[None]:
+    """A process that is asked to stop at the end, and has to."""
+    with log.open("wb") as kept:
+        started = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept
+        )
+    try:
+        yield
+    finally:
+        started.send_signal(signal.SIGINT)
+        try:
+            started.wait(30)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+            raise
+
+
+def until(holds: Callable[[], bool], *, log: Path) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            if holds():
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    pytest.fail(f"waited in vain for {WITHIN_S} s:\n{log.read_text()[-3000:]}")

@@ -1,0 +1,450 @@
+"""What training learns from: losses, labels, batches; and that it learns, stops and goes on."""
+
+import logging
+import math
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_source import card, review, write_folder
+from small_tower import ColourTower, png, quarters, write_curated
+from torch.utils.data import DataLoader
+
+from photosearch.catalog.pull import pull
+from photosearch.catalog.schemas import Card, Label
+from photosearch.catalog.sources import FolderSource
+from photosearch.catalog.tables import write_table
+from photosearch.embedding.backbones import OpenClipTower
+from photosearch.embedding.embedder import Vectors, unit
+from photosearch.embedding.model import HeadShape, mean_pooling_of, read_model
+from photosearch.embedding.tokens import cache_tokens, open_tokens, pool_view
+from photosearch.embedding.torch_runtime import load_head, pool_tokens
+from photosearch.embedding.tower import CONFIG, WEIGHTS
+from photosearch.errors import EmptySource
+from photosearch.home import Home
+from photosearch.settings import (
+    HeadParams,
+    Params,
+    PretrainingParams,
+    TokensParams,
+    TowerParams,
+    load_params,
+)
+from training.backbone_pretraining import pretrain
+from training.fit import train_head
+from training.head_module import HeadModule, warm_up_then_cosine
+from training.lightning_fit import fingerprint, fit
+from training.losses import info_nce, matryoshka, soft_cross_entropy
+from training.products import products_from_labels
+from training.sampler import ProductSampler
+from training.tower_module import mix
+
+# Lightning asks a torch class about itself in a way that torch now calls old.
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
+
+HEAD = HeadParams(
+    width=16, tokens=2, heads=2, out=8, lengths=[8, 4], epochs=30, batch=16,
+    learning_rate=0.02, weight_decay=0.0, temperature=0.1, dropout=0.0, seed=7,
+)  # fmt: skip
+SHAPE = HeadShape("attention", 8, 8, [8, 4], 16, 2, 2)
+LOGOS = {"a": (255, 0, 0), "b": (0, 255, 0), "c": (0, 0, 255), "d": (255, 255, 0)}
+"""Four products differ in one quarter of the photo; the rest is light or dark."""
+
+
+def a_card(card_id: str, group_id: str | None = None) -> Card:
+    return Card(card_id, card_id, None, None, [], None, None, None, group_id or card_id)
+
+
+def a_label(photo_a: str, photo_b: str, answer: str) -> Label:
+    return Label(
+        f"{photo_a} {photo_b}", photo_a, photo_b, answer, 0.5, 3, ["ann"], "simulated",
+        "2026-11-21T12:00:00+00:00",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def eight_photos(tmp_path: Path) -> Home:
+    """A home with cached tokens of four products, one light and one dark photo each."""
+    home = Home(tmp_path / "home")
+    (tmp_path / "shop").mkdir()
+    pull(FolderSource(write_folder(tmp_path / "shop", [card("a", "p.jpg")], p=shot("a", 0))), home)
+    photos = [
+        (f"{name}/{kind}/1/0", quarters(logo, *[(light,) * 3] * 3))
+        for name, logo in LOGOS.items()
+        for kind, light in (("gallery", 0), ("review", 255))
+    ]
+    write_curated(home, photos)
+    write_table(home.curated / "cards.parquet", Card, [a_card(name) for name in LOGOS])
+    write_table(home.labels, Label, [])
+    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, seed=7))
+    home.tower.mkdir(parents=True)
+    for name in (CONFIG, WEIGHTS):
+        (home.tower / name).write_bytes(b"copied and hashed, never opened by head training")
+    return home
+
+
+def shot(name: str, light: int) -> bytes:
+    return png(quarters(LOGOS[name], *[(light,) * 3] * 3))
+
+
+def is_each_photo_nearest_its_own_product(vectors: Vectors) -> list[bool]:
+    """Photos 2n and 2n + 1 show one product."""
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -1)
+    return (cosines.argmax(axis=1) // 2 == np.arange(len(vectors)) // 2).tolist()
+
+
+def test_info_nce_of_three_points_by_hand():
+    points = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+    loss = info_nce(points, torch.tensor([1, 1, 2]), temperature=0.5)
+    first = -math.log(math.exp(1.2) / (math.exp(1.2) + math.exp(0.0)))
+    second = -math.log(math.exp(1.2) / (math.exp(1.2) + math.exp(1.6)))
+    assert loss.item() == pytest.approx((first + second) / 2, rel=1e-5)
+
+
+def test_a_photo_alone_of_its_product_only_serves_as_a_negative():
+    pair = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    far, near = torch.tensor([[-1.0, 0.0]]), torch.tensor([[0.8, 0.6]])
+    products = torch.tensor([1, 1, 2])
+    alone = info_nce(pair, products[:2], temperature=0.5)
+    with_far = info_nce(torch.cat([pair, far]), products, temperature=0.5)
+    with_near = info_nce(torch.cat([pair, near]), products, temperature=0.5)
+    assert alone.item() == pytest.approx(0, abs=1e-6)
+    assert alone < with_far < with_near
+
+
+def test_info_nce_averages_over_all_positives_of_an_anchor():
+    points = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2], [0.9, 0.5], [0.1, 1.0]]))
+    loss = info_nce(points, torch.tensor([4, 4, 4]), temperature=1.0)
+    logits = points @ points.T
+    by_hand = [
+        -sum(logits[i, j] - torch.logsumexp(logits[i, others], 0) for j in others) / 2
+        for i, others in ((0, [1, 2]), (1, [0, 2]), (2, [0, 1]))
+    ]
+    assert loss.item() == pytest.approx(float(sum(by_hand) / 3), rel=1e-5)
+
+
+def test_matryoshka_averages_the_loss_over_unit_prefixes():
+    embeddings = torch.tensor([[3.0, 4.0, 0.0], [1.0, 0.0, 5.0], [0.0, 2.0, 1.0]])
+    products = torch.tensor([0, 0, 1])
+    loss = partial(info_nce, temperature=0.5)
+    parts = [
+        loss(torch.nn.functional.normalize(embeddings[:, :length], dim=1), products)
+        for length in (3, 2)
+    ]
+    whole = matryoshka(loss, embeddings, products, [3, 2])
+    assert whole.item() == pytest.approx(float(sum(parts) / 2), rel=1e-6)
+
+
+def test_soft_cross_entropy_of_even_logits_is_the_log_of_the_classes():
+    shares = torch.tensor([[0.3, 0.7, 0.0, 0.0]])
+    loss = soft_cross_entropy(torch.zeros(1, 4), shares, smoothing=0.1)
+    assert loss.item() == pytest.approx(math.log(4))
+
+
+def test_mixing_keeps_shares_that_add_up_to_one():
+    views, shares = torch.rand(4, 3, 32, 32), torch.eye(4)
+    for seed in range(6):  # both ways of mixing come up
+        mixed, mixed_shares = mix(views, shares, np.random.default_rng(seed))
+        assert mixed.shape == views.shape
+        assert mixed_shares.sum(dim=1).tolist() == pytest.approx([1] * 4)
+        assert torch.equal(shares, torch.eye(4))
+
+
+def test_the_learning_rate_warms_up_and_ends_at_nothing():
+    factors = [warm_up_then_cosine(step, steps=100) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert max(factors) == factors[9] == factors[10] == 1
+    assert factors[100] == pytest.approx(0)
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+
+
+def sampler(look_alikes: dict[int, list[int]] | None = None, *, seed: int = 7) -> ProductSampler:
+    rows = {product: range(product * 10, product * 10 + 6) for product in range(8)}
+    return ProductSampler(rows, look_alikes or {}, batch=16, seed=seed)
+
+
+def test_a_batch_holds_several_rows_of_each_product():
+    batches = list(sampler())
+    assert len(batches) == len(sampler()) == 3  # 48 rows, 16 a batch
+    for batch in batches:
+        products = [row // 10 for row in batch]
+        assert {products.count(product) for product in products} == {4}
+        assert len(set(products)) == 4
+        assert len(set(batch)) == 16
+
+
+def test_a_product_with_few_photos_shows_them_more_than_once():
+    (batch,) = ProductSampler({1: [5, 6], 2: [7]}, {}, batch=8, seed=0)
+    assert len(batch) == 8
+    assert set(batch[:4]) | set(batch[4:]) <= {5, 6, 7}
+    assert batch.count(7) == 4
+
+
+def test_look_alikes_stand_side_by_side():
+    twins = {0: [1], 1: [0], 2: [3], 3: [2], 4: [5], 5: [4], 6: [7], 7: [6]}
+    for batch in sampler(twins):
+        products = {row // 10 for row in batch}
+        assert all(twins[product][0] in products for product in products)
+
+
+def test_a_look_alike_that_has_no_photos_is_left_out():
+    batch = next(iter(sampler({product: [99] for product in range(8)})))
+    assert 99 not in {row // 10 for row in batch}
+
+
+def test_batches_depend_on_seed_and_epoch_alone():
+    first, again, other_seed = sampler(), sampler(), sampler(seed=8)
+    assert list(first) == list(again) == list(first)
+    assert list(other_seed) != list(first)
+    again.set_epoch(1)
+    assert list(again) != list(first)
+    first.set_epoch(1)
+    assert list(again) == list(first)
+
+
+CARDS = [a_card("a"), a_card("b"), a_card("b2", "b"), a_card("c")]
+CARD_OF = {
+    f"{card_id}/{kind}/{n}": card_id
+    for card_id in ("a", "b", "b2", "c")
+    for kind in ("gallery", "review/1")
+    for n in (0, 1)
+}
+
+
+def test_cards_of_one_group_are_one_product():
+    products = products_from_labels(CARDS, CARD_OF, [])
+    assert products.product_of_card["b"] == products.product_of_card["b2"]
+    assert len(set(products.product_of_card.values())) == 3
+    assert (products.look_alikes, products.strangers) == ({}, set())
+
+
+def test_same_merges_the_groups_of_both_cards():
+    labels = [
+        a_label("a/gallery/0", "b/gallery/0", "same"),
+        a_label("b2/gallery/0", "c/gallery/0", "same"),
+    ]
+    assert set(products_from_labels(CARDS, CARD_OF, labels).product_of_card.values()) == {0}
+
+
+def test_different_makes_look_alikes_of_both_products():
+    labels = [a_label("a/gallery/0", "b2/gallery/0", "different")]
+    products = products_from_labels(CARDS, CARD_OF, labels)
+    a, b = products.product_of_card["a"], products.product_of_card["b"]
+    assert products.look_alikes == {a: [b], b: [a]}
+    assert products.strangers == set()
+
+
+def test_different_does_not_stand_against_a_chain_of_same():
+    labels = [
+        a_label("a/gallery/0", "c/gallery/0", "different"),
+        a_label("a/gallery/0", "b/gallery/0", "same"),
+        a_label("b/gallery/0", "c/gallery/0", "same"),
+    ]
+    assert products_from_labels(CARDS, CARD_OF, labels).look_alikes == {}
+
+
+def test_a_buyers_photo_unlike_its_own_card_is_a_stranger():
+    labels = [a_label("a/gallery/0", "a/review/1/0", "different")]
+    products = products_from_labels(CARDS, CARD_OF, labels)
+    assert products.strangers == {"a/review/1/0"}  # never the card's own picture
+    assert products.look_alikes == {}
+
+
+def test_as_many_same_answers_clear_a_stranger():
+    labels = [
+        a_label("a/gallery/0", "a/review/1/0", "different"),
+        a_label("a/gallery/1", "a/review/1/0", "same"),
+    ]
+    assert products_from_labels(CARDS, CARD_OF, labels).strangers == set()
+
+
+def test_unclear_answers_and_photos_that_are_gone_change_nothing():
+    labels = [
+        a_label("a/gallery/0", "b/gallery/0", "unclear"),
+        a_label("a/gallery/0", "a/review/1/0", "unclear"),
+        a_label("a/gallery/0", "gone/gallery/0", "same"),
+    ]
+    nothing = products_from_labels(CARDS, CARD_OF, [])
+    assert products_from_labels(CARDS, CARD_OF, labels) == nothing
+
+
+def test_a_head_learns_eight_photos_that_mean_pooling_mixes_up(eight_photos: Home):
+    home = eight_photos
+    report = train_head(home, HEAD)
+    assert (report.photos, report.views, report.products, report.labels) == (8, 8, 4, 0)
+    manifest = read_model(home.candidate)
+    assert manifest.model_id == report.model_id
+    assert manifest.head == SHAPE
+    head = load_head(home.candidate, manifest)
+    cache = open_tokens(home.tokens)
+    _, trained = pool_view(cache, 0, partial(pool_tokens, head))
+    _, mean = pool_view(cache, 0, lambda tokens: unit(tokens.mean(axis=1)))
+    assert not any(is_each_photo_nearest_its_own_product(mean))
+    assert all(is_each_photo_nearest_its_own_product(trained))
+    assert all(is_each_photo_nearest_its_own_product(unit(trained[:, :4])))
+    assert mean_pooling_of(manifest.head).lengths == [8, 4]
+    assert not any(home.resume.iterdir())  # a finished training leaves nothing to go on with
+
+
+def test_training_twice_makes_the_same_model(eight_photos: Home):
+    few = HEAD.model_copy(update={"epochs": 2, "dropout": 0.2})
+    assert train_head(eight_photos, few) == train_head(eight_photos, few)
+
+
+def test_training_reads_the_labels(eight_photos: Home):
+    labels = [
+        a_label("a/gallery/1/0", "b/gallery/1/0", "different"),
+        a_label("c/gallery/1/0", "d/gallery/1/0", "same"),
+        a_label("c/gallery/1/0", "c/review/1/0", "different"),
+    ]
+    write_table(eight_photos.labels, Label, labels)
+    report = train_head(eight_photos, HEAD.model_copy(update={"epochs": 1}))
+    assert (report.products, report.labels, report.look_alike_products) == (3, 3, 2)
+    assert report.strangers_left_out == 1
+    assert report.photos == 7
+    assert read_model(eight_photos.candidate).lineage.n_labels == 3
+
+
+def test_too_few_products_to_learn_from_is_told(eight_photos: Home):
+    labels = [
+        a_label(f"{name}/gallery/1/0", f"{name}/review/1/0", "different")
+        for name in ("a", "b", "c")
+    ]
+    write_table(eight_photos.labels, Label, labels)
+    with pytest.raises(EmptySource, match=r"Only 1 products have two training photos.*Pull more"):
+        train_head(eight_photos, HEAD)
+
+
+class Batches:
+    """Eight fixed batches by epoch, with the power going off at a given one."""
+
+    def __init__(self, *, breaks_at_epoch: int | None = None) -> None:
+        self.sampler = self  # where Lightning looks for set_epoch
+        self.epochs: list[int] = []
+        self.breaks_at_epoch = breaks_at_epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epochs.append(epoch)
+        if epoch == self.breaks_at_epoch:
+            raise OSError("power cut")
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        random = torch.Generator().manual_seed(self.epochs[-1])
+        for _ in range(2):
+            yield torch.randn(8, 4, 8, generator=random), torch.arange(8) // 2
+
+
+def a_module() -> HeadModule:
+    torch.manual_seed(3)
+    return HeadModule(SHAPE, HEAD)
+
+
+def test_an_interrupted_training_goes_on_and_ends_where_it_would_have(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    whole, cut, resumed = a_module(), a_module(), a_module()
+    fit(whole, Batches(), doing="training", epochs=4, resume=tmp_path / "whole")
+    with pytest.raises(OSError, match="power cut"):
+        fit(cut, Batches(breaks_at_epoch=2), doing="training", epochs=4, resume=tmp_path / "cut")
+    assert (tmp_path / "cut" / "last.ckpt").is_file()
+    later = Batches()
+    with caplog.at_level(logging.INFO):
+        fit(resumed, later, doing="training", epochs=4, resume=tmp_path / "cut")
+    assert f"training: going on from {tmp_path / 'cut' / 'last.ckpt'}" in caplog.text
+    assert later.epochs[-2:] == [2, 3]
+    assert 0 not in later.epochs
+    assert resumed.global_step == whole.global_step == 8
+    weights = resumed.head.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in whole.head.state_dict().items())
+
+
+def test_a_training_that_is_done_is_not_trained_again(tmp_path: Path):
+    first, again = a_module(), a_module()
+    fit(first, Batches(), doing="training", epochs=2, resume=tmp_path)
+    fit(again, Batches(breaks_at_epoch=0), doing="training", epochs=2, resume=tmp_path)
+    assert torch.equal(first.head.skip.weight, again.head.skip.weight)
+
+
+def test_another_training_has_another_fingerprint():
+    assert fingerprint("d1", HEAD) == fingerprint("d1", HEAD.model_copy())
+    assert fingerprint("d1", HEAD) != fingerprint("d2", HEAD)
+    assert fingerprint("d1", HEAD) != fingerprint("d1", HEAD.model_copy(update={"seed": 8}))
+
+
+class Rows(torch.utils.data.Dataset):
+    """Random tokens, four rows a product; remembers the rows it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, ...]] = []
+
+    def __len__(self) -> int:
+        return 32
+
+    def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        self.asked.append(tuple(rows))
+        return torch.randn(len(rows), 4, 8), torch.tensor(rows) // 4
+
+
+def test_every_epoch_of_a_training_draws_other_batches(tmp_path: Path):
+    drawn = ProductSampler({p: range(4 * p, 4 * p + 4) for p in range(8)}, {}, batch=16, seed=7)
+    rows = Rows()
+    loader = DataLoader(rows, batch_sampler=drawn, collate_fn=lambda batch: batch)
+    fit(a_module(), loader, doing="training", epochs=3, resume=tmp_path)
+    assert len(rows.asked) == 6
+    assert len(set(rows.asked)) == 6
+
+
+def small_params(**pretraining: object) -> Params:
+    params = load_params(Path(__file__).parent.parent / "params.yaml")
+    return params.model_copy(
+        update={
+            "tower": TowerParams(name="photosearch-small", pretrained="own", image_px=64),
+            "pretraining": PretrainingParams(
+                samples_seen=8, batch=4, learning_rate=0.002, weight_decay=0.1,
+                px_schedule=[32], mix_probability=0.5, crop_area_min=0.5, seed=7,
+            ).model_copy(update=pretraining),
+            "curation": params.curation.model_copy(
+                update={"min_side_px": 16, "near_duplicate_bits": 0, "test_card_share": 0.0,
+                        "test_photo_share": 0.0}
+            ),
+        }
+    )  # fmt: skip
+
+
+def pulled_shop(folder: Path, names: list[str]) -> Home:
+    """A snapshot of products with a gallery picture and a buyer's photo each."""
+    dice = np.random.default_rng(0)
+    noise = {
+        f"{name}{n}": png(quarters(*dice.integers(0, 255, (4, 3)).tolist()))
+        for name in names
+        for n in (0, 1)
+    }
+    cards = [card(name, f"{name}0.jpg", title_ru=f"товар {name}") for name in names]
+    reviews = [review(name, name, f"{name}1.jpg", split="train") for name in names]
+    home = Home(folder / "home")
+    pull(FolderSource(write_folder(folder / "shop", cards, reviews, **noise)), home)
+    return home
+
+
+def test_a_tower_is_trained_from_nothing_on_photos_and_titles(tmp_path: Path):
+    home = pulled_shop(tmp_path, ["a", "b", "c", "d"])
+    report = pretrain(home, small_params())
+    assert (report.photos, report.groups, report.epochs) == (8, 4, 1)
+    tower = OpenClipTower(home.tower)
+    assert tower.tower_id == report.tower_id
+    assert tower.embed_photos([quarters(*LOGOS.values())]).shape == (1, 256)
+    assert tower.embed_texts(["товар a"]).shape == (1, 256)
+    assert not any(home.resume.iterdir())
+
+
+def test_one_product_is_too_few_to_train_a_tower(tmp_path: Path):
+    home = pulled_shop(tmp_path, ["a"])
+    with pytest.raises(EmptySource, match="1 product groups are too few to train a tower"):
+        pretrain(home, small_params())
