@@ -22,7 +22,7 @@ from photosearch.errors import (
     UnreadablePhoto,
 )
 from photosearch.index.vector_index import ExactIndex, Hit
-from photosearch.search.candidates import VOTERS, collapse, nearest_cards
+from photosearch.search.candidates import EXACT_SCORE, VOTERS, collapse, nearest_cards
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.pipeline import make_pipeline
 from photosearch.search.rank import rank_by_score
@@ -182,7 +182,7 @@ def test_a_card_is_represented_by_its_nearest_photo():
     vectors = np.array([[0.6, 0.8], [1, 0], [0.8, 0.6]], np.float32)
     index.add(["a/far", "a/near", "b/0"], ["a", "a", "b"], vectors)
     assert nearest_cards(index, np.array([1, 0], np.float32), hits_per_query=3) == [
-        Candidate("a", "a/near", 1.0, pytest.approx(1.0, abs=0.001)),
+        Candidate("a", "a/near", 1.0, EXACT_SCORE),
         Candidate("b", "b/0", pytest.approx(0.8), pytest.approx(0.8)),
     ]
 
@@ -192,6 +192,11 @@ def test_several_near_photos_outweigh_one_that_is_slightly_nearer():
     first, second = collapse(hits)
     assert (first.card_id, first.photo_id, first.cosine) == ("many", "many/0", 0.89)
     assert first.score > second.score == pytest.approx(0.90)
+
+
+def test_votes_do_not_outweigh_a_photo_that_is_the_query_itself():
+    hits = [Hit("own/0", "own", 1.0)] + [Hit(f"many/{n}", "many", 0.999) for n in range(5)]
+    assert [card.card_id for card in collapse(hits)] == ["own", "many"]
 
 
 def test_a_card_beyond_the_voters_keeps_its_place_by_cosine():

@@ -11,6 +11,11 @@ VOTERS = 10
 SHARPNESS = 15.0
 """How much more a nearer photo's vote weighs. Measured with VOTERS: docs/decisions.md."""
 
+EXACT_COSINE = 0.9995
+"""A photo this near is the query itself, give or take fp16: its card goes first."""
+EXACT_SCORE = 2.0
+"""More than any vote: ten photos at cosine 1 make 1 + ln(10) / SHARPNESS = 1.15."""
+
 
 def nearest_cards(index: VectorIndex, vector: Vectors, *, hits_per_query: int) -> list[Candidate]:
     """Searches photos and collapses them into unique cards, best first."""
@@ -23,6 +28,7 @@ def collapse(hits: Sequence[Hit]) -> list[Candidate]:
     Score: the soft maximum of the cosines of the card's photos among the VOTERS nearest, so that
     several near photos outweigh a single one that is slightly nearer; for a card with none among
     them, the cosine of its best photo. It is at least that cosine, and equals it for one photo.
+    Votes never outweigh a photo that is the query itself.
 
     Source: distance-weighted k-nearest-neighbour vote, Dudani 1976, with exponential weights as in
     Wu et al. 2018, "Unsupervised Feature Learning via Non-Parametric Instance Discrimination".
@@ -42,4 +48,6 @@ def collapse(hits: Sequence[Hit]) -> list[Candidate]:
 
 
 def _score(vote: float | None, cosine: float) -> float:
+    if cosine >= EXACT_COSINE:
+        return EXACT_SCORE
     return cosine if vote is None else max(cosine, 1 + math.log(vote) / SHARPNESS)
