@@ -10,11 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 def show_table(key: str, report: Any) -> None:
     """A table of a report dataclass: one row a field."""
-    rows = [
-        {"field": name, "value": value if isinstance(value, str) else json.dumps(value)}
-        for name, value in dataclasses.asdict(report).items()
-    ]
-    create_table_artifact(rows, key=key, description=f"Report of `{key}`")
+    _show_fields(key, dataclasses.asdict(report))
 
 
 def show_markdown(key: str, path: Path) -> None:
@@ -24,7 +20,10 @@ def show_markdown(key: str, path: Path) -> None:
 
 def show_json(key: str, path: Path) -> None:
     """A table of a report that a DVC stage kept as JSON."""
-    values = json.loads(path.read_text())
+    _show_fields(key, json.loads(path.read_text()))
+
+
+def _show_fields(key: str, values: dict[str, Any]) -> None:
     rows = [
         {"field": name, "value": value if isinstance(value, str) else json.dumps(value)}
         for name, value in values.items()
