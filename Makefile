@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.11, git and make, and install the rest themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test check format
+.PHONY: help setup demo stop labels test check format
 
 export UV_COMPILE_BYTECODE := 1
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
@@ -18,6 +18,9 @@ demo: setup ## Run the whole loop and leave the search page at http://127.0.0.1:
 
 stop: setup ## Stop the page that `make demo` left running
 	@$(RUN) photosearch stop
+
+labels: setup ## Start Label Studio here with the demo's pairs; print its address and login
+	@$(RUN) photosearch labels $(ARGS)
 
 test: setup ## Run all tests, the slow ones with real servers too
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" $(RUN) pytest -m "not gpu and not network" $(ARGS)

@@ -73,13 +73,19 @@ def stop_detached(pid_file: Path, *, name: str) -> bool:
     return True
 
 
-def wait_until_ready(address: str, process: subprocess.Popen[bytes], log_file: Path) -> None:
-    """Waits until `address` answers 200.
+def wait_until_ready(
+    address: str,
+    process: subprocess.Popen[bytes],
+    log_file: Path,
+    *,
+    within_s: float = READY_WITHIN_S,
+) -> None:
+    """Waits until `address` answers 200, at most `within_s`.
 
     Raises:
         PhotosearchError: The process stopped or stayed silent; the message ends with its log.
     """
-    until = time.monotonic() + READY_WITHIN_S
+    until = time.monotonic() + within_s
     while time.monotonic() < until and process.poll() is None:
         try:
             if httpx.get(address, timeout=5.0).status_code == 200:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from prefect import State, flow, task
 
+from flows.checks import check_tables
 from flows.shown import show_table
 from flows.versions import commit_data
 from photosearch.assembly import open_source
+from photosearch.catalog.history import commit_message
 from photosearch.catalog.pull import PullReport, pull
 from photosearch.errors import SourceUnreachable
 from photosearch.home import Home
@@ -26,13 +28,14 @@ def pull_source(address: str, home: Home) -> PullReport:
 @task
 def commit_snapshot(home: Home, report: PullReport) -> bool:
     """Tracks the snapshot in data.dvc; False if nothing had changed."""
-    return commit_data(home, f"Pull {report.data_version} from {report.source}")
+    return commit_data(home, commit_message(report))
 
 
 @flow(name="pull-catalog")
 def pull_catalog(source: str, home: Path) -> PullReport:
-    """Brings `data/` up to date with a source: a folder or a marketplace's address."""
+    """Brings `data/` up to date with a source: see `photosearch.assembly.open_source`."""
     report = pull_source(source, Home(home))
+    check_tables(Home(home), "raw")
     commit_snapshot(Home(home), report)
     show_table("pull", report)
     return report

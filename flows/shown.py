@@ -13,6 +13,12 @@ def show_table(key: str, report: Any) -> None:
     _show_fields(key, dataclasses.asdict(report))
 
 
+def show_rows(key: str, rows: list[dict[str, Any]]) -> None:
+    """A table of rows; nothing if there are none."""
+    if rows:
+        create_table_artifact(rows, key=key, description=f"Rows of `{key}`")
+
+
 def show_markdown(key: str, path: Path) -> None:
     """A report that was written as markdown."""
     create_markdown_artifact(path.read_text(), key=key)

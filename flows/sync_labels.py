@@ -4,26 +4,48 @@ from pathlib import Path
 
 from prefect import flow, task
 
-from flows.shown import show_table
+from flows.checks import check_tables
+from flows.shown import show_markdown, show_table
 from flows.versions import commit_data
-from labeling.annotators import annotators
+from labeling.annotators import annotators, sync_boxes
 from labeling.answers import LabelFiles, LabelReport, ask_and_collect
 from photosearch.assembly import load_settings
 from photosearch.home import Home
 
 
-@task(retries=2, retry_delay_seconds=[10, 60])
-def ask_people(home: Home) -> LabelReport:
-    """Asks what was never asked, keeps what was answered; a second run asks nothing twice."""
-    files = LabelFiles(
+def label_files(home: Home) -> LabelFiles:
+    """Where labelling reads and writes in a home."""
+    return LabelFiles(
         pairs=home.pairs,
         cards=home.curated / "cards.parquet",
         images=home.images,
         asked=home.questions,
+        votes=home.labels.with_name("votes.parquet"),
         labels=home.labels,
+        report=home.reports / "labels.md",
     )
-    with annotators(load_settings(home.root)) as people:
-        return ask_and_collect(files, people)
+
+
+@task(retries=2, retry_delay_seconds=[10, 60])
+def ask_people(home: Home) -> LabelReport:
+    """Asks what was never asked, keeps what was answered; a second run asks nothing twice."""
+    settings = load_settings(home.root)
+    with annotators(settings) as people:
+        return ask_and_collect(label_files(home), people, params=settings.params.labels)
+
+
+@task(retries=2, retry_delay_seconds=[10, 60])
+def ask_for_boxes(home: Home) -> int:
+    """Sends photos for boxes once each, keeps what was drawn."""
+    return sync_boxes(load_settings(home.root))
+
+
+@task
+def check_labels(home: Home) -> None:
+    """Stops on labels that break their expectations, before they are committed."""
+    from photosearch.curation.expectations import validate_labels
+
+    validate_labels(home)
 
 
 @task
@@ -36,6 +58,10 @@ def commit_labels(home: Home, report: LabelReport) -> bool:
 def sync_labels(home: Path) -> LabelReport:
     """Keeps labels up to date with Label Studio, or with simulated annotators in the demo."""
     report = ask_people(Home(home))
+    ask_for_boxes(Home(home))
+    check_labels(Home(home))
+    check_tables(Home(home), "labels")
     commit_labels(Home(home), report)
     show_table("labels", report)
+    show_markdown("label-agreement", label_files(Home(home)).report)
     return report

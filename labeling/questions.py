@@ -1,20 +1,18 @@
-"""Turns candidate pairs into questions and puts their photos where people see them.
+"""Turns candidate pairs into questions, and remembers which were asked.
 
 Knows nothing of who answers; `Annotators` is what it takes to be asked.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from photosearch.catalog.images import path_of
-from photosearch.catalog.schemas import Pair
+from photosearch.catalog.schemas import Card, Pair
 from photosearch.catalog.tables import read_rows, write_table
-from photosearch.errors import BadData, UnreadablePhoto
+from photosearch.curation.splits import share_point
+from photosearch.errors import BadData
 
 Task = dict[str, Any]
 """A question, and later its answers, in Label Studio's JSON format: `data` and `annotations`."""
@@ -48,93 +46,91 @@ class Annotators(Protocol):
         """Those of `pair_ids` that need no asking."""
 
     def ask(self, questions: list[Task]) -> None:
-        """Puts new questions."""
+        """Puts new questions, in their order."""
 
     def answered(self, since: datetime | None) -> Iterator[Task]:
         """Questions with all their answers, at least those that changed after `since`."""
 
+    def n_answers(self) -> int | None:
+        """Answers there are in all, to notice deleted ones; None if nothing can be deleted."""
+
+    def want_votes(self, people_of: Mapping[str, int]) -> int:
+        """Has pairs asked of so many different people; returns how many pairs were changed."""
+
 
 def questions_for(
-    pairs: Iterable[Pair], *, groups: Mapping[str, str], image_address: Callable[[str], str]
+    pairs: Iterable[Pair],
+    *,
+    cards: Mapping[str, Card],
+    image_address: Callable[[str], str],
+    blind_share: float,
 ) -> list[Task]:
-    """Makes one question a pair; a repeated pair is asked once.
-
-    The annotator sees two photos and nothing else: no title, no cosine, which would be a hint.
+    """Makes one question a pair, in order of worth; a repeated pair is asked once.
 
     Args:
         pairs: What to ask.
-        groups: Group of each card; cards of one group are the same product.
+        cards: By card_id. Titles are shown after the answer; groups are for simulated annotators.
         image_address: Gives the address of a photo from its content hash.
+        blind_share: Share of pairs asked without the model's opinion. Gold pairs show none either:
+            they measure the person alone.
 
     Raises:
-        BadData: A pair names a card that `groups` lacks.
+        BadData: A pair names a card that `cards` lacks.
     """
     questions = {}
-    for pair in pairs:
+    for pair in sorted(pairs, key=lambda pair: (-pair.worth, pair.pair_id)):
         for card in (pair.card_a, pair.card_b):
-            if card not in groups:
+            if card not in cards:
                 raise BadData(
                     f"Pair {pair.pair_id} names card {card!r}, which is not among the "
-                    f"{len(groups)} cards. The tables are of different runs: run `dvc repro`."
+                    f"{len(cards)} cards. The tables are of different runs: run `dvc repro`."
                 )
+        is_blind = pair.gold is not None or share_point(f"blind {pair.pair_id}") < blind_share
         questions[pair.pair_id] = {
             "data": {
                 "pair_key": pair.pair_id,
                 "photo_a": image_address(pair.sha256_a),
                 "photo_b": image_address(pair.sha256_b),
+                "sha256_a": pair.sha256_a,
+                "sha256_b": pair.sha256_b,
                 "photo_id_a": pair.photo_a,
                 "photo_id_b": pair.photo_b,
+                "title_a": cards[pair.card_a].title,
+                "title_b": cards[pair.card_b].title,
                 "card_a": pair.card_a,
                 "card_b": pair.card_b,
-                "group_a": groups[pair.card_a],
-                "group_b": groups[pair.card_b],
-                "kind": pair.kind,
-                "cosine": pair.cosine,
-            }
+                "group_a": cards[pair.card_a].group_id,
+                "group_b": cards[pair.card_b].group_id,
+                "source": pair.source,
+                "probability_same": pair.probability_same,
+                "is_blind": is_blind,
+                "gold": pair.gold or "",
+            },
+            "predictions": [] if is_blind else [_opinion(pair)],
         }
     return list(questions.values())
 
 
-def file_name_of(sha256: str) -> str:
-    """Name under which a photo is published.
+def _opinion(pair: Pair) -> dict[str, Any]:
+    """The model's opinion as a sentence, not as a choice already made.
 
-    Always `.jpg`: a server names the content type by it, and browsers show a PNG or WebP so named.
+    A choice already made would be sent by one key, and would show the titles before the answer.
     """
-    return f"{sha256}.jpg"
-
-
-def publish_images(images_dir: Path, folder: Path, *, sha256s: Iterable[str]) -> int:
-    """Puts photos into a folder that a server may read; only those that are not there yet.
-
-    Returns:
-        The number of photos added.
-
-    Raises:
-        UnreadablePhoto: A photo is not in `images_dir`.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [
-        sha256 for sha256 in sorted(set(sha256s)) if not (folder / file_name_of(sha256)).exists()
-    ]
-    for sha256 in missing:
-        source = path_of(images_dir, sha256)
-        if not source.exists():
-            raise UnreadablePhoto(f"{source} is gone. Pull again, or run `dvc checkout`.")
-        _link_or_copy(source, folder / file_name_of(sha256))
-    return len(missing)
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    partial.unlink(missing_ok=True)
-    try:
-        # Resolved, because DVC may have checked the photo out as a symbolic link.
-        partial.hardlink_to(source.resolve())
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, partial)  # without the mode: DVC makes its files read-only
-    partial.replace(target)
-    # Renaming one hard link onto another of the same file leaves both.
-    partial.unlink(missing_ok=True)
+    answer = "same" if pair.probability_same >= 0.5 else "different"
+    sure = max(pair.probability_same, 1 - pair.probability_same)
+    text = f"The model thinks: {answer} ({sure:.0%})"
+    return {
+        "model_version": "tower",
+        "score": round(sure, 4),
+        "result": [
+            {
+                "from_name": "model",
+                "to_name": "photo_a",
+                "type": "textarea",
+                "value": {"text": [text]},
+            }
+        ],
+    }
 
 
 def read_asked(path: Path) -> list[Asked]:

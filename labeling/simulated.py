@@ -1,13 +1,14 @@
 """Simulated annotators, for the demo and tests only: they answer over HTTP, and they say so."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 import httpx
 
-from labeling.questions import Task, file_name_of, read_asked
+from labeling.published import file_name_of
+from labeling.questions import Task, read_asked
 from photosearch.errors import LabelingUnavailable
 
 PROJECT = "simulated"
@@ -51,6 +52,13 @@ class SimulatedAnnotators:
 
     def answered(self, since: datetime | None) -> Iterator[Task]:  # noqa: ARG002  all are new
         yield from self._answered
+
+    def n_answers(self) -> int | None:
+        """None: simulated answers are never deleted."""
+        return None
+
+    def want_votes(self, people_of: Mapping[str, int]) -> int:  # noqa: ARG002  all answered at once
+        return 0
 
     def _post(self, client: httpx.Client, questions: list[Task]) -> list[Task]:
         try:

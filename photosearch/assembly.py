@@ -14,6 +14,8 @@ from photosearch.settings import Services, Settings, load_params, load_services
 
 if TYPE_CHECKING:
     from photosearch.catalog.sources import Source
+    from photosearch.catalog.web import Manners
+    from photosearch.curation.pairs import PairsReport
     from photosearch.curation.snapshot import CurationReport
     from photosearch.embedding.backbones import TowerReport
     from photosearch.embedding.embedder import Embedder
@@ -56,17 +58,44 @@ def load_settings(option: Path | None) -> Settings:
 
 
 def open_source(address: str) -> "Source":
-    """A source by its address: a marketplace over HTTP, or a folder.
+    """A source by its address: a folder, a manifest or video file, or a marketplace over HTTP.
 
     The simulator is named so whatever port it has: an unchanged world is an unchanged snapshot.
+
+    Raises:
+        BadSource: The address leads nowhere.
     """
+    from photosearch.catalog import manifest, video
     from photosearch.catalog.marketplace import MarketplaceSource
     from photosearch.catalog.sources import FolderSource
 
-    if address.startswith(("http://", "https://")):
-        is_simulator = address == load_services().simulator_url
-        return MarketplaceSource(address, name="simulator" if is_simulator else None)
-    return FolderSource(Path(address))
+    services = load_services()
+    allowed = tuple(filter(None, (host.strip() for host in services.source_hosts.split(","))))
+    manners = _manners(address, services.source_requests_per_s)
+    match Path(address).suffix.lower():
+        case suffix if suffix in manifest.SUFFIXES:
+            folder = services.source_images or None
+            return manifest.ManifestSource(
+                address, images=folder, allowed_hosts=allowed, manners=manners
+            )
+        case suffix if suffix in video.SUFFIXES:
+            return video.VideoSource(Path(address), every_s=services.source_every_s)
+        case _ if address.startswith(("http://", "https://")):
+            name = "simulator" if address == services.simulator_url else None
+            return MarketplaceSource(address, name=name, allowed_hosts=allowed, manners=manners)
+        case _:
+            return FolderSource(Path(address))
+
+
+def _manners(address: str, requests_per_s: float) -> "Manners":
+    """How a source is asked: one on this machine is ours to load as we like."""
+    from urllib.parse import urlsplit
+
+    from photosearch.catalog.addresses import is_of_this_machine
+    from photosearch.catalog.web import Manners
+
+    is_ours = is_of_this_machine(urlsplit(address).hostname or "")
+    return Manners(requests_per_s=None if is_ours else requests_per_s)
 
 
 def bring_tower(settings: Settings) -> "TowerReport":
@@ -86,6 +115,24 @@ def curate_catalog(settings: Settings) -> "CurationReport":
 
     tower = OpenClipTower(settings.home.tower)
     return curate(settings.home, tower, params=settings.params.curation)
+
+
+def pick_pairs(settings: Settings) -> "PairsReport":
+    """The stage `pairs`; the live model, if there is one, gives the second opinion."""
+    from photosearch.curation.pairs import make_pairs
+
+    home, opinions = settings.home, None
+    if home.live.exists():
+        index = open_index(live_release(home.releases), settings.services)
+        try:
+            opinions = {
+                photo_id: vector
+                for photo_ids, _, vectors in index.scroll()
+                for photo_id, vector in zip(photo_ids, vectors, strict=True)
+            }
+        finally:
+            index.close()
+    return make_pairs(home, params=settings.params.pairs, opinions=opinions)
 
 
 def cache_catalog_tokens(settings: Settings) -> "TokensReport":

@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 flows_app = typer.Typer(help="Prefect deployments.", no_args_is_help=True)
 app.add_typer(flows_app, name="flows")
+data_app = typer.Typer(help="Snapshots of the source.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 
 HomeOption = Annotated[
     Path | None,
@@ -27,7 +29,11 @@ HomeOption = Annotated[
 ]
 SourceOption = Annotated[
     str,
-    typer.Option("--source", help="A folder with cards.jsonl, or http(s)://..."),
+    typer.Option(
+        "--source",
+        help="A folder with cards.jsonl, a manifest (*.jsonl, *.csv, *.parquet; also s3://...), a "
+        "video file, or http(s)://... of a marketplace.",
+    ),
 ]
 
 
@@ -108,11 +114,10 @@ def curate(home: HomeOption = None) -> None:
 @app.command()
 def pairs(home: HomeOption = None) -> None:
     """Stage: pick the pairs worth asking people about."""
-    from photosearch.assembly import load_settings
-    from photosearch.curation.pairs import make_pairs
+    from photosearch.assembly import load_settings, pick_pairs
 
     settings = load_settings(home)
-    _finish(settings.home, "pairs", make_pairs(settings.home, params=settings.params.pairs))
+    _finish(settings.home, "pairs", pick_pairs(settings))
 
 
 @app.command()
@@ -126,12 +131,65 @@ def validate(home: HomeOption = None) -> None:
 
 
 @app.command()
+def docs(
+    home: HomeOption = None,
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 4300,
+    serve: Annotated[bool, typer.Option(help="Else only write the pages.")] = True,
+) -> None:
+    """Serve what is known of the data: checks, Data Docs, what curation left out."""
+    from photosearch.assembly import load_settings
+    from photosearch.curation.docs_site import docs_server, write_docs
+    from photosearch.curation.known_truth import quality_of
+
+    settings = load_settings(home)
+    quality = quality_of(settings.home, settings.services.simulator_url)
+    index_page = write_docs(settings.home, settings.params.curation, quality=quality)
+    if not serve:
+        typer.echo(index_page)
+        return
+    with docs_server(settings.home, host="127.0.0.1", port=port) as server:
+        typer.echo(f"pages at http://127.0.0.1:{server.server_address[1]}   (stop with Ctrl-C)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+
+
+@app.command()
 def label(home: HomeOption = None) -> None:
     """Push pairs to Label Studio and bring the answers back."""
     from flows.sync_labels import sync_labels
     from photosearch.assembly import find_home
 
     sync_labels(find_home(home).root)
+
+
+@app.command()
+def labels(
+    home: HomeOption = None,
+    port: Annotated[int, typer.Option(help="Of Label Studio.")] = 8080,
+) -> None:
+    """Start Label Studio on this machine, push the home's pairs, print address and login."""
+    from flows.local_labeling import open_label_studio
+    from photosearch.assembly import find_home
+
+    opened = open_label_studio(find_home(home), port=port)
+    typer.echo(f"\nlabel    {opened.project}   ({opened.asked} pairs wait)")
+    typer.echo(f"login    {opened.email}   password {opened.password}")
+    typer.echo(f"stop     kill -- -$(cat {opened.pid_file})")
+
+
+@app.command()
+def photos(
+    home: HomeOption = None,
+    port: Annotated[int, typer.Option(help="Of the endpoint.")] = 8081,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve photos to annotators by signed links; for PHOTOSEARCH_PHOTOS_URL."""
+    from labeling.photo_server import serve_home
+    from photosearch.assembly import load_settings
+
+    serve_home(load_settings(home), host=host, port=port)
 
 
 @app.command()
@@ -244,6 +302,18 @@ def flows_serve(source: SourceOption, home: HomeOption = None) -> None:
     from photosearch.assembly import find_home
 
     serve_deployments(find_home(home).root, source=source)
+
+
+@data_app.command("log")
+def data_log(
+    home: HomeOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="Newest snapshots to tell.")] = 20,
+) -> None:
+    """Tell the snapshots apart: version, source, counts and what changed in each."""
+    from photosearch.assembly import find_home
+    from photosearch.catalog.history import as_text, read_history
+
+    typer.echo(as_text(read_history(find_home(home), limit=limit)))
 
 
 def _finish(home: Home, stage: str, report: object) -> None:

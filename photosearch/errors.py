@@ -6,6 +6,7 @@
   + SourceError         the outside world did not give what it promised
     - EmptySource       no card with a readable photo
     - BadSource         a file or a column of the source is missing or unreadable
+    - CursorRefused     the marketplace does not know how far we were
     - SourceUnreachable the marketplace does not answer
   + BadPhoto            a photo that cannot be used
     - UnreadablePhoto   not an image, or a damaged one
@@ -28,6 +29,7 @@
     - IndexUnavailable  the index does not answer, or another process holds it
   - StageFailed         a DVC stage stopped
   - LabelingUnavailable Label Studio does not answer
+  - BadLink             a link to a photo is not signed by us, or too old
 """
 
 
@@ -53,6 +55,10 @@ class EmptySource(SourceError):
 
 class BadSource(SourceError):
     """A file or a column of the source is missing or unreadable."""
+
+
+class CursorRefused(SourceError):
+    """The marketplace does not know how far we were."""
 
 
 class SourceUnreachable(SourceError):
@@ -165,3 +171,7 @@ class StageFailed(PhotosearchError):
 
 class LabelingUnavailable(PhotosearchError):
     """Label Studio does not answer."""
+
+
+class BadLink(PhotosearchError):
+    """A link to a photo is not signed by us, or too old."""

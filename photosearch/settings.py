@@ -51,23 +51,100 @@ class PretrainingParams(Frozen):
 
 
 class CurationParams(Frozen):
+    """One threshold a rule of curation; the evidence for the values is in docs/decisions.md, C1."""
+
     min_side_px: int = Field(gt=0)
-    near_duplicate_bits: int = Field(ge=0, le=64)
-    """Photos of one card whose 64-bit perceptual hashes differ in at most so many bits are one."""
+    near_duplicate_bits: int = Field(ge=0, le=16)
+    """Photos whose 64-bit perceptual hashes differ in at most so many bits are compared closely."""
+    near_duplicate_likeness: float = Field(gt=0, le=1)
+    """Compared closely, they are one photo if their detail correlates at least so well."""
+    semantic_duplicate_cosine: float = Field(gt=0, le=2)
+    """Photos of one product whose vectors are at least so near are one photo; 2: off."""
+    semantic_across_cosine: float = Field(gt=0, le=2)
+    """The same for photos of two products; `build-dataset` learns it where labels are enough."""
+    learn_from_labels: int = Field(ge=0)
+    """Labels of pairs across products that it takes to learn the value above; 0 never learns."""
+    dark_light_max: float = Field(ge=0, le=255)
+    """Too dark: 95% of the pixels are below this grey level."""
+    blurred_sharpness_max: float = Field(ge=0)
+    """Blurred: steepest edges by contrast are below this."""
+    page_flat_min: float = Field(ge=0, le=1)
+    """A drawn page: this share of pixels has no texture, and ..."""
+    page_line_min: float = Field(ge=0, le=255)
+    """... a line of at least so many grey levels runs from edge to edge."""
+    screenshot_text_min: float = Field(ge=0)
+    """A page with so many strong steps in a row of 256 pixels is a screenshot, else a banner."""
+    collage_line_min: float = Field(ge=0, le=255)
+    """A gallery picture with a line of so many grey levels from edge to edge is a collage."""
+    person_skin_min: float = Field(ge=0, le=1)
+    """A person: this share of the middle has the colours of skin, and ..."""
+    person_belonging_min: float = Field(ge=-4, le=2)
+    """... the photo belongs to its card less than this."""
     not_a_product_margin: float
-    """Rejected if cosine to 'not a product' texts exceeds that to product texts by this."""
-    outlier_cosine_min: float = Field(ge=-1, le=1)
-    """Rejected if the cosine to the centre of the card's other photos is below this."""
+    """Rejected if cosine to 'not a product' texts exceeds that to product texts by this; 2: off."""
+    belonging_min: float = Field(ge=-4, le=2)
+    """Rejected if the photo belongs to its card less than this; see `curation/belonging.py`."""
     test_card_share: float = Field(ge=0, lt=1)
     """Share of product groups never seen in training; where the source gives no split."""
     test_photo_share: float = Field(ge=0, lt=1)
     """Share of a seen card's review photos kept as queries; where the source gives no split."""
 
 
+class DriftParams(Frozen):
+    """How far a snapshot may be from the last one that was built; see `curation/drift.py`."""
+
+    blocks: bool
+    """Whether a drift that is too far stops the build; else it is only told."""
+    categories_max: float = Field(ge=0, le=1)
+    """Share of cards that would have to change category."""
+    languages_max: float = Field(ge=0, le=1)
+    """Share of titles and reviews that would have to change script."""
+    prices_max: float = Field(ge=0)
+    """Change of the median price, as a share of the smaller one."""
+    photo_sizes_max: float = Field(ge=0)
+    """Change of the median shorter side, as a share of the smaller one."""
+    duplicate_rate_max: float = Field(ge=0, le=1)
+    """Difference of the shares of photos whose bytes came before."""
+
+
+class PairShares(Frozen):
+    """How the budget is split over the reasons to ask; what a source cannot fill goes to others."""
+
+    same_card: float = Field(ge=0)
+    """Photos of one card, least alike first: gallery with buyers' photos before all others."""
+    neighbours: float = Field(ge=0)
+    """Nearest photos of different products."""
+    threshold: float = Field(ge=0)
+    """Pairs of which the model is least sure."""
+    disagreement: float = Field(ge=0)
+    """Pairs of which the tower and the live model think differently."""
+    clicks: float = Field(ge=0)
+    """Pairs where shoppers' clicks contradict the model."""
+
+
 class PairsParams(Frozen):
-    per_card_same: int = Field(ge=0)
-    look_alikes: int = Field(ge=0)
-    """Pairs of near neighbours across cards, hardest first, in all."""
+    budget: int = Field(ge=0)
+    """Pairs worth asking, in all; raise it to have more pairs of the same photos asked."""
+    gold: int = Field(ge=0)
+    """Easy pairs with known answers, beside the budget: they measure annotators."""
+    shares: PairShares
+
+
+class LabelsParams(Frozen):
+    """How people are asked, and when a pair counts as decided."""
+
+    votes_first: int = Field(ge=1)
+    """People asked about each pair at first."""
+    votes_most: int = Field(ge=1)
+    """No pair is asked of more people than this."""
+    votes_budget: int = Field(ge=0)
+    """Votes in all, beyond which no pair gets another one."""
+    decided_at: float = Field(gt=0.5, lt=1)
+    """A pair is decided once the probability of its answer is at least this."""
+    blind_share: float = Field(ge=0, le=1)
+    """Share of pairs asked without the model's opinion, as an audit of its influence."""
+    boxes: int = Field(ge=0)
+    """Training photos sent to people who draw boxes round products."""
 
 
 class TokensParams(Frozen):
@@ -119,7 +196,9 @@ class Params(Frozen):
     tower: TowerParams
     pretraining: PretrainingParams
     curation: CurationParams
+    drift: DriftParams
     pairs: PairsParams
+    labels: LabelsParams
     tokens: TokensParams
     head: HeadParams
     gate: GateParams
@@ -135,6 +214,15 @@ class Services(BaseSettings):
     """The home folder when `--home` is not given."""
     release: Path | None = None
     """The release folder a service answers with, before any other."""
+    source_hosts: str = ""
+    """What image addresses of a source may name though it is not open to all, with commas between:
+    hosts (`media.local`, `10.0.0.7:9000`) and folders (`s3://photos`)."""
+    source_requests_per_s: float = Field(50.0, gt=0)
+    """Of one host; a source on this machine has no limit."""
+    source_images: str = ""
+    """The folder that a manifest's image paths start from; empty means where the manifest lies."""
+    source_every_s: float | None = Field(None, gt=0)
+    """Seconds between frames of a video; absent means one a scene."""
     hub_mirror: str = ""
     """Address of a Hugging Face mirror for tower weights; empty means the hub itself."""
     qdrant_url: str = ""
@@ -147,6 +235,10 @@ class Services(BaseSettings):
     """A running simulator; its annotators answer where no Label Studio is configured."""
     label_studio_document_root: Path | None = None
     """The server's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, at the same path on this machine."""
+    photos_url: str = ""
+    """Our photo endpoint as annotators' browsers reach it; empty means Label Studio's own files."""
+    photos_secret: SecretStr = SecretStr("")
+    """Signs links to photos; the same for who makes links and who serves photos."""
 
 
 class Settings(Frozen):

@@ -13,7 +13,8 @@ from simulator.world import World
 def main() -> None:
     """Serves; with port 0 a free port is chosen."""
     arguments = _arguments()
-    app = make_app(World(arguments.seed, arguments.cards))
+    world = World(arguments.seed, arguments.cards, arguments.day)
+    app = make_app(world, busy_every=arguments.busy_every)
     try:
         listening = socket.create_server((arguments.host, arguments.port), backlog=256)
     except OSError as error:
@@ -33,9 +34,19 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     parser.add_argument("--seed", type=int, default=7, help="another seed, another world")
     parser.add_argument("--cards", type=_positive, default=120, help="product cards on sale")
+    parser.add_argument("--day", type=_count, default=0, help="days of changes since the opening")
+    parser.add_argument(
+        "--busy-every", type=_count, default=0, help="turn away one request of so many; 0: none"
+    )
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free one")
     parser.add_argument("--host", default="127.0.0.1")
     return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def _positive(text: str) -> int:

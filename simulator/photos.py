@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.dice import dice
+from simulator.dice import dice, digest
+from simulator.spoilt import CHANGES
 from simulator.words import review_text
 from simulator.world import World, card_id
 
@@ -18,18 +19,30 @@ Nature = Literal[
     "exact_duplicate",
     "near_duplicate",
     "corrupt",
+    "screenshot",
+    "person",
+    "blurred",
+    "dark",
+    "wrong_product",
+    "collage",
 ]
-"""`banner` and `repeated` happen to gallery pictures, the last four to review photos."""
+"""`banner`, `collage` and `repeated` happen to gallery pictures, the others to review photos."""
 
 GALLERY = 3
 MIN_PHOTOS, MAX_PHOTOS = 4, 8
 BANNER_SHARE = 0.04
 REPEATED_SHARE = 0.03
+COLLAGE_SHARE = 0.02
 NOISE: tuple[tuple[Nature, float], ...] = (
     ("not_a_product", 0.04),
     ("corrupt", 0.02),
     ("exact_duplicate", 0.035),
     ("near_duplicate", 0.047),
+    ("screenshot", 0.01),
+    ("person", 0.01),
+    ("blurred", 0.01),
+    ("dark", 0.01),
+    ("wrong_product", 0.015),
 )
 """Shares of review photos. A card's first photo has nothing to repeat, so duplicates come out
 rarer by about a seventh: 3% and 4% of all."""
@@ -65,7 +78,7 @@ def picture_name(card: int, kind: Kind, place: int) -> str:
 
 
 def gallery(world: World, card: int) -> list[Picture]:
-    """The seller's pictures; the last may be a banner or repeat an earlier one."""
+    """The seller's pictures; the last may be a banner or a collage, or repeat an earlier one."""
     chance = dice(world.seed, "gallery", card)
     pictures = [Picture(card, "gallery", place, "product") for place in range(GALLERY - 1)]
     luck, source = float(chance.random()), int(chance.integers(GALLERY - 1))
@@ -74,6 +87,8 @@ def gallery(world: World, card: int) -> list[Picture]:
         last = Picture(card, "gallery", GALLERY - 1, "banner")
     elif luck < (BANNER_SHARE + REPEATED_SHARE) * GALLERY:
         last = Picture(card, "gallery", GALLERY - 1, "repeated", source)
+    elif luck < (BANNER_SHARE + REPEATED_SHARE + COLLAGE_SHARE) * GALLERY:
+        last = Picture(card, "gallery", GALLERY - 1, "collage")
     else:
         last = Picture(card, "gallery", GALLERY - 1, "product")
     return [*pictures, last]
@@ -113,6 +128,13 @@ def reviews(world: World, card: int) -> list[Review]:
     return made
 
 
+def resend_of(world: World, picture: Picture) -> str | None:
+    """What an app did to a near duplicate; None for other pictures."""
+    if picture.nature != "near_duplicate":
+        return None
+    return CHANGES[digest(world.seed, "resent", picture.name) % len(CHANGES)]
+
+
 def find_picture(world: World, name: str) -> Picture:
     """The picture of this file name.
 
@@ -135,6 +157,7 @@ def truth(world: World, card: int) -> dict[str, object]:
     """What only the world knows of a card: how it was made, and what each picture is."""
     product = world.product(card)
     look = product.look
+    photo_ids = _photo_ids(world, card)
     return {
         "card_id": product.card_id,
         "group_id": product.group_id,
@@ -153,6 +176,8 @@ def truth(world: World, card: int) -> dict[str, object]:
                 "image": f"/images/{picture.name}",
                 "kind": picture.kind,
                 "nature": picture.nature,
+                "change": resend_of(world, picture),
+                "photo_id": photo_ids[picture.name],
                 "of": None
                 if picture.of is None
                 else f"/images/{picture_name(card, picture.kind, picture.of)}",
@@ -160,6 +185,15 @@ def truth(world: World, card: int) -> dict[str, object]:
             for picture in (*gallery(world, card), *review_photos(world, card))
         ],
     }
+
+
+def _photo_ids(world: World, card: int) -> dict[str, str]:
+    """How catalogues name each picture: CARD/gallery/PLACE or CARD/review/REVIEW/PLACE."""
+    names = {p.name: f"{card_id(card)}/gallery/{p.place}" for p in gallery(world, card)}
+    for review in reviews(world, card):
+        for place, photo in enumerate(review.photos):
+            names[photo.name] = f"{card_id(card)}/review/{review.review_id}/{place}"
+    return names
 
 
 def _nature(luck: float) -> Nature:

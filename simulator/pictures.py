@@ -1,20 +1,20 @@
 """Renders a picture of a card into the bytes of its file: gallery, review photo, or its noise."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from simulator import props
+from simulator import props, spoilt
 from simulator.brands import font
 from simulator.camera import Shot, develop, place_object
 from simulator.dice import dice, share
-from simulator.photos import Picture, review_photos
+from simulator.photos import Picture, resend_of, review_photos
 from simulator.photos import gallery as gallery_of
 from simulator.sprites import soft_sprite, sprite
 from simulator.textures import GROUND_PX, GROUNDS, VARIANTS, ground
-from simulator.world import World
+from simulator.world import BLOCK, World
 
 GALLERY_PX = 512
 REVIEW_PX = (480, 640)
@@ -26,6 +26,8 @@ TURNED = {
 """EXIF orientation -> how a camera that is held so stores the pixels."""
 EXIF_SHARE = 0.12
 ORIENTATION_TAG = 0x0112
+WRONG_PLACE = 100
+"""Added to a place, so that a photo at the wrong card is none of the right card's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,25 @@ def render(world: World, picture: Picture) -> bytes:
             return _near_duplicate(world, picture)
         case "corrupt":
             return _corrupt(world, picture)
-        case "not_a_product":
-            return _file(_nothing_sold(world, picture))
         case _:
-            draw = _gallery if picture.kind == "gallery" else _review
-            return _file(draw(world, picture))
+            return _file(_exposed(world, picture))
+
+
+def _exposed(world: World, picture: Picture) -> Exposure:
+    match picture.nature:
+        case "not_a_product":
+            return _nothing_sold(world, picture)
+        case "screenshot":
+            chance = _chance(world, picture)
+            return Exposure(props.screenshot(chance, *REVIEW_PX), int(chance.integers(50, 86)), 1)
+        case "person" | "wrong_product":
+            return (_person if picture.nature == "person" else _wrong_product)(world, picture)
+        case "blurred" | "dark":
+            return _spoilt_review(world, picture)
+        case _ if picture.kind == "gallery":
+            return (_collage if picture.nature == "collage" else _gallery)(world, picture)
+        case _:
+            return _review(world, picture)
 
 
 def _repeated(world: World, picture: Picture) -> Picture:
@@ -184,15 +200,13 @@ def _on_circle(chance: np.random.Generator) -> np.ndarray:
 
 
 def _nothing_sold(world: World, picture: Picture) -> Exposure:
-    """A chat, an empty floor, a parcel or a receipt."""
+    """An empty floor, a parcel or a receipt."""
     chance = _chance(world, picture)
-    what = int(chance.integers(4))
+    what = int(chance.integers(3))
     quality = int(chance.integers(50, 86))
-    if what == 0:
-        return Exposure(props.screenshot(chance, *REVIEW_PX), quality, 1)
     scene = _scene(world, chance, chance.choice(("tiles", "carpet", "wood", "stone", "sheet")))
-    if what > 1:
-        thing = (props.parcel if what == 2 else props.receipt)(chance).convert("RGBa")
+    if what:
+        thing = (props.parcel if what == 1 else props.receipt)(chance).convert("RGBa")
         shot = Shot(
             x=scene.width / 2,
             y=scene.height / 2,
@@ -207,23 +221,50 @@ def _nothing_sold(world: World, picture: Picture) -> Exposure:
 
 
 def _near_duplicate(world: World, picture: Picture) -> bytes:
-    """The same photo sent again by an app: turned upright, cut a little, smaller, recompressed."""
+    """The same photo sent again by an app: turned upright, changed a little, recompressed."""
     chance = _chance(world, picture)
     source = Image.open(io.BytesIO(render(world, _repeated(world, picture))))
     orientation = source.getexif().get(ORIENTATION_TAG, 1)
     image = source.convert("RGB")
     if orientation in TURNED:
         image = image.transpose(_back(orientation))
-    width, height = image.size
-    cut = chance.uniform(0, 0.012, 4) * (width, height, width, height)
-    left, top, right, bottom = cut.tolist()
-    scale = float(chance.uniform(0.8, 1))
-    image = image.resize(
-        (round(width * scale), round(height * scale)),
-        Image.Resampling.BILINEAR,
-        box=(left, top, width - right, height - bottom),
-    )
-    return _file(Exposure(image, int(chance.integers(45, 80)), 1))
+    changed = spoilt.resent(image, resend_of(world, picture) or "recompressed", chance)
+    return _file(Exposure(changed, int(chance.integers(35, 80)), 1))
+
+
+def _wrong_product(world: World, picture: Picture) -> Exposure:
+    """A buyer's photo of a thing of another kind, posted at the wrong card."""
+    chance, own = _chance(world, picture), world.product(picture.card).look.kind
+    wider = replace(world, n_cards=world.n_cards + BLOCK)  # a block has several kinds
+    other = picture.card
+    while wider.product(other).look.kind == own:
+        other = int(chance.integers(wider.n_cards))
+    return _review(wider, replace(picture, card=other, place=WRONG_PLACE + picture.place))
+
+
+def _collage(world: World, picture: Picture) -> Exposure:
+    """The card's first pictures pasted together with those of other cards."""
+    chance = _chance(world, picture)
+    cards = [picture.card, picture.card, *chance.integers(world.n_cards, size=2).tolist()]
+    tiles = [
+        _gallery(world, Picture(card, "gallery", n % 2, "product")).image
+        for n, card in enumerate(cards)
+    ]
+    return Exposure(spoilt.collage(tiles, GALLERY_PX, chance), 88, 1)
+
+
+def _person(world: World, picture: Picture) -> Exposure:
+    chance = _chance(world, picture)
+    scene = _scene(world, chance, chance.choice(list(GROUNDS)))
+    spoilt.draw_person(scene, chance)
+    return Exposure(develop(world.seed, scene, chance), int(chance.integers(50, 86)), 1)
+
+
+def _spoilt_review(world: World, picture: Picture) -> Exposure:
+    """A photo of the product that shows too little of it."""
+    taken, spoil = _review(world, picture), _chance(world, picture)
+    change = spoilt.blurred if picture.nature == "blurred" else spoilt.darkened
+    return replace(taken, image=change(taken.image, spoil))
 
 
 def _back(orientation: int) -> Image.Transpose:

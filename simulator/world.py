@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from simulator.dice import dice, digest
+from simulator.dice import dice, digest, share
 from simulator.kinds import KINDS
 from simulator.patterns import PATTERNS
 from simulator.shapes import Form
@@ -52,10 +52,12 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A marketplace: everything else follows from these two numbers."""
+    """A marketplace: everything else follows from these numbers."""
 
     seed: int
     n_cards: int
+    day: int = 0
+    """Days since the opening; see calendar.py."""
 
     def product(self, number: int) -> Product:
         """The product of a card.
@@ -85,7 +87,6 @@ def card_page(world: World, number: int) -> dict[str, object]:
     title = title_en(look.kind, colours, look.pattern, is_resale=is_resale)
     noun = NOUNS[look.kind]
     price = noun.price_rub * (0.7 + 0.3 * look.form.tall + 0.5 * float(chance.random()))
-    day = 1 + digest(world.seed, "day", number) % 28
     return {
         "card_id": product.card_id,
         "title": f"{title}, {brand_en} {product.article}",
@@ -97,7 +98,13 @@ def card_page(world: World, number: int) -> dict[str, object]:
         "article": product.article,
         "price": float(round(price / 10) * 10),
         "group_id": product.group_id,
-        "updated_at": f"2025-03-{day:02d}T12:00:00Z",
+        "seller": f"{brand_en} shop {1 + digest(world.seed, 'seller', number) % 9}",
+        "attributes": {
+            "Colour": look.colour,
+            "Height": "tall" if look.form.tall > 0.5 else "low",
+            "Pattern": look.pattern,
+        },
+        "status": "out_of_stock" if share(world.seed, "stock", number) < 0.05 else "on_sale",
     }
 
 

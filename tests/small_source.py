@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-from photosearch.catalog.sources import FolderSource
+from photosearch.catalog.sources import FolderSource, ImageFile
 
 
 def picture(colour: int, side_px: int = 24, *, image_format: str = "JPEG", **options) -> bytes:
@@ -64,11 +64,13 @@ class CountingSource(FolderSource):
         self.reads: Counter[str] = Counter()
         self.breaks_at, self.error = breaks_at, error
 
-    def read_image(self, address: str) -> bytes:
+    def read_image(self, address: str, *, known_mark: str = "") -> ImageFile | None:
         if self.reads.total() == self.breaks_at:
             raise self.error(address)
-        self.reads[address] += 1
-        return super().read_image(address)
+        found = super().read_image(address, known_mark=known_mark)
+        if found is not None:
+            self.reads[address] += 1
+        return found
 
 
 class Shop:
@@ -83,8 +85,9 @@ class Shop:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.routes.setdefault(path, []).append((status, named, content))
 
-    def serve_page(self, table: str, rows: list, *, cursor: str = "", next_cursor=None) -> None:
-        page = {table: rows, "next_cursor": next_cursor}
+    def serve_page(self, table: str, rows: list, *, cursor: str = "", **cursors: str) -> None:
+        """A page with `next_cursor` or `resume_cursor`."""
+        page = {table: rows, "next_cursor": None} | cursors
         self.serve(f"/v1/{table}?cursor={cursor}", json.dumps(page).encode())
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:

@@ -1,17 +1,27 @@
 """Curation on small painted photos; the tower is a fake that sees and reads colours."""
 
-import io
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
+from small_market import (
+    PARAMS,
+    ColourTower,
+    Market,
+    curated,
+    files,
+    fill,
+    jpeg,
+    paint,
+    png,
+    reasons,
+    score_of,
+)
 
 from photosearch.catalog import images
 from photosearch.catalog.schemas import (
@@ -19,189 +29,41 @@ from photosearch.catalog.schemas import (
     CuratedPhoto,
     Label,
     Pair,
-    Photo,
-    PhotoKind,
     Rejected,
-    Review,
     Split,
 )
 from photosearch.catalog.tables import read_rows, write_table
-from photosearch.curation import duplicates, expectations, noise, pairs, snapshot, splits
+from photosearch.curation import (
+    expectations,
+    looks,
+    neighbours,
+    noise,
+    pair_sources,
+    snapshot,
+    splits,
+)
 from photosearch.curation.expectations import validate, validate_labels
 from photosearch.curation.pairs import make_pairs, pair_id_of
 from photosearch.curation.snapshot import CurationReport, curate
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.errors import BadData, BadTable, EmptySource, HomeNotReady
 from photosearch.home import Home
-from photosearch.settings import CurationParams, PairsParams
+from photosearch.settings import PairShares, PairsParams
 
 # Great Expectations imports sre_constants and sre_parse, deprecated in Python 3.11
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
 
-COLOURS = {
-    "red": (220, 40, 40),
-    "green": (40, 200, 60),
-    "blue": (50, 60, 220),
-    "yellow": (230, 220, 50),
-    "dark": (8, 8, 8),
-    "white": (250, 250, 250),
-}
-PARAMS = CurationParams(
-    min_side_px=64,
-    near_duplicate_bits=4,
-    not_a_product_margin=0.1,
-    outlier_cosine_min=0.3,
-    test_card_share=0.0,
-    test_photo_share=0.0,
+PAIRS = PairsParams(
+    budget=60,
+    gold=0,
+    shares=PairShares(same_card=1, neighbours=1, threshold=1, disagreement=1, clicks=1),
 )
-PAIRS = PairsParams(per_card_same=3, look_alikes=50)
-
-
-class ColourTower:
-    """A photo's vector is the share of each colour in it; a text's, the colours it names."""
-
-    tower_id = "colours"
-    image_px = 64
-    width = len(COLOURS)
-    n_tokens = 1
-
-    def __init__(self) -> None:
-        self.n_photos_seen = 0
-
-    def embed_photos(self, photos: Sequence[Image.Image]) -> Vectors:
-        self.n_photos_seen += len(photos)
-        return unit(np.stack([self._shares(photo) for photo in photos]))
-
-    def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        return unit(np.array([[float(c in text.split()) for c in COLOURS] for text in texts]))
-
-    def tokens(self, photos: Sequence[Image.Image]) -> Vectors:
-        return self.embed_photos(photos)[:, None, :]
-
-    def _shares(self, photo: Image.Image) -> Vectors:
-        pixels = np.asarray(photo.resize((32, 32)), np.float32).reshape(-1, 1, 3)
-        palette = np.array(list(COLOURS.values()), np.float32)
-        nearest = ((pixels - palette) ** 2).sum(-1).argmin(1)
-        return np.bincount(nearest, minlength=len(COLOURS)).astype(np.float32)
-
-
-def paint(*colours: str, seed: int, side_px: int = 128) -> Image.Image:
-    """Upright stripes of colours under a texture, so that every seed has a look of its own."""
-    texture = np.random.default_rng(seed).uniform(0.75, 1.0, (8, 8))
-    light = np.asarray(
-        Image.fromarray(texture).resize((side_px, side_px), Image.Resampling.BICUBIC)
-    )
-    picked = np.arange(side_px) * len(colours) // side_px
-    stripes = np.array([COLOURS[colour] for colour in colours])[picked]
-    pixels = stripes[None, :, :] * light[:, :, None]
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-
-
-def png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def jpeg(image: Image.Image, quality: int = 40) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
-
-
-def a_card(card_id: str, *, title: str = "red mug", group: str | None = None) -> Card:
-    return Card(card_id, title, None, None, ["Home", "Mugs"], None, None, 9.5, group or card_id)
-
-
-@dataclass
-class Market:
-    """A raw snapshot in the making."""
-
-    home: Home
-    cards: list[Card] = field(default_factory=list)
-    photos: list[Photo] = field(default_factory=list)
-    reviews: list[Review] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-
-    def card(self, card_id: str, *, title: str = "red mug", group: str | None = None) -> None:
-        self.cards.append(a_card(card_id, title=title, group=group))
-
-    def photo(
-        self,
-        card_id: str,
-        content: bytes,
-        *,
-        kind: PhotoKind = "gallery",
-        split: Split | None = None,
-        review: str | None = None,
-    ) -> str:
-        n = sum(photo.card_id == card_id and photo.kind == kind for photo in self.photos)
-        photo_id = f"{card_id}/gallery/{n}"
-        if kind == "review":
-            review = review or f"{card_id}-r{n:02d}"
-            photo_id = f"{card_id}/review/{review}/{n}"
-            if all(row.review_id != review for row in self.reviews):
-                self.reviews.append(Review(review, card_id, "fine", 5, split))
-        sha256 = images.store(self.home.images, content)
-        try:
-            width, height = Image.open(io.BytesIO(content)).size
-        except OSError:
-            width = height = 500
-        self.photos.append(Photo(photo_id, card_id, kind, review, sha256, width, height, split))
-        return photo_id
-
-    def review(self, card_id: str, content: bytes, *, split: Split | None = None) -> str:
-        return self.photo(card_id, content, kind="review", split=split)
-
-    def write(self) -> Home:
-        catalog = self.home.catalog
-        write_table(catalog / "cards.parquet", Card, self.cards)
-        write_table(catalog / "photos.parquet", Photo, self.photos)
-        write_table(catalog / "reviews.parquet", Review, self.reviews)
-        write_table(catalog / "rejected.parquet", Rejected, self.rejected)
-        return self.home
-
-    def curate(self, **changes: float) -> CurationReport:
-        return curate(self.write(), ColourTower(), params=PARAMS.model_copy(update=changes))
+NO_SHARES = dict.fromkeys(PairShares.model_fields, 0.0)
 
 
 @pytest.fixture
 def market(tmp_path: Path) -> Market:
     return Market(Home(tmp_path))
-
-
-def reasons(home: Home) -> dict[str, str]:
-    return {row.photo_id: row.reason for row in read_rows(home.rejected, Rejected)}
-
-
-def score_of(home: Home, photo_id: str) -> float | None:
-    (row,) = [row for row in read_rows(home.rejected, Rejected) if row.photo_id == photo_id]
-    return row.score
-
-
-def curated(home: Home) -> dict[str, CuratedPhoto]:
-    rows = read_rows(home.curated / "photos.parquet", CuratedPhoto)
-    return {row.photo_id: row for row in rows}
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def fill(market: Market, *, n_cards: int = 6, n_reviews: int = 5) -> None:
-    """Cards of red and of yellow things, with photos of mixed colours."""
-    names = list(COLOURS)[:4]
-    for n in range(n_cards):
-        colour = names[n % 2 * 3]
-        market.card(f"c{n}", title=f"{colour} mug")
-        market.photo(f"c{n}", png(paint(colour, seed=100 * n)))
-        for k in range(n_reviews):
-            look = paint(colour, colour, names[1 + k % 2], seed=100 * n + k + 1)
-            market.review(f"c{n}", png(look))
 
 
 # --- rules
@@ -285,12 +147,12 @@ def test_a_photo_saved_again_is_a_near_duplicate_and_another_look_is_not(market:
     assert reasons(market.home) == {again: "near_duplicate"}
     score = score_of(market.home, again)
     assert score is not None
-    assert 0 <= score <= PARAMS.near_duplicate_bits
+    assert PARAMS.near_duplicate_likeness <= score <= 1
     assert other in curated(market.home)
 
 
-def test_look_is_not_compared_between_products(market: Market):
-    # a perceptual hash sees no colours: the red and the green mug have one look
+def test_looks_are_not_compared_between_two_galleries(market: Market):
+    # products that are alike are photographed alike, and each card needs its pictures
     for card_id, colour in (("a", "red"), ("b", "green")):
         market.card(card_id, title=f"{colour} mug")
         market.photo(card_id, png(paint(colour, seed=1)))
@@ -301,7 +163,7 @@ def test_a_photo_that_fits_not_a_product_better_goes(market: Market):
     market.card("a")
     good = market.photo("a", png(paint("red", seed=1)))
     bad = market.review("a", png(paint("dark", seed=2)))  # "a blank or completely dark picture"
-    market.curate(outlier_cosine_min=-1)
+    market.curate()
     assert reasons(market.home) == {bad: "not_a_product"}
     assert score_of(market.home, bad) == pytest.approx(1, abs=0.01)
     assert good in curated(market.home)
@@ -313,21 +175,30 @@ def test_a_dark_thing_is_a_product_if_its_title_says_so(market: Market):
     assert market.curate().rejected == {}
 
 
-def test_a_photo_unlike_the_card_s_others_is_an_outlier(market: Market):
-    market.card("a")
-    market.photo("a", png(paint("red", seed=1)))
-    market.review("a", png(paint("red", "red", "green", seed=2)))
+def two_colours(market: Market) -> None:
+    """A red card and a blue one, three photos each."""
+    for card_id, colour in (("a", "red"), ("b", "blue")):
+        market.card(card_id, title=f"{colour} mug")
+        market.photo(card_id, png(paint(colour, seed=ord(card_id))))
+        market.review(card_id, png(paint(colour, colour, "green", seed=2 * ord(card_id))))
+        market.review(card_id, png(paint(colour, colour, colour, "white", seed=5 * ord(card_id))))
+
+
+def test_a_photo_that_resembles_another_product_is_at_the_wrong_card(market: Market):
+    two_colours(market)
     stranger = market.review("a", png(paint("blue", seed=3)))
-    market.curate()
-    assert reasons(market.home) == {stranger: "outlier"}
-    assert score_of(market.home, stranger) == pytest.approx(0, abs=0.05)
+    market.curate(belonging_min=-0.4)
+    assert reasons(market.home) == {stranger: "wrong_product"}
+    score = score_of(market.home, stranger)
+    assert score is not None
+    assert score < -0.4
 
 
-def test_of_two_photos_none_is_an_outlier(market: Market):
+def test_with_one_product_there_are_no_strangers(market: Market):
     market.card("a")
     market.photo("a", png(paint("red", seed=1)))
     market.review("a", png(paint("blue", seed=3)))
-    assert market.curate().rejected == {}
+    assert market.curate(belonging_min=2).rejected == {}
 
 
 def test_the_tower_never_takes_the_last_gallery_photo(market: Market):
@@ -338,7 +209,7 @@ def test_the_tower_never_takes_the_last_gallery_photo(market: Market):
     market.review("a", png(paint("red", seed=4)))
     market.curate()
     assert reasons(market.home) == {worse: "not_a_product"}
-    assert milder in curated(market.home)  # an outlier too, but the card's only picture by then
+    assert milder in curated(market.home)
 
 
 def test_a_damaged_image_is_unreadable(market: Market):
@@ -399,42 +270,6 @@ def test_photos_the_pull_rejected_are_told_in_the_same_table(market: Market):
 # --- hashes and vectors, without files
 
 
-def by_brute_force(hashes: list[int], max_bits: int) -> dict[int, tuple[int, int]]:
-    stays: list[int] = []
-    goes = {}
-    for row, value in enumerate(hashes):
-        bits, first = min(
-            (((value ^ hashes[other]).bit_count(), other) for other in stays), default=(65, -1)
-        )
-        if bits <= max_bits:
-            goes[row] = (first, bits)
-        else:
-            stays.append(row)
-    return goes
-
-
-@st.composite
-def hashes_with_neighbours(draw: st.DrawFn) -> list[int]:
-    base = draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=6))
-    flips = st.tuples(st.sampled_from(base), st.lists(st.integers(0, 63), max_size=8))
-    near = [
-        value ^ sum(1 << bit for bit in set(bits))
-        for value, bits in draw(st.lists(flips, max_size=12))
-    ]
-    return draw(st.permutations(base + near))
-
-
-@settings(deadline=None)
-@given(hashes_with_neighbours(), st.sampled_from([0, 1, 3, 4, 7, 10, 32, 63, 64]))
-def test_banded_lookup_finds_what_comparing_all_pairs_finds(hashes: list[int], max_bits: int):
-    assert duplicates.first_alikes(hashes, max_bits=max_bits) == by_brute_force(hashes, max_bits)
-
-
-def test_a_chain_of_alikes_keeps_both_ends():
-    chain = [0, 0b1111, 0b11111111]  # neighbours are 4 bits apart, the ends 8
-    assert duplicates.first_alikes(chain, max_bits=4) == {1: (0, 4)}
-
-
 def test_margin_counts_the_own_title_and_the_generic_texts():
     x, y = unit(np.eye(2, dtype=np.float32))
     margins = noise.not_a_product_margins(
@@ -444,13 +279,6 @@ def test_margin_counts_the_own_title_and_the_generic_texts():
         other_texts=y[None],
     )
     assert margins == pytest.approx([-1, -np.sqrt(0.5), 1 - np.sqrt(0.5)])
-
-
-def test_outlier_cosine_leaves_the_photo_itself_out_of_the_mean():
-    x, y = unit(np.eye(2, dtype=np.float32))
-    cosines = noise.outlier_cosines(np.stack([x, x, y, x, y]), ["a", "a", "a", "b", "b"])
-    assert cosines[:3] == pytest.approx([np.sqrt(0.5), np.sqrt(0.5), 0])
-    assert np.isnan(cosines[3:]).all()
 
 
 # --- splits
@@ -542,8 +370,8 @@ def test_no_look_is_on_both_sides_of_a_split(market: Market):
     market.curate(test_photo_share=0.5)
     hashes: dict[Split, list[int]] = {"train": [], "test": []}
     for row in curated(market.home).values():
-        look_hash = duplicates.look_hash(images.load(market.home.images, row.sha256))
-        hashes[row.split].append(look_hash)
+        plain, _ = looks.look_hashes(images.load(market.home.images, row.sha256))
+        hashes[row.split].append(plain)
     assert len(hashes["test"]) > 3
     assert min((a ^ b).bit_count() for a in hashes["train"] for b in hashes["test"]) > 4
 
@@ -639,6 +467,10 @@ def test_an_image_that_is_gone_is_a_broken_home_not_a_bad_photo(market: Market):
 # --- pairs
 
 
+def only(source: str, *, budget: int) -> PairsParams:
+    return PairsParams(budget=budget, gold=0, shares=PairShares(**NO_SHARES | {source: 1.0}))
+
+
 def test_pairs_are_of_training_photos_and_none_comes_twice(market: Market):
     home = market.home
     fill(market)
@@ -666,25 +498,25 @@ def test_a_card_is_asked_gallery_with_buyers_first_and_least_alike_first():
         np.float32,
     )
     is_gallery = [True, True, False, False]
-    assert pairs.hardest_same(cosines, is_gallery, limit=9) == [(0, 3), (1, 2), (0, 1)]
-    assert pairs.hardest_same(cosines, is_gallery, limit=1) == [(0, 3)]
+    assert pair_sources.hardest_same(cosines, is_gallery, limit=9) == [(0, 3), (1, 2), (0, 1)]
+    assert pair_sources.hardest_same(cosines, is_gallery, limit=1) == [(0, 3)]
 
 
 def test_a_card_without_enough_pictures_is_asked_buyer_with_buyer():
     cosines = np.array([[1, 0.3, 0.6], [0.3, 1, 0.5], [0.6, 0.5, 1]], np.float32)
-    assert pairs.hardest_same(cosines, [False] * 3, limit=3) == [(0, 1)]
+    assert pair_sources.hardest_same(cosines, [False] * 3, limit=3) == [(0, 1)]
 
 
 @pytest.mark.parametrize("blocks", [(512, 4096), (3, 5), (1, 1)])
 def test_blocked_neighbours_are_the_true_ones(
     blocks: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pairs, "BLOCK_ROWS", blocks[0])
-    monkeypatch.setattr(pairs, "BLOCK_COLUMNS", blocks[1])
+    monkeypatch.setattr(neighbours, "BLOCK_ROWS", blocks[0])
+    monkeypatch.setattr(neighbours, "BLOCK_COLUMNS", blocks[1])
     random = np.random.default_rng(0)
     vectors = unit(random.normal(size=(23, 4)))
     groups = [f"g{n}" for n in random.integers(0, 5, 23)]
-    rows, cosines = pairs.neighbours_of_others(vectors, groups, k=3)
+    rows, cosines = neighbours.neighbours_of_others(vectors, groups, k=3)
     every = vectors @ vectors.T
     every[np.equal.outer(groups, groups)] = -np.inf
     expected = np.argsort(-every, axis=1)[:, :3]
@@ -695,7 +527,7 @@ def test_blocked_neighbours_are_the_true_ones(
 def test_look_alikes_are_the_nearest_of_other_products(market: Market):
     fill(market, n_cards=4, n_reviews=0)  # red, yellow, red, yellow
     market.curate()
-    report = make_pairs(market.home, params=PAIRS.model_copy(update={"look_alikes": 2}))
+    report = make_pairs(market.home, params=only("neighbours", budget=2))
     found = read_rows(market.home.pairs, Pair)
     assert report.look_alikes == 2
     assert {frozenset((pair.card_a, pair.card_b)) for pair in found} == {
@@ -708,11 +540,11 @@ def test_look_alikes_are_the_nearest_of_other_products(market: Market):
 def test_no_card_takes_all_the_look_alike_questions(market: Market):
     fill(market, n_cards=20, n_reviews=6)
     market.curate()
-    make_pairs(market.home, params=PairsParams(per_card_same=0, look_alikes=20))
+    make_pairs(market.home, params=only("neighbours", budget=20))
     found = read_rows(market.home.pairs, Pair)
     times = [card for pair in found for card in (pair.card_a, pair.card_b)]
     assert len(found) == 20
-    assert max(times.count(card) for card in set(times)) <= pairs.MIN_LOOK_ALIKES_A_CARD
+    assert max(times.count(card) for card in set(times)) <= pair_sources.MIN_LOOK_ALIKES_A_CARD
 
 
 def test_offers_of_one_product_are_no_look_alikes(market: Market):
@@ -933,7 +765,7 @@ def test_good_labels_pass(tmp_path: Path):
     [
         ({"answer": "maybe"}, "column answer: expect_column_values_to_be_in_set"),
         ({"probability_same": 1.2}, "(a share is in [0, 1])"),
-        ({"votes": 0}, "(someone answered)"),
+        ({"annotators": []}, "(someone answered)"),
         ({"photo_b": "a"}, "(a photo is not compared with itself)"),
         ({"pair_id": "2" * 32}, "column pair_id, project: expect_compound_columns_to_be_unique"),
     ],

@@ -17,8 +17,9 @@ from starlette.testclient import TestClient
 
 from simulator.annotators import ANNOTATORS, answer
 from simulator.marketplace import make_app
-from simulator.photos import Picture, find_picture, gallery, review_photos
+from simulator.photos import Picture, find_picture, gallery, resend_of, review_photos
 from simulator.pictures import render
+from simulator.spoilt import CHANGES
 from simulator.sprites import SPRITE_PX, sprite
 from simulator.world import World, card_page
 
@@ -206,6 +207,9 @@ def test_noise_is_as_rare_as_promised():
     assert shares["exact_duplicate"] == pytest.approx(0.03, abs=0.006)
     assert shares["near_duplicate"] == pytest.approx(0.04, abs=0.006)
     assert shares["corrupt"] == pytest.approx(0.02, abs=0.005)
+    for rare in ("screenshot", "person", "blurred", "dark"):
+        assert shares[rare] == pytest.approx(0.01, abs=0.003)
+    assert shares["wrong_product"] == pytest.approx(0.015, abs=0.004)
 
 
 def test_truth_lists_every_picture_of_every_card(shop: TestClient):
@@ -224,11 +228,13 @@ def test_duplicates_are_the_same_bytes(nature: str):
 
 
 def test_near_duplicates_are_other_bytes_of_the_same_photo():
-    pictures = of_nature("near_duplicate")
+    pictures = of_nature("near_duplicate", limit=12)
     photos = [(render(LARGE, picture), render(LARGE, original(picture))) for picture in pictures]
-    for mine, theirs in photos:
+    for picture, (mine, theirs) in zip(pictures, photos, strict=True):
         assert mine != theirs
-        assert difference(opened(mine), opened(theirs)) < 6
+        if resend_of(LARGE, picture) in {"recompressed", "resized"}:
+            assert difference(opened(mine), opened(theirs)) < 6
+    assert {resend_of(LARGE, picture) for picture in pictures} == set(CHANGES)
     assert difference(opened(photos[0][0]), opened(photos[1][0])) > 10
 
 
@@ -240,7 +246,17 @@ def test_corrupt_photos_cannot_be_read():
     assert {content[:2] for content in contents} == {b"\xff\xd8", b"<h"}
 
 
-@pytest.mark.parametrize("nature", ["product", "banner", "not_a_product"])
+def test_a_wrong_product_is_of_another_kind_also_in_a_shop_of_one_card():
+    shop = World(seed=3, n_cards=1)
+    picture = Picture(0, "review", 0, "wrong_product")
+    assert render(shop, picture) != render(shop, dataclasses.replace(picture, nature="product"))
+
+
+@pytest.mark.parametrize(
+    "nature",
+    ["product", "banner", "collage", "not_a_product", "screenshot", "person", "blurred", "dark",
+     "wrong_product"],
+)  # fmt: skip
 def test_all_other_pictures_can_be_read(nature: str):
     for picture in of_nature(nature, limit=8):
         assert min(opened(render(LARGE, picture)).size) >= 480

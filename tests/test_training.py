@@ -412,7 +412,7 @@ def small_params(**pretraining: object) -> Params:
             ).model_copy(update=pretraining),
             "curation": params.curation.model_copy(
                 update={"min_side_px": 16, "near_duplicate_bits": 0, "test_card_share": 0.0,
-                        "test_photo_share": 0.0}
+                        "test_photo_share": 0.0, "page_line_min": 255, "collage_line_min": 255}
             ),
         }
     )  # fmt: skip

@@ -1,138 +1,121 @@
-"""Gets the images of a listing, each once and several at a time, and remembers what it got."""
+"""Gets the images of a listing, several at a time, and asks for none that is known to be here."""
 
-import hashlib
-import json
-import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from photosearch.catalog import images
+from photosearch.catalog.pull_state import Known, PullState, Refused, Stored, Wanted
 from photosearch.catalog.sources import Source
 from photosearch.errors import BadPhoto, HugePhoto, MissingPhoto, OutsidePhoto
+from photosearch.progress import track
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """An image that a row names."""
-
-    address: str
-    updated_at: str | None
-    """When the row last changed, if the source says so."""
+class _Fetched:
+    wanted: Wanted
+    outcome: Stored | Refused
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """An image that was fetched, decoded whole and kept."""
+class _Look:
+    """What a thread needs to look at an image."""
 
-    sha256: str
-    width: int
-    """Pixels, after the EXIF turn."""
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An image that cannot be had."""
-
-    reason: str
-    """`missing`, `too_large`, `outside_source` or `unreadable`."""
-
-
-Outcome = Stored | Refused
-
-
-class Journal:
-    """What was fetched so far, kept line by line, so that a killed pull goes on where it was.
-
-    An entry counts only for the same source, address, row time and mark of the content; a source
-    that changed in between is asked again.
-    """
-
-    def __init__(self, path: Path, source: Source) -> None:
-        """Reads what an earlier run wrote; a last line that was cut off is dropped."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._source = source
-        self._outcomes = dict(_entries(path))
-        self._lock = threading.Lock()
-        self._file = path.open("a", encoding="ascii")
-
-    def close(self) -> None:
-        self._file.close()
-
-    def key(self, wanted: Wanted) -> str:
-        """What an entry counts for; made before the image is read, which may change meanwhile."""
-        mark = self._source.mark(wanted.address)
-        facts = [self._source.name, wanted.address, wanted.updated_at, mark]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-
-    def recall(self, key: str) -> Outcome | None:
-        return self._outcomes.get(key)
-
-    def add(self, key: str, outcome: Outcome) -> None:
-        line = json.dumps([key, asdict(outcome)]) + "\n"
-        with self._lock:
-            self._outcomes[key] = outcome
-            self._file.write(line)
-            self._file.flush()  # to the system, which keeps it when this process is killed
+    source: Source
+    images_dir: Path
+    wanted: Wanted
+    known: Known | None
+    """None: read it whatever it is."""
 
 
 def download(
-    source: Source, wanted: Iterable[Wanted], *, images_dir: Path, journal: Journal, threads: int
-) -> Generator[Outcome, None, None]:
-    """Fetches, checks and stores images; at most `threads` of them are in memory.
+    state: PullState, source: Source, *, kind: str, images_dir: Path, threads: int
+) -> None:
+    """Fetches, checks and stores the images of all photos of a kind.
 
-    Yields:
-        One outcome for each of `wanted`, in their order.
+    At most `2 * threads` images are in memory. What became of each is in `state` as soon as it is
+    known, so that a pull that was cut off does not ask for it again.
 
     Raises:
-        SourceUnreachable: The source stopped answering; what was fetched is in the journal.
+        SourceUnreachable: The source stopped answering.
     """
-
-    def get(each: Wanted) -> Outcome:
-        return _get(source, each, images_dir=images_dir, journal=journal)
-
-    waiting: deque[Future[Outcome]] = deque()
+    looks = _looks(state, source, kind=kind, images_dir=images_dir, threads=threads)
+    doing, total = f"pulling {kind} photos", state.n_wanted(kind)
+    waiting: deque[Future[_Fetched | None]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="download")
     try:
-        for each in wanted:
-            waiting.append(pool.submit(get, each))
+        for look in track(looks, doing, total):
+            if look is not None:
+                waiting.append(pool.submit(_look_at, look))
             if len(waiting) >= 2 * threads:
-                yield waiting.popleft().result()
+                _remember(state, waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
-    finally:
+            _remember(state, waiting.popleft())
+    finally:  # an interrupt must end the threads before the state is closed
         pool.shutdown(cancel_futures=True)
+        for done in waiting:
+            if not done.cancelled() and done.exception() is None:
+                _remember(state, done)
 
 
-def _get(source: Source, wanted: Wanted, *, images_dir: Path, journal: Journal) -> Outcome:
-    key = journal.key(wanted)
-    remembered = journal.recall(key)
-    if remembered is not None and _is_whole(remembered, images_dir):
-        return remembered
+def _looks(
+    state: PullState, source: Source, *, kind: str, images_dir: Path, threads: int
+) -> Iterator[_Look | None]:
+    """What to look at, one for each photo; None where nothing has to be asked."""
+    under_way: deque[str] = deque(maxlen=2 * threads)
+    for wanted in state.wanted(kind):
+        known = state.recall(wanted.address)
+        if known is not None and not _is_usable(known, images_dir):
+            known = None
+        is_fresh = known is not None and not source.is_near and _is_fresh(known, wanted)
+        if is_fresh or wanted.address in under_way:
+            yield None
+        else:
+            under_way.append(wanted.address)
+            yield _Look(source, images_dir, wanted, known)
+
+
+def _remember(state: PullState, done: Future[_Fetched | None]) -> None:
+    fetched = done.result()
+    if fetched is not None:
+        state.remember(fetched.wanted, fetched.outcome, fetched.mark)
+
+
+def _look_at(look: _Look) -> _Fetched | None:
+    wanted, known = look.wanted, look.known
+    mark = ""
     try:
-        content = source.read_image(wanted.address)
-        photo = images.open_photo(content, name=wanted.address)
+        file = look.source.read_image(wanted.address, known_mark=known.mark if known else "")
+        if file is None:
+            if known is None or known.updated_at == wanted.updated_at:
+                return None
+            return _Fetched(wanted, known.outcome, known.mark)
+        mark = file.mark
+        width, height = images.checked_size(file.content, name=wanted.address)
     except BadPhoto as error:
-        outcome: Outcome = Refused(_reason(error))
-    else:
-        outcome = Stored(images.store(images_dir, content), photo.width, photo.height)
-    if outcome != Refused("missing"):  # what is missing may come before the next attempt
-        journal.add(key, outcome)
-    return outcome
+        return _Fetched(wanted, Refused(_reason(error)), mark)
+    sha256 = images.store(look.images_dir, file.content)
+    return _Fetched(wanted, Stored(sha256, len(file.content), width, height), mark)
 
 
-def _is_whole(outcome: Outcome, images_dir: Path) -> bool:
-    """Whether a remembered image still lies there as it was."""
-    if isinstance(outcome, Refused):
-        return True
+def _is_fresh(known: Known, wanted: Wanted) -> bool:
+    """Whether there is no need to ask: the row is as it was, or the image was just looked at."""
+    is_same = known.updated_at == wanted.updated_at
+    return is_same and (wanted.updated_at is not None or known.is_of_this_pull)
+
+
+def _is_usable(known: Known, images_dir: Path) -> bool:
+    """Whether what was found still holds here; what was missing may have come since."""
+    if isinstance(known.outcome, Refused):
+        return known.outcome.reason != "missing"
     try:
-        content = images.path_of(images_dir, outcome.sha256).read_bytes()
-    except FileNotFoundError:
+        status = images.path_of(images_dir, known.outcome.sha256).stat()
+    except OSError:
         return False
-    return images.content_hash(content) == outcome.sha256
+    return status.st_size == known.outcome.n_bytes
 
 
 def _reason(error: BadPhoto) -> str:
@@ -145,20 +128,3 @@ def _reason(error: BadPhoto) -> str:
             return "outside_source"
         case _:
             return "unreadable"
-
-
-def _entries(path: Path) -> Iterator[tuple[str, Outcome]]:
-    """Whole lines of a journal; cuts off what follows the last of them."""
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    for line in whole.splitlines():
-        try:
-            key, facts = json.loads(line)
-            yield key, (Refused(**facts) if "reason" in facts else Stored(**facts))
-        except (ValueError, TypeError):  # damaged: the image is fetched again
-            continue

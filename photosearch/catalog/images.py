@@ -6,6 +6,8 @@ import os
 import re
 import struct
 import threading
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -29,6 +31,13 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What brings a photo upright, by the value of its EXIF orientation tag; 1 needs nothing."""
+SIDEWAYS = {
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+}
+"""Turns that exchange width and height."""
 DAMAGED = (
     *(OSError, ValueError, SyntaxError, KeyError, IndexError, EOFError, TypeError),
     *(AttributeError, struct.error),  # found by feeding it damaged EXIF
@@ -52,6 +61,29 @@ def open_photo(content: bytes, *, name: str, draft_px: int | None = None) -> Ima
         UnreadablePhoto: Not one of the formats, damaged, or cut short.
         HugePhoto: Over 10 MB or 50 megapixels.
     """
+    with _decoding(content, name) as image:
+        if draft_px is not None:
+            image.draft("RGB", (draft_px, draft_px))
+        return _upright_rgb(image)
+
+
+def checked_size(content: bytes, *, name: str) -> tuple[int, int]:
+    """Width and height of a photo after its turn, once it proved to decode to its end.
+
+    A JPEG is shrunk while it is decoded: every bit of it is read all the same, in half the time.
+    Raises what `open_photo` raises.
+    """
+    with _decoding(content, name) as image:
+        width, height = image.size
+        image.draft(None, (width // 8, height // 8))
+        image.load()
+        turn = _turn(image)
+    return (height, width) if turn in SIDEWAYS else (width, height)
+
+
+@contextmanager
+def _decoding(content: bytes, name: str) -> Iterator[Image.Image]:
+    """An image that is not too large; what goes wrong while it is used becomes our error."""
     if len(content) > MAX_BYTES:
         raise HugePhoto(
             f"{name} has {len(content):,} bytes, more than {MAX_BYTES:,}. Send a smaller file."
@@ -63,9 +95,7 @@ def open_photo(content: bytes, *, name: str, draft_px: int | None = None) -> Ima
                 f"{name} is {image.width} x {image.height} pixels, more than "
                 f"{MAX_PIXELS // 1_000_000} megapixels. Send a smaller photo."
             )
-        if draft_px is not None:
-            image.draft("RGB", (draft_px, draft_px))
-        return _upright_rgb(image)
+        yield image
     except HugePhoto:
         raise
     # Pillow only warns of the smaller bombs; where a warning is an error it means the same.
@@ -129,7 +159,7 @@ def load(images_dir: Path, sha256: str, *, draft_px: int | None = None) -> Image
     return open_photo(content, name=str(path), draft_px=draft_px)
 
 
-def delete_others(images_dir: Path, *, keep: set[str]) -> None:
+def delete_others(images_dir: Path, *, keep: Container[str]) -> None:
     """Deletes the stored images whose content hash is not in `keep`, and nothing else."""
     for path in images_dir.glob("??/*"):
         if path.name not in keep and STORED_NAME.fullmatch(path.name):

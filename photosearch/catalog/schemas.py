@@ -1,11 +1,12 @@
 """The rows of every table that crosses a border between parts; one class a parquet table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 PhotoKind = Literal["gallery", "review"]
 Split = Literal["train", "val", "test"]
 Answer = Literal["same", "different", "unclear"]
+PairSource = Literal["same_card", "neighbours", "threshold", "disagreement", "clicks", "gold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,15 @@ class Card:
     price: float | None
     group_id: str
     """Cards of one group are the same product sold twice; splits never cut a group."""
+    seller: str | None = None
+    rating: float | None = None
+    """Mean stars, 0 to 5, as the page shows them; 0 where nobody has rated."""
+    n_reviews: int | None = None
+    """As the page says; a source need not give every review."""
+    attributes: dict[str, str] = field(default_factory=dict)
+    """The table of properties: `{"Colour": "red", "Material": "cotton"}`."""
+    status: str | None = None
+    """In the source's own word: `on_sale`, `out_of_stock`, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +105,47 @@ class Pair:
     sha256_a: str
     sha256_b: str
     kind: Literal["same_card", "look_alike"]
+    """What the cards say: photos of one card, or of two products."""
     cosine: float
     """By the tower, in [-1, 1]."""
+    source: PairSource
+    """Why it is worth asking."""
+    worth: float
+    """In (0, 1]; what is worth most is asked first."""
+    probability_same: float
+    """What the model believes, in [0, 1]."""
+    gold: Answer | None
+    """The known answer, where the question tests the annotator and not the photos."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClickedPair:
+    """How often shoppers who looked for one photo were shown another, and clicked it."""
+
+    photo_a: str
+    photo_b: str
+    shown: int
+    clicked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One answer of one person to one pair; kept as given, corrections replace it."""
+
+    pair_id: str
+    photo_a: str
+    photo_b: str
+    annotator: str
+    answer: Answer
+    answered_at: str
+    """UTC, ISO 8601."""
+    project: str
+    is_blind: bool
+    """Asked without showing what the model believes."""
+    probability_model: float | None
+    """What the model believed when the pair was asked, in [0, 1]."""
+    gold: Answer | None
+    """The known answer, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +157,9 @@ class Label:
     photo_b: str
     answer: Answer
     probability_same: float
-    """Share of decided votes that say `same`; 0.5 if none decided."""
+    """By Dawid-Skene over all votes; 0.5 if none decided."""
     votes: int
+    """People who answered, also those who cannot tell."""
     annotators: list[str]
     project: str
     """Where the answers come from: a Label Studio project, or `simulated`."""

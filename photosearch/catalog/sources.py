@@ -3,11 +3,20 @@
 import json
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol
 
 from photosearch.catalog.images import MAX_BYTES
-from photosearch.catalog.source_rows import BadRow, RawRow, SourceCard, SourceReview, checked
+from photosearch.catalog.source_rows import (
+    BadRow,
+    Cursor,
+    Deleted,
+    RawRow,
+    SourceCard,
+    SourceReview,
+    checked,
+)
 from photosearch.errors import (
     BadSource,
     HugePhoto,
@@ -19,6 +28,16 @@ from photosearch.errors import (
 MAX_LINE_BYTES = 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image as it lies at its source."""
+
+    content: bytes
+    """At most `images.MAX_BYTES`."""
+    mark: str
+    """Changes when the image does; empty where the source cannot tell."""
+
+
 class Source(Protocol):
     """A marketplace as it is reached from here."""
 
@@ -27,16 +46,27 @@ class Source(Protocol):
         """What people call it; part of the snapshot, so it holds nothing of this machine."""
         ...
 
-    def cards(self) -> Iterator[RawRow]:
-        """Every card as the source tells it; raises BadSource or SourceUnreachable."""
+    @property
+    def is_near(self) -> bool:
+        """Whether asking if an image changed costs nothing, so that each is asked each time."""
         ...
 
-    def reviews(self) -> Iterator[RawRow]:
-        """Every review as the source tells it; raises BadSource or SourceUnreachable."""
+    def cards(self, since: str = "") -> Iterator[RawRow]:
+        """Cards as the source tells them: all of them, or what changed since a cursor.
+
+        Raises:
+            BadSource: The source does not speak our language.
+            CursorRefused: It does not know `since` any more; ask without.
+            SourceUnreachable: It stopped answering.
+        """
         ...
 
-    def read_image(self, address: str) -> bytes:
-        """The bytes of an image, at most `images.MAX_BYTES`; called from several threads.
+    def reviews(self, since: str = "") -> Iterator[RawRow]:
+        """Reviews, as for `cards`."""
+        ...
+
+    def read_image(self, address: str, *, known_mark: str = "") -> ImageFile | None:
+        """An image, or None where it is still the one of `known_mark`; called from many threads.
 
         Raises:
             BadPhoto: This photo cannot be had: missing, too large, outside the source.
@@ -44,61 +74,33 @@ class Source(Protocol):
         """
         ...
 
-    def mark(self, address: str) -> str:
-        """Changes when the image at `address` may have changed; cheap, and never raises."""
-        ...
 
-
-def read_cards(source: Source) -> Iterator[SourceCard | BadRow]:
+def read_cards(source: Source, since: str = "") -> Iterator[SourceCard | BadRow | Deleted | Cursor]:
     """Checks every card of a source; the bad ones say why.
 
     Raises:
         BadSource: No card at all has `card_id`, `title` or `images`.
+        CursorRefused: The source does not know `since`.
         SourceUnreachable: The source stopped answering.
     """
-    return checked(source.cards(), SourceCard, source_name=source.name)
+    return checked(source.cards(since), SourceCard, source_name=source.name, since=since)
 
 
-def read_reviews(source: Source) -> Iterator[SourceReview | BadRow]:
-    """Checks every review of a source; the bad ones say why.
-
-    Raises:
-        BadSource: No review at all has `review_id`, `card_id` or `images`.
-        SourceUnreachable: The source stopped answering.
-    """
-    return checked(source.reviews(), SourceReview, source_name=source.name)
+def read_reviews(
+    source: Source, since: str = ""
+) -> Iterator[SourceReview | BadRow | Deleted | Cursor]:
+    """Checks every review of a source; raises what `read_cards` raises."""
+    return checked(source.reviews(since), SourceReview, source_name=source.name, since=since)
 
 
-class FolderSource:
-    """A folder with `cards.jsonl`, `reviews.jsonl` if there are any, and images beside them."""
+class FolderImages:
+    """Images inside one folder; a path or a link that leads out of it is refused."""
 
     def __init__(self, root: Path) -> None:
-        """Looks only whether the folder is there.
-
-        Raises:
-            BadSource: There is no such folder, or it has no cards.jsonl.
-        """
-        if not root.is_dir():
-            raise BadSource(f"{root} is not a folder. Name one that holds cards.jsonl and images.")
-        if not (root / "cards.jsonl").is_file():
-            raise BadSource(
-                f"{root} has no cards.jsonl. Write one line of JSON a card into it: "
-                '{"card_id": "1", "title": "Apple", "images": ["cards/1.jpg"]}.'
-            )
         self.root = root.resolve()
 
-    @property
-    def name(self) -> str:
-        return f"folder {self.root.name}"
-
-    def cards(self) -> Iterator[RawRow]:
-        return _json_lines(self.root / "cards.jsonl")
-
-    def reviews(self) -> Iterator[RawRow]:
-        path = self.root / "reviews.jsonl"
-        return _json_lines(path) if path.exists() else iter(())
-
-    def read_image(self, address: str) -> bytes:
+    def read(self, address: str, *, known_mark: str = "") -> ImageFile | None:
+        """As `Source.read_image`; the mark is made of the path, the size and the time of change."""
         path = self._path(address)
         try:
             status = path.stat()
@@ -109,20 +111,15 @@ class FolderSource:
                     f"{address} has {status.st_size:,} bytes, more than {MAX_BYTES:,}. "
                     "Put a smaller file there."
                 )
+            mark = f"{path} {status.st_size} {status.st_mtime_ns}"
+            if mark == known_mark:
+                return None
             with path.open("rb") as file:
-                return file.read(MAX_BYTES + 1)
+                return ImageFile(file.read(MAX_BYTES + 1), mark)
         except (FileNotFoundError, NotADirectoryError):
             raise MissingPhoto(f"{address} is not in {self.root}. Put it there.") from None
         except OSError as error:
             raise UnreadablePhoto(f"{address} cannot be read: {error.strerror}.") from None
-
-    def mark(self, address: str) -> str:
-        try:
-            path = self._path(address)
-            status = path.stat()
-        except (OSError, OutsidePhoto):
-            return ""
-        return f"{path} {status.st_size} {status.st_mtime_ns}"
 
     def _path(self, address: str) -> Path:
         """Where the image lies; links are followed, and must stay inside the folder."""
@@ -139,18 +136,58 @@ class FolderSource:
         return path
 
 
-def _json_lines(path: Path) -> Iterator[RawRow]:
-    """Objects of a file with one a line; a line that holds none becomes a BadRow."""
-    number = 1
+class FolderSource:
+    """A folder with `cards.jsonl`, `reviews.jsonl` if there are any, and images beside them."""
+
+    is_near = True
+
+    def __init__(self, root: Path) -> None:
+        """Looks only whether the folder is there.
+
+        Raises:
+            BadSource: There is no such folder, or it has no cards.jsonl.
+        """
+        if not root.is_dir():
+            raise BadSource(f"{root} is not a folder. Name one that holds cards.jsonl and images.")
+        if not (root / "cards.jsonl").is_file():
+            raise BadSource(
+                f"{root} has no cards.jsonl. Write one line of JSON a card into it: "
+                '{"card_id": "1", "title": "Apple", "images": ["cards/1.jpg"]}.'
+            )
+        self.root = root.resolve()
+        self._images = FolderImages(root)
+
+    @property
+    def name(self) -> str:
+        return f"folder {self.root.name}"
+
+    def cards(self, since: str = "") -> Iterator[RawRow]:  # noqa: ARG002 - it tells everything
+        return _lines_of(self.root / "cards.jsonl")
+
+    def reviews(self, since: str = "") -> Iterator[RawRow]:  # noqa: ARG002 - it tells everything
+        path = self.root / "reviews.jsonl"
+        return _lines_of(path) if path.exists() else iter(())
+
+    def read_image(self, address: str, *, known_mark: str = "") -> ImageFile | None:
+        return self._images.read(address, known_mark=known_mark)
+
+
+def _lines_of(path: Path) -> Iterator[RawRow]:
     try:
         with path.open("rb") as file:
-            # a line over the limit comes in pieces, each of them bad
-            while line := file.readline(MAX_LINE_BYTES):
-                if line.strip():
-                    yield _json_object(line, place=f"{path.name} line {number}")
-                number += line.endswith(b"\n")
+            yield from json_lines(file, name=path.name)
     except OSError as error:
         raise BadSource(f"{path} cannot be read: {error.strerror}. Mend its permissions.") from None
+
+
+def json_lines(file: IO[bytes], *, name: str) -> Iterator[RawRow]:
+    """Objects of a file with one a line; a line that holds none becomes a BadRow."""
+    number = 1
+    # a line over the limit comes in pieces, each of them bad
+    while line := file.readline(MAX_LINE_BYTES):
+        if line.strip():
+            yield _json_object(line, place=f"{name} line {number}")
+        number += line.endswith(b"\n")
 
 
 def _json_object(line: bytes, *, place: str) -> RawRow:

@@ -6,7 +6,7 @@ import json
 import os
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -18,7 +18,7 @@ from photosearch.errors import BadTable
 
 Row = TypeVar("Row")
 
-ROWS_A_BATCH = 50_000
+ROWS_A_BATCH = 5_000
 VERSION_CHARS = 16
 
 
@@ -46,6 +46,9 @@ def write_table(path: Path, row_type: type[Row], rows: Iterable[Row]) -> int:
 def read_table(path: Path, row_type: type[Row]) -> pa.Table:
     """Reads a parquet file whole, as columns.
 
+    A column that the file lacks, because it was written before there was one, is filled with the
+    field's default; a field without a default is needed.
+
     Raises:
         BadTable: The file is absent, not parquet, or its columns are not those of `row_type`.
     """
@@ -55,15 +58,7 @@ def read_table(path: Path, row_type: type[Row]) -> pa.Table:
         raise BadTable(f"{path} does not exist. Run the stage that writes it.") from None
     except (pa.ArrowInvalid, OSError) as error:  # OSError: a file cut short, or damaged inside
         raise BadTable(f"{path} is not a parquet file: {error}. Delete it and rebuild.") from error
-    expected = arrow_schema(row_type)
-    if not table.schema.equals(expected):
-        missing = sorted(set(expected.names) - set(table.schema.names))
-        raise BadTable(
-            f"{path} does not hold {row_type.__name__} rows: "
-            + (f"missing columns {', '.join(missing)}" if missing else f"got {table.schema}")
-            + ". Delete it and run the stage that writes it."
-        )
-    return table
+    return _checked(table, row_type, path=path)
 
 
 def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
@@ -71,10 +66,23 @@ def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
     return list(rows_of(read_table(path, row_type), row_type))
 
 
+def stream_rows(path: Path, row_type: type[Row]) -> Iterator[Row]:
+    """Reads a parquet file a few thousand rows at a time; raises what `read_table` raises."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS_A_BATCH):
+                columns = _checked(pa.Table.from_batches([batch]), row_type, path=path)
+                yield from rows_of(columns, row_type)
+    except FileNotFoundError:
+        raise BadTable(f"{path} does not exist. Run the stage that writes it.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadTable(f"{path} is not a parquet file: {error}. Delete it and rebuild.") from error
+
+
 def rows_of(table: pa.Table, row_type: type[Row]) -> Iterator[Row]:
     """Turns columns into rows."""
     for batch in table.to_batches(max_chunksize=ROWS_A_BATCH):
-        for values in batch.to_pylist():
+        for values in batch.to_pylist(maps_as_pydicts="strict"):
             yield row_type(**values)
 
 
@@ -89,14 +97,55 @@ def as_dict(row: Any) -> dict[str, Any]:
     return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
 
 
-def rows_version(tables: Mapping[str, Sequence[Any]]) -> str:
-    """Short hash of rows by table name; parquet bytes would change with their writer's version."""
-    digest = hashlib.sha256()
-    for name, rows in tables.items():
-        digest.update(f"{name} {len(rows)}\n".encode())
+class RowsVersion:
+    """Short hash of the rows of several tables; parquet bytes would change with their writer."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def passing(self, name: str, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yields the rows of a table on their way to it, and takes them into account."""
+        n_rows = 0
         for row in rows:
-            digest.update(json.dumps(as_dict(row)).encode() + b"\n")
-    return digest.hexdigest()[:VERSION_CHARS]
+            self._digest.update(json.dumps(as_dict(row)).encode() + b"\n")
+            n_rows += 1
+            yield row
+        self._digest.update(f"{name} {n_rows}\n".encode())
+
+    @property
+    def text(self) -> str:
+        return self._digest.hexdigest()[:VERSION_CHARS]
+
+
+def _checked(table: pa.Table, row_type: type[Any], *, path: Path) -> pa.Table:
+    table, expected = _with_defaults(table, row_type), arrow_schema(row_type)
+    if not table.schema.equals(expected):
+        missing = sorted(set(expected.names) - set(table.schema.names))
+        raise BadTable(
+            f"{path} does not hold {row_type.__name__} rows: "
+            + (f"missing columns {', '.join(missing)}" if missing else f"got {table.schema}")
+            + ". Delete it and run the stage that writes it."
+        )
+    return table
+
+
+def _with_defaults(table: pa.Table, row_type: type[Any]) -> pa.Table:
+    """Adds the columns that came to `row_type` after the file was written, in their places."""
+    schema = arrow_schema(row_type)
+    for place, field in enumerate(dataclasses.fields(row_type)):
+        if field.name in table.column_names:
+            continue
+        if field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
+        elif field.default is not dataclasses.MISSING:
+            value = field.default
+        else:
+            continue
+        column = schema.field(field.name)
+        table = table.add_column(
+            min(place, table.num_columns), column, pa.array([value] * len(table), column.type)
+        )
+    return table
 
 
 def _field(name: str, hint: Any) -> pa.Field:
@@ -110,6 +159,8 @@ def _field(name: str, hint: Any) -> pa.Field:
 def _arrow_type(hint: Any) -> pa.DataType:
     if get_origin(hint) is list:
         return pa.list_(_arrow_type(get_args(hint)[0]))
+    if get_origin(hint) is dict:
+        return pa.map_(*map(_arrow_type, get_args(hint)))
     if get_origin(hint) is Literal:
         return pa.string()
     return {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}[hint]

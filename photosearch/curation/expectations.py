@@ -4,16 +4,11 @@ Great Expectations sees one table at a time, so what spans tables (a photo's car
 stays in one split) is first joined into a column of the frame, and then expected of that column.
 """
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from photosearch.catalog.schemas import Answer, Card, CuratedPhoto, Label, Pair, PhotoKind, Split
 from photosearch.catalog.tables import read_table
-from photosearch.curation.data_docs import Finding, check_frame, new_context, write_pages
-from photosearch.errors import BadData
+from photosearch.curation.checkpoints import Table, ValidationReport, checks_folder, run_checkpoint
 from photosearch.home import Home
 
 if TYPE_CHECKING:
@@ -23,28 +18,6 @@ MAX_TITLE_CHARS = 300
 """Longer ones are descriptions in the wrong column; marketplaces cut at 60 to 250."""
 SHA256 = r"^[0-9a-f]{64}\Z"
 PAIR_ID = r"^[0-9a-f]{32}\Z"
-FAILURES_TOLD = 3
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ValidationReport:
-    rows: dict[str, int]
-    """By table."""
-    expectations: dict[str, int]
-    """How many hold, by table: all of them, or the stage would have stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    name: str
-    path: Path
-    key: str
-    """The column that names a row in messages."""
-    frame: "pd.DataFrame"
-    suite: Callable[[], list[Any]]
-    """Makes the expectations; called late, for Great Expectations takes seconds to import."""
 
 
 def validate(home: Home) -> ValidationReport:
@@ -63,15 +36,15 @@ def validate(home: Home) -> ValidationReport:
         read_table(home.pairs, Pair).to_pandas(),
     )
     tables = [
-        _Table("cards", home.curated / "cards.parquet", "card_id", cards, cards_suite),
-        _Table("photos", home.curated / "photos.parquet", "photo_id", photos, photos_suite),
-        _Table("pairs", home.pairs, "pair_id", pairs, pairs_suite),
+        Table("cards", home.curated / "cards.parquet", "card_id", cards, cards_suite),
+        Table("photos", home.curated / "photos.parquet", "photo_id", photos, photos_suite),
+        Table("pairs", home.pairs, "pair_id", pairs, pairs_suite),
     ]
-    return _check(tables, docs=home.data_docs)
+    return run_checkpoint("dataset", tables, docs=home.data_docs, reports=home.reports)
 
 
 def validate_labels(home: Home) -> ValidationReport:
-    """Checks what people answered; writes no pages, for labels come outside of the build.
+    """Checks what people answered, and writes the findings as pages to build/checks/labels.
 
     Raises:
         BadData: Something that must hold does not.
@@ -79,7 +52,10 @@ def validate_labels(home: Home) -> ValidationReport:
     """
     frame = read_table(home.labels, Label).to_pandas()
     frame["is_same_photo"] = frame["photo_a"] == frame["photo_b"]
-    return _check([_Table("labels", home.labels, "pair_id", frame, labels_suite)], docs=None)
+    frame["n_annotators"] = frame["annotators"].map(len).astype(int)
+    tables = [Table("labels", home.labels, "pair_id", frame, labels_suite)]
+    docs = checks_folder(home.build, "labels")
+    return run_checkpoint("labels", tables, docs=docs, reports=home.reports)
 
 
 def cards_suite() -> list[Any]:
@@ -87,7 +63,7 @@ def cards_suite() -> list[Any]:
 
     return [
         gxe.ExpectTableRowCountToBeBetween(min_value=1, notes="there is something to search"),
-        *_key("card_id"),
+        *key_suite("card_id"),
         gxe.ExpectColumnValuesToNotBeNull(column="group_id", notes="splits are made by group"),
         gxe.ExpectColumnValueLengthsToBeBetween(
             column="title",
@@ -117,15 +93,15 @@ def photos_suite() -> list[Any]:
 
     return [
         gxe.ExpectTableRowCountToBeBetween(min_value=1, notes="there is something to search"),
-        *_key("photo_id"),
+        *key_suite("photo_id"),
         gxe.ExpectColumnValuesToMatchRegex(
             column="sha256", regex=SHA256, notes="a content hash names the image"
         ),
-        _one_of("kind", get_args(PhotoKind), "a photo is the seller's or a buyer's"),
-        _one_of("split", get_args(Split), "every photo has a split"),
-        _one_of("is_card_known", [True], "the photo's card is in cards.parquet"),
-        _one_of("splits_of_image", [1], "no image is in training and among the queries"),
-        _one_of("is_seen_true", [True], "is_card_seen says whether its group has training photos"),
+        one_of("kind", get_args(PhotoKind), "a photo is the seller's or a buyer's"),
+        one_of("split", get_args(Split), "every photo has a split"),
+        one_of("is_card_known", [True], "the photo's card is in cards.parquet"),
+        one_of("splits_of_image", [1], "no image is in training and among the queries"),
+        one_of("is_seen_true", [True], "is_card_seen says whether its group has training photos"),
     ]
 
 
@@ -133,7 +109,7 @@ def pairs_suite() -> list[Any]:
     gxe = _gxe()
 
     return [
-        *_key("pair_id"),
+        *key_suite("pair_id"),
         gxe.ExpectColumnValuesToMatchRegex(
             column="pair_id", regex=PAIR_ID, notes="a pair is named by its content hashes"
         ),
@@ -141,12 +117,12 @@ def pairs_suite() -> list[Any]:
             column="cosine", min_value=-1, max_value=1, notes="a cosine is in [-1, 1]"
         ),
         gxe.ExpectColumnValuesToNotBeNull(column="cosine", notes="every pair was measured"),
-        _one_of("kind", ("same_card", "look_alike"), "a pair is of one card or of look-alikes"),
-        _one_of("is_photo_a_known", [True], "photo_a is in photos.parquet, with these bytes"),
-        _one_of("is_photo_b_known", [True], "photo_b is in photos.parquet, with these bytes"),
-        _one_of("is_same_photo", [False], "a photo is not compared with itself"),
-        _one_of("crosses_splits", [False], "both photos are of one split, or answers leak"),
-        _one_of("is_kind_true", [True], "same_card: one card; look_alike: two product groups"),
+        one_of("kind", ("same_card", "look_alike"), "a pair is of one card or of look-alikes"),
+        one_of("is_photo_a_known", [True], "photo_a is in photos.parquet, with these bytes"),
+        one_of("is_photo_b_known", [True], "photo_b is in photos.parquet, with these bytes"),
+        one_of("is_same_photo", [False], "a photo is not compared with itself"),
+        one_of("crosses_splits", [False], "both photos are of one split, or answers leak"),
+        one_of("is_kind_true", [True], "same_card: one card; look_alike: two product groups"),
     ]
 
 
@@ -160,12 +136,17 @@ def labels_suite() -> list[Any]:
         gxe.ExpectCompoundColumnsToBeUnique(
             column_list=["pair_id", "project"], notes="a project answers a pair once"
         ),
-        _one_of("answer", get_args(Answer), "an answer is same, different or unclear"),
+        one_of("answer", get_args(Answer), "an answer is same, different or unclear"),
         gxe.ExpectColumnValuesToBeBetween(
             column="probability_same", min_value=0, max_value=1, notes="a share is in [0, 1]"
         ),
-        gxe.ExpectColumnValuesToBeBetween(column="votes", min_value=1, notes="someone answered"),
-        _one_of("is_same_photo", [False], "a photo is not compared with itself"),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="votes", min_value=0, notes="votes for same or different are counted"
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="n_annotators", min_value=1, notes="someone answered"
+        ),
+        one_of("is_same_photo", [False], "a photo is not compared with itself"),
     ]
 
 
@@ -176,7 +157,8 @@ def _gxe() -> Any:
     return expectations
 
 
-def _key(column: str) -> list[Any]:
+def key_suite(column: str) -> list[Any]:
+    """What must hold of a column that names rows."""
     gxe = _gxe()
 
     return [
@@ -186,7 +168,8 @@ def _key(column: str) -> list[Any]:
     ]
 
 
-def _one_of(column: str, values: Any, notes: str) -> Any:
+def one_of(column: str, values: Any, notes: str) -> Any:
+    """Every value is one of these, or not known."""
     gxe = _gxe()
 
     return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(values), notes=notes)
@@ -229,37 +212,3 @@ def _joined(
         is_kind_true=(is_same_card & one_card) | (~is_same_card & ~one_group),
     )
     return cards, photos, pairs
-
-
-def _check(tables: list[_Table], *, docs: Path | None) -> ValidationReport:
-    context = new_context()
-    findings: dict[str, list[Finding]] = {
-        table.name: check_frame(context, table.name, table.frame, table.suite(), key=table.key)
-        for table in tables
-    }
-    if docs is not None:
-        write_pages(context, docs, findings)
-    failed = [
-        (table, finding)
-        for table in tables
-        for finding in findings[table.name]
-        if not finding.is_met
-    ]
-    if failed:
-        raise BadData(_message(failed, docs))
-    report = ValidationReport(
-        rows={table.name: len(table.frame) for table in tables},
-        expectations={name: len(found) for name, found in findings.items()},
-    )
-    log.info("all %d expectations hold", sum(report.expectations.values()))
-    return report
-
-
-def _message(failed: list[tuple[_Table, Finding]], docs: Path | None) -> str:
-    told = [f"{table.path}: {finding.as_text(table.key)}" for table, finding in failed]
-    more = f"; and {len(told) - FAILURES_TOLD} more" if len(told) > FAILURES_TOLD else ""
-    see = f" See {docs / 'summary.html'}." if docs else ""
-    return (
-        f"{'; '.join(told[:FAILURES_TOLD])}{more}.{see} "
-        "Mend the source and pull again; if the table is old, delete it and run its stage."
-    )

@@ -1,4 +1,4 @@
-"""Finds photos that do not show the card's product, from vectors alone; knows no files."""
+"""Texts of what is no product, and the rule that a card keeps a gallery picture; knows no files."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.catalog.schemas import Photo, Rejected
-from photosearch.embedding.embedder import Vectors, unit
+from photosearch.embedding.embedder import Vectors
 
 NOT_A_PRODUCT_TEXTS = (
     "an advertising banner with large text",  # sellers put sales into the gallery
@@ -26,9 +26,6 @@ PRODUCT_TEXTS = (
     "a product on a shelf in a shop",
 )
 """A photo may fit these when it does not fit a title of few or odd words."""
-
-MIN_PHOTOS_FOR_OUTLIERS = 3
-"""With two photos there is no telling which is the stranger."""
 
 
 def not_a_product_margins(
@@ -51,28 +48,6 @@ def not_a_product_margins(
         np.float64
     )
     return margins
-
-
-def outlier_cosines(photos: Vectors, card_ids: Sequence[str]) -> NDArray[np.float64]:
-    """Cosine of each photo to the mean of the card's other photos.
-
-    Args:
-        photos: Unit vectors, (n_photos, dim).
-        card_ids: The card of each photo.
-
-    Returns:
-        (n_photos,), in [-1, 1]; NaN where the card has fewer than 3 photos.
-    """
-    if not len(photos):
-        return np.empty(0)
-    _, card, n_of_card = np.unique(
-        np.asarray(card_ids, dtype=object), return_inverse=True, return_counts=True
-    )
-    sums = np.zeros((len(n_of_card), photos.shape[1]))
-    np.add.at(sums, card, photos.astype(np.float64))
-    others = unit(sums[card] - photos)
-    cosines = np.einsum("nd,nd->n", photos, others).clip(-1, 1).astype(np.float64)
-    return np.where(n_of_card[card] >= MIN_PHOTOS_FOR_OUTLIERS, cosines, np.nan)
 
 
 def spare_last_gallery(
@@ -99,27 +74,26 @@ def spare_last_gallery(
     return verdict
 
 
-def not_products(
-    photos: Sequence[Photo], margins: NDArray[np.float64], *, max_margin: float
+def rejected_rows(
+    photos: Sequence[Photo],
+    is_bad: NDArray[np.bool_],
+    *,
+    reason: str,
+    scores: NDArray[np.float64],
+    badness: NDArray[np.float64],
 ) -> list[Rejected]:
-    """Rejects photos whose `not_a_product_margins` exceed `max_margin`."""
-    is_bad = spare_last_gallery(photos, margins > max_margin, margins)
-    return _rejected(photos, is_bad, "not_a_product", margins)
+    """Rejects the bad photos, but never the last gallery picture of a card.
 
-
-def outliers(
-    photos: Sequence[Photo], cosines: NDArray[np.float64], *, cosine_min: float
-) -> list[Rejected]:
-    """Rejects photos whose `outlier_cosines` are below `cosine_min`; NaN is no outlier."""
-    is_bad = spare_last_gallery(photos, cosines < cosine_min, -cosines)
-    return _rejected(photos, is_bad, "outlier", cosines)
-
-
-def _rejected(
-    photos: Sequence[Photo], is_bad: NDArray[np.bool_], reason: str, scores: NDArray[np.float64]
-) -> list[Rejected]:
+    Args:
+        photos: All photos still in the running.
+        is_bad: What the rule would reject, (n_photos,).
+        reason: The rule's name.
+        scores: What it measured, told with the photo, (n_photos,).
+        badness: Larger is worse, (n_photos,).
+    """
+    may_go = spare_last_gallery(photos, is_bad, badness)
     return [
         Rejected(photo.photo_id, photo.card_id, reason, float(score))
-        for photo, bad, score in zip(photos, is_bad, scores, strict=True)
+        for photo, bad, score in zip(photos, may_go, scores, strict=True)
         if bad
     ]

@@ -1,36 +1,40 @@
-"""Picks pairs of training photos worth a question to people: hard ones first, no pair twice.
+"""The stage `pairs`: pairs of training photos worth a question to people, by budget and reason.
 
 Knows nothing of who answers. Only `train` photos are asked about, so pairs never cross splits.
 """
 
 import hashlib
 import logging
-import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from photosearch.catalog.schemas import Card, CuratedPhoto, Pair
+from photosearch.catalog.schemas import (
+    Answer,
+    Card,
+    ClickedPair,
+    CuratedPhoto,
+    Label,
+    Pair,
+    PairSource,
+)
 from photosearch.catalog.tables import read_rows, write_table
+from photosearch.curation import pair_sources
+from photosearch.curation.pair_budget import split_budget
+from photosearch.curation.pair_sources import Rows, Train
+from photosearch.curation.same_probability import (
+    SameProbability,
+    decided_labels,
+    fit_probability,
+)
 from photosearch.curation.snapshot import VECTORS_NAME
-from photosearch.embedding.embedder import Vectors
 from photosearch.errors import BadTable
 from photosearch.home import Home
-from photosearch.progress import track
 from photosearch.settings import PairsParams
-
-PHOTOS_A_CARD = 500
-"""Of a card with more, gallery photos and then the first others are paired: 500 squared is 1 MB."""
-NEIGHBOURS_A_PHOTO = 5
-MIN_LOOK_ALIKES_A_CARD = 4
-BLOCK_ROWS = 512
-BLOCK_COLUMNS = 4096
-"""A block of cosines takes 8 MB, however many photos there are."""
 
 log = logging.getLogger(__name__)
 
@@ -38,45 +42,63 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class PairsReport:
     pairs: int
+    by_source: dict[str, int]
+    """Pairs by the reason to ask."""
+    offered: dict[str, int]
+    """Pairs that each reason had to offer; 0 for clicks and disagreement where nobody clicked yet
+    and no trained model is live."""
     same_card: int
     look_alikes: int
     cards_with_pairs: int
     train_photos: int
     """Photos that could be asked about."""
+    threshold_cosine: float
+    """At which both answers are equally likely."""
+    is_threshold_from_labels: bool
+    """Otherwise it comes from what cards say."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Train:
-    photos: list[CuratedPhoto]
-    vectors: Vectors
-    """(n_photos, dim)."""
-    groups: list[str]
-
-
-def make_pairs(home: Home, *, params: PairsParams) -> PairsReport:
+def make_pairs(
+    home: Home, *, params: PairsParams, opinions: Mapping[str, NDArray[np.float32]] | None = None
+) -> PairsReport:
     """Reads the curated tables and vectors, writes build/pairs.parquet.
+
+    Args:
+        home: Labels and clicks are read too, where there are any.
+        params: Budget and shares.
+        opinions: Unit vectors of a second model by photo_id; None if there is none.
 
     Raises:
         BadTable: A curated table is missing, or the vectors belong to other photos.
     """
     train = _read(home.curated)
-    pairs: dict[str, Pair] = {}  # gallery pictures that two offers share would give a pair twice
-    for pair in _same_card_pairs(train, params.per_card_same):
-        pairs.setdefault(pair.pair_id, pair)
-    for pair in _look_alikes(train, params.look_alikes):
-        pairs.setdefault(pair.pair_id, pair)
-    write_table(home.pairs, Pair, sorted(pairs.values(), key=lambda pair: pair.pair_id))
-    kinds = Counter(pair.kind for pair in pairs.values())
-    report = PairsReport(
-        pairs=len(pairs),
-        same_card=kinds["same_card"],
-        look_alikes=kinds["look_alike"],
-        cards_with_pairs=len(
-            {card for pair in pairs.values() for card in (pair.card_a, pair.card_b)}
-        ),
-        train_photos=len(train.photos),
-    )
-    log.info("picked %d pairs of one card, %d look-alikes", report.same_card, report.look_alikes)
+    others = pair_sources.nearest_others(train)
+    probability, from_labels = _probability(train, others, home.labels)
+    candidates = pair_sources.pool(train, others, threshold=probability.threshold)
+    beliefs = probability(_cosines(train.vectors, candidates))
+    offered: dict[PairSource, list[Rows]] = {
+        "same_card": pair_sources.same_card(train),
+        "neighbours": pair_sources.neighbours(train, others, limit=params.budget),
+        "threshold": pair_sources.unsure(train, candidates, beliefs, limit=params.budget),
+        "disagreement": _disputed(train, candidates, opinions),
+        "clicks": _contradicted(train, home.data / "events" / "clicked_pairs.parquet", probability),
+    }
+    picked: list[Pair] = [
+        _pair(train, rows, ("gold", worth), probability, answer)
+        for rows, worth, answer in _gold(train, params.gold)
+    ]
+    taken = {pair.pair_id for pair in picked}
+    for rows, source, worth in split_budget(
+        offered,
+        params.shares.model_dump(),
+        budget=params.budget,
+        key=lambda rows: _key(train, rows),
+        taken=taken,
+    ):
+        picked.append(_pair(train, rows, (source, worth), probability, None))
+    write_table(home.pairs, Pair, sorted(picked, key=lambda pair: pair.pair_id))
+    report = _report(picked, offered, train, probability.threshold, from_labels)
+    log.info("picked %d pairs: %s", report.pairs, report.by_source)
     return report
 
 
@@ -85,73 +107,8 @@ def pair_id_of(sha256_a: str, sha256_b: str) -> str:
     return hashlib.sha256("".join(sorted((sha256_a, sha256_b))).encode()).hexdigest()[:32]
 
 
-def hardest_same(
-    cosines: NDArray[np.float32], is_gallery: Sequence[bool], *, limit: int
-) -> list[tuple[int, int]]:
-    """Picks pairs of photos of one card: gallery with buyer's first, least alike first.
-
-    Each buyer's photo is asked about once, or one strange photo would take every question.
-
-    Args:
-        cosines: Between all photos of the card, (n, n).
-        is_gallery: By photo, (n,).
-        limit: At most so many pairs.
-
-    Returns:
-        Rows (a, b), a < b.
-    """
-    rows, columns = np.triu_indices(len(is_gallery), 1)
-    gallery = np.asarray(is_gallery, dtype=np.int64)
-    # one gallery photo first, then none (two buyers), then two (the seller shows variants himself)
-    rank = np.array([1, 0, 2])[gallery[rows] + gallery[columns]]
-    asked: set[int] = set()
-    picked: list[tuple[int, int]] = []
-    for at in np.lexsort((columns, rows, cosines[rows, columns], rank)):
-        if len(picked) >= limit:
-            break
-        pair = (int(rows[at]), int(columns[at]))
-        buyers = {row for row in pair if not is_gallery[row]}
-        if not buyers & asked:
-            asked |= buyers
-            picked.append(pair)
-    return picked
-
-
-def neighbours_of_others(
-    vectors: Vectors, groups: Sequence[str], *, k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Finds the nearest photos of other groups, in blocks of bounded memory.
-
-    Args:
-        vectors: Unit vectors, (n, dim).
-        groups: Product group by photo, (n,).
-        k: Neighbours a photo.
-
-    Returns:
-        Row numbers and cosines, both (n, k), best first; cosine -inf where there is no neighbour.
-    """
-    _, group = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
-    n = len(vectors)
-    best = np.zeros((n, k), np.int64)
-    best_cosines = np.full((n, k), -np.inf, np.float32)
-    starts = range(0, n, BLOCK_ROWS)
-    for start in track(starts, "comparing photos, blocks", len(starts)):
-        part = slice(start, start + BLOCK_ROWS)
-        for left in range(0, n, BLOCK_COLUMNS):
-            across = slice(left, left + BLOCK_COLUMNS)
-            cosines = vectors[part] @ vectors[across].T
-            cosines[group[part, None] == group[None, across]] = -np.inf
-            found = np.concatenate([best_cosines[part], cosines], axis=1)
-            order = np.argpartition(-found, k - 1, axis=1)[:, :k]
-            known = np.take_along_axis(best[part], np.minimum(order, k - 1), axis=1)
-            best[part] = np.where(order < k, known, order - k + left)
-            best_cosines[part] = np.take_along_axis(found, order, axis=1)
-    order = np.lexsort((best, -best_cosines), axis=1)
-    return np.take_along_axis(best, order, axis=1), np.take_along_axis(best_cosines, order, axis=1)
-
-
-def _read(curated: Path) -> _Train:
-    group_of = {row.card_id: row.group_id for row in read_rows(curated / "cards.parquet", Card)}
+def _read(curated: Path) -> Train:
+    cards = {row.card_id: row for row in read_rows(curated / "cards.parquet", Card)}
     photos = read_rows(curated / "photos.parquet", CuratedPhoto)
     try:
         vectors = np.load(curated / VECTORS_NAME, mmap_mode="r")
@@ -166,63 +123,113 @@ def _read(curated: Path) -> _Train:
         )
     rows = [row for row, photo in enumerate(photos) if photo.split == "train"]
     train = [photos[row] for row in rows]
-    return _Train(train, np.asarray(vectors[rows]), [group_of[photo.card_id] for photo in train])
+    groups = [cards[photo.card_id].group_id for photo in train]
+    return Train(train, np.asarray(vectors[rows]), groups, cards)
 
 
-def _same_card_pairs(train: _Train, per_card: int) -> Iterator[Pair]:
-    rows_of: dict[str, list[int]] = defaultdict(list)
-    for row, photo in enumerate(train.photos):
-        rows_of[photo.card_id].append(row)
-    for card_rows in rows_of.values():
-        rows = sorted(card_rows, key=lambda row: train.photos[row].kind != "gallery")
-        rows = rows[:PHOTOS_A_CARD]
-        cosines = train.vectors[rows] @ train.vectors[rows].T
-        is_gallery = [train.photos[row].kind == "gallery" for row in rows]
-        for a, b in hardest_same(cosines, is_gallery, limit=per_card):
-            yield _pair(train, (rows[a], rows[b]), "same_card", float(cosines[a, b]))
-
-
-def _look_alikes(train: _Train, limit: int) -> list[Pair]:
-    """Nearest pairs across groups, at most about twice its fair share a card."""
-    best, cosines = neighbours_of_others(train.vectors, train.groups, k=NEIGHBOURS_A_PHOTO)
-    found = {
-        (min(row, int(other)), max(row, int(other))): float(cosine)
-        for row in range(len(best))
-        for other, cosine in zip(best[row], cosines[row], strict=True)
-        if cosine > -np.inf
+def _probability(
+    train: Train, others: Mapping[Rows, float], labels: Path
+) -> tuple[SameProbability, bool]:
+    """The curve from labels, or from cards where people answered too little; and which it was."""
+    answers = decided_labels(read_rows(labels, Label)) if labels.exists() else {}
+    row_of = {photo.photo_id: row for row, photo in enumerate(train.photos)}
+    told = {
+        (row_of[a], row_of[b]): is_same
+        for (a, b), is_same in answers.items()
+        if a in row_of and b in row_of
     }
-    hardest = sorted(found, key=lambda rows: (-found[rows], rows))
-    n_cards = len({photo.card_id for photo in train.photos})
-    per_card = max(MIN_LOOK_ALIKES_A_CARD, math.ceil(4 * limit / max(n_cards, 1)))
+    if not told:
+        same = pair_sources.pool(train, (), threshold=0.0)
+        told = dict.fromkeys(same, True) | dict.fromkeys(others, False)
+    if not told:
+        return SameProbability(0.0, 0.0), False
+    is_same = np.array(list(told.values()), bool)
+    return fit_probability(_cosines(train.vectors, list(told)), is_same), bool(answers)
+
+
+def _disputed(
+    train: Train,
+    candidates: Sequence[Rows],
+    opinions: Mapping[str, NDArray[np.float32]] | None,
+) -> list[Rows]:
+    """Candidates on which a second model thinks differently; both curves are fitted to cards."""
+    if not opinions or not candidates:
+        return []
+    dim = len(next(iter(opinions.values())))
+    unknown = np.full(dim, np.nan, np.float32)
+    theirs = np.stack([opinions.get(photo.photo_id, unknown) for photo in train.photos])
+    cosines = _cosines(theirs, candidates)
+    known = ~np.isnan(cosines)
+    is_same = np.array([train.groups[a] == train.groups[b] for a, b in candidates])
+    if not known.any():
+        return []
+    ours = _cosines(train.vectors, candidates)
+    first, second = (fit_probability(of[known], is_same[known]) for of in (ours, cosines))
+    return pair_sources.disputed(candidates, first(ours), second(cosines))
+
+
+def _contradicted(train: Train, path: Path, probability: SameProbability) -> list[Rows]:
+    """Pairs that clicks judge differently; none where there is no table of clicks."""
+    if not path.exists():
+        log.info("no %s: no pair is picked for its clicks", path.name)
+        return []
+    row_of = {photo.photo_id: row for row, photo in enumerate(train.photos)}
+    clicked = {
+        (min(rows), max(rows)): one
+        for one in read_rows(path, ClickedPair)
+        if one.shown >= pair_sources.MIN_SHOWN
+        and one.photo_a in row_of
+        and one.photo_b in row_of
+        and _is_askable(train, rows := (row_of[one.photo_a], row_of[one.photo_b]))
+    }
+    beliefs = probability(_cosines(train.vectors, list(clicked)))
+    return pair_sources.contradicted(clicked, dict(zip(clicked, beliefs.tolist(), strict=True)))
+
+
+def _is_askable(train: Train, rows: Rows) -> bool:
+    """Whether it is two photos of one card, or of two products: others are not in doubt."""
+    a, b = rows
+    is_one_card = train.photos[a].card_id == train.photos[b].card_id
+    return a != b and (is_one_card or train.groups[a] != train.groups[b])
+
+
+def _gold(train: Train, limit: int) -> list[tuple[Rows, float, Answer]]:
+    """Gold pairs, their worth spread evenly, so that everybody meets some from the start."""
+    found = pair_sources.gold(train, limit=limit)
+    unique = {key: one for one in found if (key := _key(train, one[0])) is not None}
+    # By identity, which is chance: same and different come mixed.
     return [
-        _pair(train, rows, "look_alike", found[rows])
-        for rows in _varied(hardest, train.photos, limit=limit, per_card=per_card)
+        (rows, 1 - place / len(unique), "same" if is_same else "different")
+        for place, (_, (rows, is_same)) in enumerate(sorted(unique.items()))
     ]
 
 
-def _varied(
-    ranked: Iterable[tuple[int, int]],
-    photos: Sequence[CuratedPhoto],
-    *,
-    limit: int,
-    per_card: int,
-) -> list[tuple[int, int]]:
-    """The first `limit` pairs in which no card appears more than `per_card` times."""
-    times: Counter[str] = Counter()
-    picked: list[tuple[int, int]] = []
-    for rows in ranked:
-        card_ids = [photos[row].card_id for row in rows]
-        if len(picked) < limit and all(times[card_id] < per_card for card_id in card_ids):
-            times.update(card_ids)
-            picked.append(rows)
-    return picked
+def _key(train: Train, rows: Rows) -> str | None:
+    """Identity of a pair; None where both photos are the same bytes."""
+    a, b = (train.photos[row].sha256 for row in rows)
+    return None if a == b else pair_id_of(a, b)
+
+
+def _cosines(vectors: NDArray[np.float32], pairs: Sequence[Rows]) -> NDArray[np.float32]:
+    """Cosine of each pair, (n_pairs,)."""
+    if not pairs:
+        return np.zeros(0, np.float32)
+    a, b = np.array(pairs).T
+    cosines: NDArray[np.float32] = np.einsum("nd,nd->n", vectors[a], vectors[b])
+    return cosines
 
 
 def _pair(
-    train: _Train, rows: tuple[int, int], kind: Literal["same_card", "look_alike"], cosine: float
+    train: Train,
+    rows: Rows,
+    why: tuple[PairSource, float],
+    probability: SameProbability,
+    gold: Answer | None,
 ) -> Pair:
     # in order of content hash: which side a photo is shown on tells nothing of what it is
     a, b = sorted((train.photos[row] for row in rows), key=lambda p: (p.sha256, p.photo_id))
+    cosine = min(1.0, max(-1.0, train.cosine(rows)))
+    source, worth = why
     return Pair(
         pair_id=pair_id_of(a.sha256, b.sha256),
         photo_a=a.photo_id,
@@ -231,6 +238,31 @@ def _pair(
         card_b=b.card_id,
         sha256_a=a.sha256,
         sha256_b=b.sha256,
-        kind=kind,
-        cosine=round(min(1.0, max(-1.0, cosine)), 6),
+        kind="same_card" if a.card_id == b.card_id else "look_alike",
+        cosine=round(cosine, 6),
+        source=source,
+        worth=round(worth, 6),
+        probability_same=round(float(probability(np.array([cosine], np.float32))[0]), 4),
+        gold=gold,
+    )
+
+
+def _report(
+    pairs: Sequence[Pair],
+    offered: Mapping[PairSource, Sequence[Rows]],
+    train: Train,
+    threshold: float,
+    from_labels: bool,
+) -> PairsReport:
+    kinds = Counter(pair.kind for pair in pairs)
+    return PairsReport(
+        pairs=len(pairs),
+        by_source=dict(sorted(Counter(pair.source for pair in pairs).items())),
+        offered={name: len(candidates) for name, candidates in offered.items()},
+        same_card=kinds["same_card"],
+        look_alikes=kinds["look_alike"],
+        cards_with_pairs=len({card for pair in pairs for card in (pair.card_a, pair.card_b)}),
+        train_photos=len(train.photos),
+        threshold_cosine=round(threshold, 4),
+        is_threshold_from_labels=from_labels,
     )

@@ -1,8 +1,10 @@
 """Turns the raw snapshot into clean tables: rules in order, and a photo left out keeps its reason.
 
     data/catalog/{cards,photos,reviews,rejected}.parquet, data/images/
-        too_small -> exact_duplicate, shared_by_cards -> unreadable, near_duplicate
-        -> card_without_photos -> not_a_product -> outlier
+        unknown_card -> too_small -> exact_duplicate, shared_by_cards -> unreadable
+        -> too_dark -> blurred -> screenshot -> banner -> collage -> near_duplicate
+        -> card_without_photos
+        -> not_a_product, wrong_product, person -> semantic_duplicate          (with the tower)
     build/curated/{cards,photos}.parquet, vectors.npy; build/rejected.parquet
 
 Cheap rules come first, so that the tower sees as few photos as possible.
@@ -14,29 +16,27 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
-from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto, Photo, Rejected, Review, Split
 from photosearch.catalog.tables import read_rows, write_table
-from photosearch.curation import sight
-from photosearch.curation.duplicates import look_hash, same_bytes, same_look
+from photosearch.curation import pixels, sight
+from photosearch.curation.duplicates import same_bytes
+from photosearch.curation.looks import Look
+from photosearch.curation.pixel_rules import PIXEL_RULES, by_pixels
 from photosearch.curation.splits import assign_splits, given_splits
 from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.tower import Tower
-from photosearch.errors import BadData, BadPhoto, EmptySource, HomeNotReady
+from photosearch.errors import BadData, EmptySource
 from photosearch.home import Home
-from photosearch.progress import track
 from photosearch.settings import CurationParams
 
 VECTORS_NAME = "vectors.npy"
 """In the curated folder: tower vectors, (n_photos, dim) float32, rows as in photos.parquet."""
-
-HASH_DRAFT_PX = 128
-"""Photos may shrink to this side while decoding; hashes move by 2 bits at most."""
 
 Rule = Callable[[list[Photo]], list[Rejected]]
 
@@ -75,7 +75,7 @@ def curate(home: Home, tower: Tower, *, params: CurationParams) -> CurationRepor
         HomeNotReady: An image of the snapshot is gone.
     """
     raw = _read(home.catalog)
-    kept, left_out = _sift_without_tower(home, raw, params)
+    kept, left_out, looks = _sift_without_tower(home, raw, params)
     if not kept:
         raise EmptySource(
             f"No card keeps a gallery photo; left out: {_counts(raw.rejected + left_out)}. "
@@ -84,11 +84,18 @@ def curate(home: Home, tower: Tower, *, params: CurationParams) -> CurationRepor
     vectors = sight.embed(kept, home.images, tower)
     kept, doubtful = _sift(
         kept,
-        lambda photos: sight.not_products(
-            photos, vectors, tower, raw.cards, params.not_a_product_margin
+        lambda photos: sight.not_products_by_text(
+            photos, vectors,
+            tower=tower, cards=raw.cards, max_margin=params.not_a_product_margin,
         ),
-        lambda photos: sight.outliers(photos, vectors, params.outlier_cosine_min),
-    )
+        lambda photos: sight.strangers(
+            photos, vectors, group_of=raw.group_of, looks=looks, params=params
+        ),
+        lambda photos: sight.semantic_duplicates(
+            photos, vectors, group_of=raw.group_of,
+            within=params.semantic_duplicate_cosine, across=params.semantic_across_cosine,
+        ),
+    )  # fmt: skip
     photos = _split(kept, raw, params)
     rejected = raw.rejected + left_out + doubtful
     _write(home, raw, photos, sight.rows(photos, vectors), rejected)
@@ -102,21 +109,28 @@ def photos_for_tower(home: Home, params: CurationParams) -> list[CuratedPhoto]:
     near duplicate of one. Raises what `curate` raises.
     """
     raw = _read(home.catalog)
-    kept, _ = _sift_without_tower(home, raw, params)
+    kept, _, _ = _sift_without_tower(home, raw, params)
     return [photo for photo in _split(kept, raw, params) if photo.split == "train"]
 
 
 def _sift_without_tower(
     home: Home, raw: _Raw, params: CurationParams
-) -> tuple[list[Photo], list[Rejected]]:
-    return _sift(
+) -> tuple[list[Photo], list[Rejected], dict[str, Look]]:
+    """What stays, what goes, and how the photos look by photo_id."""
+    kept, cheap = _sift(
         raw.photos,
         lambda photos: _of_unknown_cards(photos, raw.cards),
         lambda photos: _too_small(photos, params.min_side_px),
         lambda photos: same_bytes(photos, raw.group_of),
-        lambda photos: _alike(photos, home.images, raw.group_of, params.near_duplicate_bits),
+    )
+    looks, unreadable = pixels.look_at_all(kept, home.images)
+    kept, seen = _sift(
+        [photo for photo in kept if photo.photo_id in looks],
+        *(partial(by_pixels, name, looks=looks, params=params) for name in PIXEL_RULES),
+        lambda photos: pixels.near_duplicates(photos, home.images, looks=looks, params=params),
         _of_cards_without_gallery,
     )
+    return kept, cheap + unreadable + seen, looks
 
 
 def _split(kept: Sequence[Photo], raw: _Raw, params: CurationParams) -> list[CuratedPhoto]:
@@ -187,28 +201,6 @@ def _too_small(photos: Sequence[Photo], min_side_px: int) -> list[Rejected]:
         for photo in photos
         if min(photo.width, photo.height) < min_side_px
     ]
-
-
-def _alike(
-    photos: Sequence[Photo], images_dir: Path, group_of: dict[str, str], max_bits: int
-) -> list[Rejected]:
-    """Hashes every photo; those that do not open and those that repeat a look go."""
-    unreadable: list[Rejected] = []
-    hashes: dict[str, int] = {}
-    for photo in track(photos, "hashing photos", len(photos)):
-        path = images.path_of(images_dir, photo.sha256)
-        if not path.exists():  # a broken home, not a bad photo: rejecting would lose it silently
-            raise HomeNotReady(
-                f"{path} of photo {photo.photo_id} is gone. Run `dvc checkout`, or pull again."
-            )
-        try:
-            image = images.load(images_dir, photo.sha256, draft_px=HASH_DRAFT_PX)
-        except BadPhoto:
-            unreadable.append(Rejected(photo.photo_id, photo.card_id, "unreadable", None))
-        else:
-            hashes[photo.photo_id] = look_hash(image)
-    readable = [photo for photo in photos if photo.photo_id in hashes]
-    return unreadable + same_look(readable, group_of, hashes=hashes, max_bits=max_bits)
 
 
 def _of_cards_without_gallery(photos: Sequence[Photo]) -> list[Rejected]:
