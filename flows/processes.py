@@ -26,8 +26,7 @@ def run_simulator(n_cards: int, seed: int) -> Iterator[str]:
         [*command, "--host", "127.0.0.1", "--port", "0"], stdout=subprocess.PIPE, text=True
     )
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        line = process.stdout.readline() if process.stdout else ""
         if not line.startswith(READY_LINE):
             raise SourceUnreachable(
                 f"The simulator stopped before it was ready (exit code {process.wait()}); its "
