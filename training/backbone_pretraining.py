@@ -24,8 +24,6 @@ from training.tokenizer import train_tokenizer
 from training.tower_module import TowerModule
 
 log = logging.getLogger(__name__)
-SPARE_PX = 1.25
-"""Photos are kept this much larger than the tower's square, so that crops stay sharp."""
 VOCABULARY = 2048
 """As in photosearch_small.json."""
 
@@ -71,7 +69,7 @@ def pretrain(home: Home, params: Params) -> TowerReport:
         home.images,
         shas,
         [group_of[photo.card_id] for photo in photos],
-        side_px=round(image_px * SPARE_PX),
+        side_px=image_px,  # larger ones would be sampled without smoothing, unlike in search
     )
     epochs = max(1, round(pretraining.samples_seen / len(decoded)))
     preprocessing = read_preprocessing(home.tower)
