@@ -71,6 +71,7 @@ class TowerModule(lightning.LightningModule):
                 {"params": others, "weight_decay": 0.0},
             ],
             lr=self.settings.learning_rate,
+            fused=True,
         )
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(
