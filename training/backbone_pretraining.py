@@ -24,7 +24,7 @@ from training.tokenizer import train_tokenizer
 from training.tower_module import TowerModule
 
 log = logging.getLogger(__name__)
-VOCABULARY = 2048
+VOCABULARY, EMBED_DIM = 2048, 256
 """As in photosearch_small.json."""
 
 
@@ -72,9 +72,12 @@ def pretrain(home: Home, params: Params) -> TowerReport:
         side_px=image_px,  # larger ones would be sampled without smoothing, unlike in search
     )
     epochs = max(1, round(pretraining.samples_seen / len(decoded)))
-    preprocessing = read_preprocessing(home.tower)
     module = TowerModule(
-        model, tokens, pretraining=pretraining, mean=preprocessing.mean, std=preprocessing.std
+        model,
+        tokens,
+        embed_dim=EMBED_DIM,
+        pretraining=pretraining,
+        preprocessing=read_preprocessing(home.tower),
     )
     loader = DataLoader(
         decoded, pretraining.batch, shuffle=True, drop_last=True, collate_fn=lambda batch: batch,
