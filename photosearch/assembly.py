@@ -98,37 +98,45 @@ def cache_catalog_tokens(settings: Settings) -> "TokensReport":
 
 
 def judge_candidate(settings: Settings) -> "Verdict":
-    """The step `gate`: the candidate against the live release's model, or mean pooling at first."""
+    """The step `gate`: the candidate against the champion; the same two give the same verdict."""
     from photosearch.embedding.model import read_model
     from photosearch.evaluation.gate import hold_contest, read_verdict
 
-    home = settings.home
-    champion = live_release(home.releases) if home.live.exists() else None
-    if champion and champion.manifest.model_id == read_model(home.candidate).model_id:
-        log.info("candidate %s is live already: its verdict stands", champion.manifest.model_id)
+    home, champion = settings.home, champion_model(settings)
+    champion_id = read_model(champion).model_id
+    if champion_id == read_model(home.candidate).model_id:
+        log.info("candidate %s is live already: its verdict stands", champion_id)
         return read_verdict(home)
-    return hold_contest(home, settings.params.gate, champion=champion.model if champion else None)
+    return hold_contest(home, settings.params.gate, champion=champion)
 
 
-def model_to_release(settings: Settings) -> Path:
-    """The candidate if the gate promoted it, else the live model, else the frozen tower.
-
-    Raises:
-        HomeNotReady: No candidate was judged yet.
-    """
+def champion_model(settings: Settings) -> Path:
+    """The live model; before the first release the frozen tower with mean pooling."""
     from photosearch.embedding.model import Lineage, mean_pooling_of, read_model, write_model
-    from photosearch.evaluation.gate import read_verdict
 
-    home, verdict = settings.home, read_verdict(settings.home)
-    candidate = read_model(home.candidate)
-    if verdict.is_promoted and verdict.candidate_id == candidate.model_id:
-        return home.candidate
+    home = settings.home
     if home.live.exists():
         return live_release(home.releases).model
+    candidate = read_model(home.candidate)
     lineage = Lineage(candidate.lineage.data_version, n_labels=0)
     frozen = home.root / "resume" / "frozen"
     write_model(frozen, tower=home.tower, head=mean_pooling_of(candidate.head), lineage=lineage)
     return frozen
+
+
+def model_to_release(settings: Settings) -> Path:
+    """The candidate if the gate promoted it, else the champion.
+
+    Raises:
+        HomeNotReady: No candidate was judged yet.
+    """
+    from photosearch.embedding.model import read_model
+    from photosearch.evaluation.gate import read_verdict
+
+    home, verdict = settings.home, read_verdict(settings.home)
+    if verdict.is_promoted and verdict.candidate_id == read_model(home.candidate).model_id:
+        return home.candidate
+    return champion_model(settings)
 
 
 def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":

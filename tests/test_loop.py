@@ -86,7 +86,7 @@ def git_log(home: Home) -> str:
 def test_the_demo_tells_address_metrics_verdict_and_times(loop: Loop):
     assert f"page     {loop.address}" in loop.done.stdout
     assert "| all (" in loop.done.stdout
-    assert "PROMOTED" in loop.done.stdout
+    assert "**PROMOTED**" in loop.done.stdout or "**REFUSED**" in loop.done.stdout
     assert " s  in all" in loop.done.stdout
     assert "Traceback" not in loop.done.stderr
     assert (loop.folder / "home" / "current").resolve() == loop.home.root
