@@ -66,9 +66,17 @@ def stop_detached(pid_file: Path, *, name: str) -> bool:
         return False
     os.killpg(pid, signal.SIGTERM)
     until = time.monotonic() + STOP_WITHIN_S
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+    while _has_members(pid) and time.monotonic() < until:  # workers may outlive their parent
         time.sleep(0.1)
     pid_file.unlink(missing_ok=True)
+    return True
+
+
+def _has_members(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
     return True
 
 
