@@ -98,25 +98,38 @@ def cache_catalog_tokens(settings: Settings) -> "TokensReport":
 
 
 def judge_candidate(settings: Settings) -> "Verdict":
-    """The step `gate`: the candidate against the champion; the same two give the same verdict."""
+    """The step `gate`: the candidate against the champion; the same two give the same verdict.
+
+    A candidate that is live already keeps its verdict; where that was lost, or another version of
+    Photosearch wrote it, the frozen tower with mean pooling is the champion again.
+    """
     from photosearch.embedding.model import read_model
     from photosearch.evaluation.gate import hold_contest, read_verdict
 
     home, champion = settings.home, champion_model(settings)
-    champion_id = read_model(champion).model_id
-    if champion_id == read_model(home.candidate).model_id:
-        log.info("candidate %s is live already: its verdict stands", champion_id)
-        return read_verdict(home)
+    candidate_id = read_model(home.candidate).model_id
+    if candidate_id == read_model(champion).model_id:
+        try:
+            verdict = read_verdict(home)
+        except HomeNotReady as error:
+            log.warning("%s Candidate %s is live and judged anew.", error, candidate_id)
+            champion = _frozen_model(settings)
+        else:
+            log.info("candidate %s is live already: its verdict stands", candidate_id)
+            return verdict
     return hold_contest(home, settings.params.gate, champion=champion)
 
 
 def champion_model(settings: Settings) -> Path:
     """The live model; before the first release the frozen tower with mean pooling."""
+    home = settings.home
+    return live_release(home.releases).model if home.live.exists() else _frozen_model(settings)
+
+
+def _frozen_model(settings: Settings) -> Path:
     from photosearch.embedding.model import Lineage, mean_pooling_of, read_model, write_model
 
     home = settings.home
-    if home.live.exists():
-        return live_release(home.releases).model
     candidate = read_model(home.candidate)
     lineage = Lineage(candidate.lineage.data_version, n_labels=0)
     frozen = home.root / "resume" / "frozen"

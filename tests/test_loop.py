@@ -1,6 +1,7 @@
 """The whole loop by its own commands, as small as it gets: source, model, release, live page."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -134,6 +135,20 @@ def test_the_verdict_and_its_reasons_are_kept(loop: Loop):
     assert verdict["reasons"]
     assert verdict["metric"] == "recall_at_1"
     assert verdict["is_promoted"] == (verdict["candidate_id"] == loop.live.manifest.model_id)
+
+
+def test_a_live_candidate_whose_verdict_was_lost_is_judged_again(loop: Loop, tmp_path: Path):
+    home = Home(tmp_path / "home")
+    not_judged = shutil.ignore_patterns(".git", "bentoml", "resume")
+    shutil.copytree(loop.home.root, home.root, symlinks=True, ignore=not_judged)
+    shutil.rmtree(home.candidate)
+    shutil.copytree(loop.live.model, home.candidate)
+    (home.evaluation / "verdict.json").write_text('{"is_promoted": true}')
+    done = run("gate", "--home", home.root, folder=loop.folder)
+    assert done.returncode == 0, done.stderr
+    assert "is live and judged anew" in done.stderr
+    verdict = json.loads((home.evaluation / "verdict.json").read_text())
+    assert verdict["candidate_id"] == loop.live.manifest.model_id
 
 
 def test_what_is_live_holds_the_curated_photos(loop: Loop):
