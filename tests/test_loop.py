@@ -1,7 +1,9 @@
 """The whole loop by its own commands, as small as it gets: source, model, release, live page."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import httpx
 import pytest
 import yaml
 from playwright.sync_api import Browser, expect
-from processes import ROOT, environment_of, free_port, run
+from processes import BIN, ROOT, environment_of, free_port, run
 from small_source import review, write_folder
 
 from photosearch.catalog import images
@@ -277,6 +279,23 @@ def test_running_the_demo_again_changes_nothing(loop: Loop):
     assert "Running stage" not in done.stdout + done.stderr
     answer = httpx.get(f"{loop.address}/v1/release", timeout=60).json()
     assert answer["release"] == loop.live.manifest.release
+
+
+def test_a_demo_that_is_terminated_takes_its_children_along(tmp_path: Path):
+    command = [str(BIN / "photosearch"), "demo", "--home", str(tmp_path), "--no-serve"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment_of(tmp_path), text=True, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr
+    for line in process.stderr:
+        if "Beginning flow run" in line:  # simulator and Prefect are up
+            break
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
 
 
 def test_stop_stops_the_page(loop: Loop):
