@@ -52,9 +52,9 @@ def build_bento(home: Home) -> Path:
         )
     shutil.copytree(release.folder, context / "release")
     write_text(context / "bentofile.yaml", yaml.safe_dump(_bentofile()))
-    command = [sys.executable, "-m", "bentoml", "build", "--version", version, str(context)]
-    done = subprocess.run(
-        command, env=_environment(home), text=True, capture_output=True, check=False
+    command = [sys.executable, "-m", "bentoml", "build", "--version", version, "."]
+    done = subprocess.run(  # it reads nothing outside the folder it is started in
+        command, cwd=context, env=_environment(home), text=True, capture_output=True, check=False
     )
     if done.returncode:
         raise StageFailed(f"`bentoml build` stopped: {(done.stdout + done.stderr)[-1500:]}")

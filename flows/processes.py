@@ -26,8 +26,7 @@ def run_simulator(n_cards: int, seed: int) -> Iterator[str]:
         [*command, "--host", "127.0.0.1", "--port", "0"], stdout=subprocess.PIPE, text=True
     )
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        line = process.stdout.readline() if process.stdout else ""
         if not line.startswith(READY_LINE):
             raise SourceUnreachable(
                 f"The simulator stopped before it was ready (exit code {process.wait()}); its "
@@ -67,9 +66,17 @@ def stop_detached(pid_file: Path, *, name: str) -> bool:
         return False
     os.killpg(pid, signal.SIGTERM)
     until = time.monotonic() + STOP_WITHIN_S
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+    while _has_members(pid) and time.monotonic() < until:  # workers may outlive their parent
         time.sleep(0.1)
     pid_file.unlink(missing_ok=True)
+    return True
+
+
+def _has_members(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
     return True
 
 

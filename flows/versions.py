@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -77,20 +78,31 @@ DVC = (sys.executable, "-m", "dvc")
 def _dvc(home: Home, *arguments: str) -> None:
     """Runs DVC; waits while another DVC process holds the repository."""
     for _ in range(BUSY_TRIES):
-        done = subprocess.run(
-            [*DVC, *arguments], cwd=home.root, env=_environment(), text=True,
-            stdout=subprocess.PIPE, check=False,
-        )  # fmt: skip
-        if done.returncode == 0:
+        exit_code, said = _run_group([*DVC, *arguments], home.root)
+        if exit_code == 0:
             return
-        if done.returncode != BUSY_EXIT or "lock" not in done.stdout:
+        if exit_code != BUSY_EXIT or "lock" not in said:
             break
         log.info("another DVC process is busy in %s, waiting %.0f s", home.root, BUSY_WAIT_S)
         time.sleep(BUSY_WAIT_S)
     raise StageFailed(
-        f"`dvc {' '.join(arguments)}` stopped with exit code {done.returncode} in {home.root}; its "
+        f"`dvc {' '.join(arguments)}` stopped with exit code {exit_code} in {home.root}; its "
         "message is above. Mend the cause and run the same command again: it goes on from there."
     )
+
+
+def _run_group(command: list[str], folder: Path) -> tuple[int, str]:
+    """Runs a command whose children end with it when this process is stopped."""
+    process = subprocess.Popen(
+        command, cwd=folder, env=_environment(), text=True, stdout=subprocess.PIPE, process_group=0
+    )
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+    return process.returncode, said
 
 
 def _run(home: Home, *command: str) -> None:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from photosearch.embedding.backbones import TowerReport
     from photosearch.embedding.embedder import Embedder
     from photosearch.embedding.tokens import TokensReport
-    from photosearch.evaluation.folder import LiveIndex, Models
+    from photosearch.evaluation.folder import Models
     from photosearch.evaluation.promotion import Verdict
     from photosearch.evaluation.report import EvaluationReport
     from photosearch.index.qdrant_connection import QdrantConnection
-    from photosearch.index.vector_index import VectorIndex, Vectors
+    from photosearch.index.vector_index import VectorIndex
     from photosearch.search.release_folder import IndexEngine, ReleaseReport
 
 log = logging.getLogger(__name__)
@@ -145,37 +145,58 @@ def cache_catalog_tokens(settings: Settings) -> "TokensReport":
 
 
 def judge_candidate(settings: Settings) -> "Verdict":
-    """The step `gate`: the candidate against the live release's model, or mean pooling at first."""
+    """The step `gate`: the candidate against the champion; the same two give the same verdict.
+
+    A candidate that is live already keeps its verdict; where that was lost, or another version of
+    Photosearch wrote it, the frozen tower with mean pooling is the champion again.
+    """
     from photosearch.embedding.model import read_model
     from photosearch.evaluation.gate import hold_contest, read_verdict
 
+    home, champion = settings.home, champion_model(settings)
+    candidate_id = read_model(home.candidate).model_id
+    if candidate_id == read_model(champion).model_id:
+        try:
+            verdict = read_verdict(home)
+        except HomeNotReady as error:
+            log.warning("%s Candidate %s is live and judged anew.", error, candidate_id)
+            champion = _frozen_model(settings)
+        else:
+            log.info("candidate %s is live already: its verdict stands", candidate_id)
+            return verdict
+    return hold_contest(home, settings.params.gate, champion=champion)
+
+
+def champion_model(settings: Settings) -> Path:
+    """The live model; before the first release the frozen tower with mean pooling."""
     home = settings.home
-    champion = live_release(home.releases) if home.live.exists() else None
-    if champion and champion.manifest.model_id == read_model(home.candidate).model_id:
-        log.info("candidate %s is live already: its verdict stands", champion.manifest.model_id)
-        return read_verdict(home)
-    return hold_contest(home, settings.params.gate, champion=champion.model if champion else None)
+    return live_release(home.releases).model if home.live.exists() else _frozen_model(settings)
 
 
-def model_to_release(settings: Settings) -> Path:
-    """The candidate if the gate promoted it, else the live model, else the frozen tower.
-
-    Raises:
-        HomeNotReady: No candidate was judged yet.
-    """
+def _frozen_model(settings: Settings) -> Path:
     from photosearch.embedding.model import Lineage, mean_pooling_of, read_model, write_model
-    from photosearch.evaluation.gate import read_verdict
 
-    home, verdict = settings.home, read_verdict(settings.home)
+    home = settings.home
     candidate = read_model(home.candidate)
-    if verdict.is_promoted and verdict.candidate_id == candidate.model_id:
-        return home.candidate
-    if home.live.exists():
-        return live_release(home.releases).model
     lineage = Lineage(candidate.lineage.data_version, n_labels=0)
     frozen = home.root / "resume" / "frozen"
     write_model(frozen, tower=home.tower, head=mean_pooling_of(candidate.head), lineage=lineage)
     return frozen
+
+
+def model_to_release(settings: Settings) -> Path:
+    """The candidate if the gate promoted it, else the champion.
+
+    Raises:
+        HomeNotReady: No candidate was judged yet.
+    """
+    from photosearch.embedding.model import read_model
+    from photosearch.evaluation.gate import read_verdict
+
+    home, verdict = settings.home, read_verdict(settings.home)
+    if verdict.is_promoted and verdict.candidate_id == read_model(home.candidate).model_id:
+        return home.candidate
+    return champion_model(settings)
 
 
 def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
@@ -274,6 +295,7 @@ def evaluate_on_folder(
     """
     from photosearch.catalog.pull import pull
     from photosearch.evaluation.folder import evaluate_folder
+    from photosearch.search.live_index import live_index
 
     if gallery not in ("source", "index"):
         raise BadParams(f"--gallery {gallery!r} is neither `source` nor `index`.")
@@ -306,40 +328,3 @@ def models_of(release: Release) -> "Models":
         release.manifest,
         {group_of[photo.card_id] for photo in photos if photo.split == "train"},
     )
-
-
-def live_index(release: Release, index: "VectorIndex", *, images: Path) -> "LiveIndex":
-    """What a release's index holds, in the order of its photo table, and its search."""
-    import numpy as np
-
-    from photosearch.catalog.schemas import Card, CuratedPhoto
-    from photosearch.catalog.tables import read_rows
-    from photosearch.evaluation.benchmark import Gallery
-    from photosearch.evaluation.folder import LiveIndex, Search
-    from photosearch.index.vector_index import ExactIndex
-    from photosearch.search.candidates import nearest_cards
-
-    group_of = {card.card_id: card.group_id for card in read_rows(release.cards, Card)}
-    photos = read_rows(release.photos, CuratedPhoto)
-    rows = {
-        photo_id: vector
-        for photo_ids, _, vectors in index.scroll()
-        for photo_id, vector in zip(photo_ids, vectors, strict=True)
-    }
-    card_ids = [photo.card_id for photo in photos]
-    groups = [group_of[card_id] for card_id in card_ids]
-    stored = Gallery(card_ids, groups, np.stack([rows[photo.photo_id] for photo in photos]))
-    photo_ids = [photo.photo_id for photo in photos]
-    limit = release.manifest.hits_per_query
-
-    def search_by(searched: "VectorIndex") -> Search:
-        return lambda vector: [
-            card.card_id for card in nearest_cards(searched, vector, hits_per_query=limit)
-        ]
-
-    def search_exactly(vectors: "Vectors") -> Search:
-        exact = ExactIndex(vectors.shape[1])
-        exact.add(photo_ids, card_ids, vectors)
-        return search_by(exact)
-
-    return LiveIndex(stored, photos, images, search_by(index), search_exactly)

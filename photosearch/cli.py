@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,7 @@ def main() -> None:
     from photosearch.progress import configure_logging
     from photosearch.settings import quiet_environment
 
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so `finally` runs
     configure_logging()
     os.environ.update(quiet_environment())
     for logger in ("prefect.flow_runs", "prefect.task_runs"):

@@ -51,7 +51,7 @@ class PretrainingParams(Frozen):
 
 
 class CurationParams(Frozen):
-    """One threshold a rule of curation; the evidence for the values is in docs/decisions.md, C1."""
+    """One threshold a rule of curation; the evidence for the values is in docs/decisions.md, 27."""
 
     min_side_px: int = Field(gt=0)
     near_duplicate_bits: int = Field(ge=0, le=16)

@@ -144,7 +144,7 @@ def test_a_product_that_is_not_in_the_gallery_is_named():
 
 
 def contest(champion: Sequence[float], candidate: Sequence[float], **slices: list[bool]) -> Contest:
-    return Contest("old", "new", np.array(champion), np.array(candidate), slices)
+    return Contest("old", "mean", "new", np.array(champion), np.array(candidate), slices)
 
 
 def test_the_gate_promotes_a_clear_gain():

@@ -1,6 +1,9 @@
 """The whole loop by its own commands, as small as it gets: source, model, release, live page."""
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ import httpx
 import pytest
 import yaml
 from playwright.sync_api import Browser, expect
-from processes import ROOT, environment_of, free_port, run
+from processes import BIN, ROOT, environment_of, free_port, run
 from small_source import review, write_folder
 
 from photosearch.catalog import images
@@ -86,7 +89,7 @@ def git_log(home: Home) -> str:
 def test_the_demo_tells_address_metrics_verdict_and_times(loop: Loop):
     assert f"page     {loop.address}" in loop.done.stdout
     assert "| all (" in loop.done.stdout
-    assert "PROMOTED" in loop.done.stdout
+    assert "**PROMOTED**" in loop.done.stdout or "**REFUSED**" in loop.done.stdout
     assert " s  in all" in loop.done.stdout
     assert "Traceback" not in loop.done.stderr
     assert (loop.folder / "home" / "current").resolve() == loop.home.root
@@ -134,6 +137,20 @@ def test_the_verdict_and_its_reasons_are_kept(loop: Loop):
     assert verdict["reasons"]
     assert verdict["metric"] == "recall_at_1"
     assert verdict["is_promoted"] == (verdict["candidate_id"] == loop.live.manifest.model_id)
+
+
+def test_a_live_candidate_whose_verdict_was_lost_is_judged_again(loop: Loop, tmp_path: Path):
+    home = Home(tmp_path / "home")
+    not_judged = shutil.ignore_patterns(".git", "bentoml", "resume")
+    shutil.copytree(loop.home.root, home.root, symlinks=True, ignore=not_judged)
+    shutil.rmtree(home.candidate)
+    shutil.copytree(loop.live.model, home.candidate)
+    (home.evaluation / "verdict.json").write_text('{"is_promoted": true}')
+    done = run("gate", "--home", home.root, folder=loop.folder)
+    assert done.returncode == 0, done.stderr
+    assert "is live and judged anew" in done.stderr
+    verdict = json.loads((home.evaluation / "verdict.json").read_text())
+    assert verdict["candidate_id"] == loop.live.manifest.model_id
 
 
 def test_what_is_live_holds_the_curated_photos(loop: Loop):
@@ -262,6 +279,23 @@ def test_running_the_demo_again_changes_nothing(loop: Loop):
     assert "Running stage" not in done.stdout + done.stderr
     answer = httpx.get(f"{loop.address}/v1/release", timeout=60).json()
     assert answer["release"] == loop.live.manifest.release
+
+
+def test_a_demo_that_is_terminated_takes_its_children_along(tmp_path: Path):
+    command = [str(BIN / "photosearch"), "demo", "--home", str(tmp_path), "--no-serve"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment_of(tmp_path), text=True, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr
+    for line in process.stderr:
+        if "Beginning flow run" in line:  # simulator and Prefect are up
+            break
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
 
 
 def test_stop_stops_the_page(loop: Loop):

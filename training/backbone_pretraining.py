@@ -24,9 +24,7 @@ from training.tokenizer import train_tokenizer
 from training.tower_module import TowerModule
 
 log = logging.getLogger(__name__)
-SPARE_PX = 1.25
-"""Photos are kept this much larger than the tower's square, so that crops stay sharp."""
-VOCABULARY = 2048
+VOCABULARY, EMBED_DIM = 2048, 256
 """As in photosearch_small.json."""
 
 
@@ -71,12 +69,15 @@ def pretrain(home: Home, params: Params) -> TowerReport:
         home.images,
         shas,
         [group_of[photo.card_id] for photo in photos],
-        side_px=round(image_px * SPARE_PX),
+        side_px=image_px,  # larger ones would be sampled without smoothing, unlike in search
     )
     epochs = max(1, round(pretraining.samples_seen / len(decoded)))
-    preprocessing = read_preprocessing(home.tower)
     module = TowerModule(
-        model, tokens, pretraining=pretraining, mean=preprocessing.mean, std=preprocessing.std
+        model,
+        tokens,
+        embed_dim=EMBED_DIM,
+        pretraining=pretraining,
+        preprocessing=read_preprocessing(home.tower),
     )
     loader = DataLoader(
         decoded, pretraining.batch, shuffle=True, drop_last=True, collate_fn=lambda batch: batch,

@@ -28,7 +28,7 @@ def likeness(ours: Pictures, theirs: Pictures) -> NDArray[np.float32]:
         theirs: What each is compared with, of the same shape.
 
     Returns:
-        In [-1, 1], (n,). Measured: docs/decisions.md, C1.
+        In [-1, 1], (n,). Measured: docs/decisions.md, 27.
     """
     laid = _move(theirs, _fit(_normal(ours), theirs))
     inner = np.s_[:, EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX]

@@ -18,7 +18,7 @@ class Strength:
     area_min: float
     """Smallest share of the photo that a crop keeps, in (0, 1]."""
     turn_degrees: float = 20.0
-    light: float = 0.4
+    light: float = 0.3
     """Brightness, contrast and saturation are scaled by 1 - light to 1 + light."""
     erase_probability: float = 0.25
 

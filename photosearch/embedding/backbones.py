@@ -159,10 +159,8 @@ def fetch_tower(tower: TowerParams, folder: Path, *, mirror: str = "") -> TowerR
             f"open_clip knows {', '.join(known) or 'none'}. Set tower.name and tower.pretrained in "
             "params.yaml to a published pair, to such a folder, or to photosearch-small and own."
         )
-    _check_hub(mirror or os.environ.get("HF_ENDPOINT", HUB), name, pretrained)
-    model = open_clip.create_model(name, pretrained=pretrained)
+    model, tokenizer = _download(name, pretrained, mirror or os.environ.get("HF_ENDPOINT", HUB))
     config = open_clip.get_model_config(name)
-    tokenizer = open_clip.get_tokenizer(name)
     folder.mkdir(parents=True, exist_ok=True)
     if hasattr(tokenizer, "tokenizer") and hasattr(tokenizer.tokenizer, "save_pretrained"):
         tokenizer.tokenizer.save_pretrained(folder)
@@ -208,18 +206,26 @@ def load_tokenizer(folder: Path) -> Any:
     return open_clip.get_tokenizer(f"local-dir:{folder}")
 
 
-def _check_hub(address: str, name: str, pretrained: str) -> None:
-    """Asks the hub once, briefly: open_clip itself would retry for a minute before it gives up."""
+def _download(name: str, pretrained: str, address: str) -> tuple[Any, Any]:
+    """Model and tokenizer from the hub, or an error that names the ways out.
+
+    The hub is asked once, briefly, before open_clip: that would retry for a minute.
+    """
     import httpx
+    import open_clip
 
     try:
         if os.environ.get("HF_HUB_OFFLINE") == "1":
-            raise TowerUnreachable("HF_HUB_OFFLINE=1 forbids the hub")
-        httpx.head(address, timeout=5.0, follow_redirects=True).raise_for_status()
-    except (httpx.HTTPError, TowerUnreachable) as error:
+            raise OSError("HF_HUB_OFFLINE=1 forbids it")
+        httpx.head(address, timeout=5.0)
+        return open_clip.create_model(name, pretrained=pretrained), open_clip.get_tokenizer(name)
+    # hub errors are OSError; open_clip turns a missing file into RuntimeError
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
+        first_line = next(iter(str(error).splitlines()), type(error).__name__)
         raise TowerUnreachable(
             f"The weights {pretrained!r} of tower {name!r} cannot be fetched from {address}: "
-            f"{error}. Three ways out: connect to the hub; set PHOTOSEARCH_HUB_MIRROR to a mirror; "
-            f"or set tower.pretrained in params.yaml to a folder with {CONFIG} and {WEIGHTS}. "
-            "Without any of them set tower.name to photosearch-small and tower.pretrained to own."
+            f"{first_line}. Three ways out: connect to the hub; set PHOTOSEARCH_HUB_MIRROR to a "
+            f"mirror; or set tower.pretrained in params.yaml to a folder with {CONFIG} and "
+            f"{WEIGHTS}. Without any of them set tower.name to photosearch-small and "
+            "tower.pretrained to own."
         ) from None

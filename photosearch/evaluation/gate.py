@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from photosearch.embedding.model import mean_pooling_of, read_model
+from photosearch.embedding.model import read_model
 from photosearch.embedding.tokens import open_tokens
 from photosearch.embedding.torch_runtime import TorchEmbedder
 from photosearch.errors import HomeNotReady
@@ -15,7 +15,6 @@ from photosearch.evaluation.photo_to_card import (
     cached_vectors,
     embedded_vectors,
     load_task,
-    mean_vectors,
     rank_task,
 )
 from photosearch.evaluation.promotion import Contest, Verdict, judge
@@ -24,32 +23,26 @@ from photosearch.report import save_report, write_text
 from photosearch.settings import GateParams
 
 
-def hold_contest(home: Home, gate: GateParams, *, champion: Path | None) -> Verdict:
+def hold_contest(home: Home, gate: GateParams, *, champion: Path) -> Verdict:
     """Judges `home.candidate` and writes verdict.json and verdict.md into `home.evaluation`.
 
     Args:
         home: Gives candidate, tokens and curated photos.
         gate: See params.yaml.
-        champion: The model folder of the live release; None for the first contest, which is held
-            against mean pooling of the frozen tower.
+        champion: A model folder, of this tower or another.
     """
-    task, candidate = load_task(home), read_model(home.candidate)
-    if champion is None:
-        mean = mean_pooling_of(candidate.head)
-        champion_id, length = "frozen tower, mean pooling", min(gate.length, max(mean.lengths))
-        champion_vectors = mean_vectors(home, mean)
-    else:
-        manifest = read_model(champion)
-        champion_id, length = manifest.model_id, min(gate.length, max(manifest.head.lengths))
-        is_cached = manifest.tower_id == open_tokens(home.tokens).tower_id
-        champion_vectors = (
-            cached_vectors(home, champion)
-            if is_cached
-            else embedded_vectors(home, TorchEmbedder(champion))
-        )
+    task, candidate, manifest = load_task(home), read_model(home.candidate), read_model(champion)
+    length = min(gate.length, max(manifest.head.lengths))
+    is_cached = manifest.tower_id == open_tokens(home.tokens).tower_id
+    champion_vectors = (
+        cached_vectors(home, champion)
+        if is_cached
+        else embedded_vectors(home, TorchEmbedder(champion))
+    )
     is_seen = task.is_seen
     contest = Contest(
-        champion_id=champion_id,
+        champion_id=manifest.model_id,
+        champion_kind=manifest.head.kind,
         candidate_id=candidate.model_id,
         champion=_metric(task, champion_vectors, gate.metric, length),
         candidate=_metric(task, cached_vectors(home, home.candidate), gate.metric, gate.length),
@@ -77,8 +70,8 @@ def as_markdown(verdict: Verdict) -> str:
     return (
         f"**{outcome}**: {verdict.metric} at {verdict.length}: candidate {verdict.candidate_id} "
         f"{verdict.candidate_mean:.4f}, champion {verdict.champion_id} "
-        f"{verdict.champion_mean:.4f}, {verdict.n_queries} queries\n\n"
-        + "".join(f"- {reason}\n" for reason in verdict.reasons)
+        f"({verdict.champion_kind} pooling) {verdict.champion_mean:.4f}, "
+        f"{verdict.n_queries} queries\n\n" + "".join(f"- {reason}\n" for reason in verdict.reasons)
     )
 
 

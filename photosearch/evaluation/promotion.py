@@ -17,6 +17,8 @@ class Contest:
     """The gate's metric for both models on the same queries, one number a query."""
 
     champion_id: str
+    champion_kind: str
+    """`attention`, or `mean` pooling of the frozen tower."""
     candidate_id: str
     champion: PerQuery
     candidate: PerQuery
@@ -29,6 +31,7 @@ class Verdict:
     is_promoted: bool
     reasons: list[str]
     champion_id: str
+    champion_kind: str
     candidate_id: str
     metric: str
     length: int
@@ -64,6 +67,7 @@ def judge(contest: Contest, gate: GateParams) -> Verdict:
         is_promoted=all(is_well for is_well, _ in checks),
         reasons=[f"{'ok' if is_well else 'NOT ENOUGH'}: {reason}" for is_well, reason in checks],
         champion_id=contest.champion_id,
+        champion_kind=contest.champion_kind,
         candidate_id=contest.candidate_id,
         metric=gate.metric,
         length=gate.length,

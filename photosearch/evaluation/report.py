@@ -34,7 +34,7 @@ class EvaluationReport:
     slices: dict[str, SliceReport]
     """`seen`: cards with other photos in training; `unseen`: cards with none."""
     skipped: int
-    """Queries left out: their product is not in the gallery, or the photo cannot be read."""
+    """Queries left out: their product is not in the gallery."""
     release: str
     model_id: str
     data_version: str
