@@ -359,6 +359,19 @@ def test_a_query_stays_and_its_near_duplicate_leaves_training(market: Market):
     assert curated(market.home)[query].split == "val"
 
 
+def test_the_tower_drops_no_query_of_the_source(market: Market):
+    market.card("a")
+    market.card("b", title="blue mug")
+    market.photo("a", png(paint("red", seed=1)))
+    market.photo("b", png(paint("blue", seed=2)))
+    stranger = market.review("a", png(paint("blue", seed=3)), split="val")
+    alike = market.review("a", png(paint("red", seed=4)), split="test")
+    copy = market.review("a", png(paint("red", seed=5)), split="train")
+    market.curate(belonging_min=-0.5, semantic_duplicate_cosine=0.999)
+    assert {stranger, alike} <= curated(market.home).keys()
+    assert reasons(market.home) == {copy: "semantic_duplicate"}
+
+
 def test_no_look_is_on_both_sides_of_a_split(market: Market):
     for card_id in ("a", "b"):
         market.card(card_id, group="mug")

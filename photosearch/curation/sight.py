@@ -1,6 +1,6 @@
 """The rules that look with the tower: which photos show no product, and which another one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +97,8 @@ def semantic_duplicates(
     vectors: Mapping[str, Vectors],
     *,
     group_of: Mapping[str, str],
-    within: float,
-    across: float,
+    spared: Collection[str],
+    params: CurationParams,
 ) -> list[Rejected]:
     """Rejects photos whose vectors are that of an earlier photo.
 
@@ -106,14 +106,17 @@ def semantic_duplicates(
         photos: The most wanted first.
         vectors: By photo_id.
         group_of: Product group by card_id.
-        within: Cosine from which two photos of one product are one.
-        across: The same for photos of two products; labels can teach it, see `thresholds.py`.
+        spared: photo_ids that stay, whatever they are like.
+        params: Two cosines, for photos of one product and of two; labels can teach the second, see
+            `thresholds.py`.
     """
+    within, across = params.semantic_duplicate_cosine, params.semantic_across_cosine
     pairs, cosines = near_vectors(rows(photos, vectors), cosine_min=min(within, across))
     alike = [
         (a, b, cosine)
         for (a, b), cosine in zip(pairs.tolist(), cosines.tolist(), strict=True)
         if may_be_one(photos[a], photos[b])
+        and photos[b].photo_id not in spared
         and cosine
         >= (within if group_of[photos[a].card_id] == group_of[photos[b].card_id] else across)
     ]

@@ -38,6 +38,8 @@ from photosearch.settings import CurationParams
 VECTORS_NAME = "vectors.npy"
 """In the curated folder: tower vectors, (n_photos, dim) float32, rows as in photos.parquet."""
 
+QUERY_SPLITS = {"val", "test"}
+
 Rule = Callable[[list[Photo]], list[Rejected]]
 
 log = logging.getLogger(__name__)
@@ -82,18 +84,18 @@ def curate(home: Home, tower: Tower, *, params: CurationParams) -> CurationRepor
             "Pull a source with readable card pictures, or lower `curation` in params.yaml."
         )
     vectors = sight.embed(kept, home.images, tower)
+    queries = {photo_id for photo_id, split in raw.given.items() if split in QUERY_SPLITS}
     kept, doubtful = _sift(
         kept,
-        lambda photos: sight.not_products_by_text(
+        lambda photos: _sparing(queries, sight.not_products_by_text(
             photos, vectors,
             tower=tower, cards=raw.cards, max_margin=params.not_a_product_margin,
-        ),
-        lambda photos: sight.strangers(
+        )),
+        lambda photos: _sparing(queries, sight.strangers(
             photos, vectors, group_of=raw.group_of, looks=looks, params=params
-        ),
+        )),
         lambda photos: sight.semantic_duplicates(
-            photos, vectors, group_of=raw.group_of,
-            within=params.semantic_duplicate_cosine, across=params.semantic_across_cosine,
+            photos, vectors, group_of=raw.group_of, spared=queries, params=params
         ),
     )  # fmt: skip
     photos = _split(kept, raw, params)
@@ -164,7 +166,7 @@ def _wanted(photo: Photo, split: Split | None) -> tuple[bool, bool, str]:
     Of a query and its near duplicate in training the query stays: a benchmark keeps its questions,
     and the model does not see the answers.
     """
-    return photo.kind != "gallery", split not in {"val", "test"}, photo.photo_id
+    return photo.kind != "gallery", split not in QUERY_SPLITS, photo.photo_id
 
 
 def _check_unique(path: Path, ids: Sequence[str]) -> None:
@@ -185,6 +187,11 @@ def _sift(photos: Sequence[Photo], *rules: Rule) -> tuple[list[Photo], list[Reje
         kept = [photo for photo in kept if photo.photo_id not in gone]
         rejected += found
     return kept, rejected
+
+
+def _sparing(queries: set[str], found: list[Rejected]) -> list[Rejected]:
+    """Without queries that the source chose: a tower must not choose its own exam."""
+    return [row for row in found if row.photo_id not in queries]
 
 
 def _of_unknown_cards(photos: Sequence[Photo], cards: dict[str, Card]) -> list[Rejected]:
