@@ -5,6 +5,8 @@ from pathlib import Path
 from prefect import flow, task
 
 from flows.checks import check_tables, show_failures
+from flows.cluster import task_runner
+from flows.look_at_photos import look_at_photos
 from flows.shown import show_json, show_markdown, show_rows
 from flows.versions import commit, repro
 from photosearch.errors import PhotosearchError
@@ -84,6 +86,7 @@ def build_dataset(home: Path) -> None:
     check_tables(Home(home), "raw")
     check_snapshot_drift(Home(home))
     learn_duplicates(Home(home))
+    look_at_photos.with_options(task_runner=task_runner())(home)
     for stage in ("tower", "curate", "pairs", "validate"):
         reproduce(Home(home), stage)
         show_json(stage, Home(home).reports / f"{stage}.json")

@@ -87,6 +87,15 @@ def pull(source: SourceOption, home: HomeOption = None) -> None:
 
 
 @app.command()
+def build(home: HomeOption = None) -> None:
+    """Check the snapshot and bring tower, curate, pairs and validate up to date."""
+    from flows.build_dataset import build_dataset
+    from photosearch.assembly import find_home
+
+    build_dataset(find_home(home).root)
+
+
+@app.command()
 def tower(home: HomeOption = None) -> None:
     """Stage: bring or train the frozen image-text tower."""
     from photosearch.assembly import bring_tower, load_settings

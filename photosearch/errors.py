@@ -28,6 +28,7 @@
     - ForeignIndex      the index was made by another model
     - IndexUnavailable  the index does not answer, or another process holds it
   - StageFailed         a DVC stage stopped
+  - ClusterUnreachable  the Dask scheduler does not answer
   - LabelingUnavailable Label Studio does not answer
   - BadLink             a link to a photo is not signed by us, or too old
 """
@@ -167,6 +168,10 @@ class IndexUnavailable(IndexProblem):
 
 class StageFailed(PhotosearchError):
     """A DVC stage stopped."""
+
+
+class ClusterUnreachable(PhotosearchError):
+    """The Dask scheduler does not answer."""
 
 
 class LabelingUnavailable(PhotosearchError):

@@ -235,6 +235,8 @@ class Services(BaseSettings):
     """A running simulator; its annotators answer where no Label Studio is configured."""
     label_studio_document_root: Path | None = None
     """The server's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, at the same path on this machine."""
+    dask_address: str = ""
+    """A Dask scheduler, such as `tcp://HOST:8786`; empty means the threads of this process."""
     photos_url: str = ""
     """Our photo endpoint as annotators' browsers reach it; empty means Label Studio's own files."""
     photos_secret: SecretStr = SecretStr("")

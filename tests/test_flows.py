@@ -12,11 +12,18 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from distributed import Client
 from processes import BIN, ROOT, environment_of, free_port
+from small_shop import jpeg, painted
 
+from flows.cluster import task_runner
 from flows.deployments import deployments
 from flows.versions import commit_data, prepare_home
+from photosearch.catalog import images
 from photosearch.catalog.pull import Snapshot
+from photosearch.curation.look_shards import SHARDS, known_looks, measure_shard
+from photosearch.curation.looks import LOOK_PX, look_at
+from photosearch.errors import ClusterUnreachable
 from photosearch.home import Home
 from photosearch.report import save_report
 
@@ -53,6 +60,67 @@ def contents(root: Path) -> dict[str, tuple[bytes, int]]:
         for path in root.rglob("*")
         if path.is_file() and "tmp" not in path.parts
     }
+
+
+@contextmanager
+def dask_cluster(folder: Path, n_workers: int) -> Iterator[str]:
+    """The address of a scheduler with workers, each a process of its own."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    dask, port = str(BIN / "dask"), address.rpartition(":")[2]
+    parts = [["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
+    parts += [["worker", address, "--nthreads", "1", "--no-dashboard"]] * n_workers
+    started = [
+        subprocess.Popen([dask, *part], cwd=folder, env=environment_of(folder)) for part in parts
+    ]
+    try:
+        with Client(address, timeout=60) as client:
+            client.wait_for_workers(n_workers, timeout=60)
+        yield address
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(timeout=30)
+
+
+LOOK_AT_PHOTOS = """
+import sys
+from pathlib import Path
+from flows.cluster import task_runner
+from flows.look_at_photos import look_at_photos
+print(look_at_photos.with_options(task_runner=task_runner())(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of distributed
+def test_mapped_tasks_run_on_a_dask_cluster_of_two_workers(home: Home, tmp_path: Path):
+    photos = [painted((n, 80, 160), (200, n, 10)) for n in range(40)]
+    stored = {images.store(home.images, jpeg(photo)) for photo in photos}
+    command = [sys.executable, "-c", LOOK_AT_PHOTOS, str(home.root)]
+    with dask_cluster(tmp_path, 2) as address, Client(address, timeout=30) as client:
+        client.get_task_stream()  # from now on
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment_of(tmp_path, PHOTOSEARCH_DASK_ADDRESS=address),
+            capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        workers = {ran["worker"] for ran in client.get_task_stream()}
+    assert done.stdout.split()[-1] == str(len(stored))
+    assert len(workers) == 2
+    assert known_looks(home).keys() == stored
+    for sha256, look in known_looks(home).items():
+        assert look == look_at(images.load(home.images, sha256, draft_px=LOOK_PX))
+    assert sum(measure_shard(home, shard) for shard in SHARDS) == 0  # nothing is measured twice
+
+
+def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("flows.cluster.ANSWER_WITHIN_S", 1)
+    monkeypatch.setenv("PHOTOSEARCH_DASK_ADDRESS", "tcp://127.0.0.1:9")
+    with pytest.raises(
+        ClusterUnreachable, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"
+    ):
+        task_runner()
 
 
 @pytest.mark.parametrize(

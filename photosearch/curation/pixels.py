@@ -21,9 +21,9 @@ PAIRS_A_BATCH = 500
 
 
 def look_at_all(
-    photos: Sequence[Photo], images_dir: Path
+    photos: Sequence[Photo], images_dir: Path, *, known: Mapping[str, Look]
 ) -> tuple[dict[str, Look], list[Rejected]]:
-    """Looks by photo_id, and the photos that do not open."""
+    """Looks by photo_id, and the photos that do not open; `known` is by the hash of the image."""
     looks: dict[str, Look] = {}
     unreadable: list[Rejected] = []
     for photo in track(photos, "looking at photos", len(photos)):
@@ -32,6 +32,9 @@ def look_at_all(
             raise HomeNotReady(
                 f"{path} of photo {photo.photo_id} is gone. Run `dvc checkout`, or pull again."
             )
+        if photo.sha256 in known:
+            looks[photo.photo_id] = known[photo.sha256]
+            continue
         try:
             image = images.load(images_dir, photo.sha256, draft_px=LOOK_PX)
         except BadPhoto:

@@ -26,6 +26,7 @@ from photosearch.catalog.schemas import Card, CuratedPhoto, Photo, Rejected, Rev
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.curation import pixels, sight
 from photosearch.curation.duplicates import same_bytes
+from photosearch.curation.look_shards import known_looks
 from photosearch.curation.looks import Look
 from photosearch.curation.pixel_rules import PIXEL_RULES, by_pixels
 from photosearch.curation.splits import assign_splits, given_splits
@@ -125,7 +126,7 @@ def _sift_without_tower(
         lambda photos: _too_small(photos, params.min_side_px),
         lambda photos: same_bytes(photos, raw.group_of),
     )
-    looks, unreadable = pixels.look_at_all(kept, home.images)
+    looks, unreadable = pixels.look_at_all(kept, home.images, known=known_looks(home))
     kept, seen = _sift(
         [photo for photo in kept if photo.photo_id in looks],
         *(partial(by_pixels, name, looks=looks, params=params) for name in PIXEL_RULES),
