@@ -44,9 +44,11 @@ class PretrainingParams(Frozen):
     weight_decay: float = Field(ge=0)
     px_schedule: list[int] = Field(min_length=1)
     """Photo side in equal parts of the training, small first (progressive resizing)."""
-    mix_probability: float = Field(ge=0, le=1)
-    """Share of batches with CutMix or mixup."""
     crop_area_min: float = Field(gt=0, le=1)
+    """Smallest share of a photo that is shown."""
+    turn_degrees: float = Field(ge=0, le=180)
+    erase_probability: float = Field(ge=0, le=1)
+    """Share of photos with a rectangle painted over."""
     seed: int
 
 

@@ -1,31 +1,39 @@
 """Trains `photosearch-small` from nothing on a snapshot's photos and titles."""
 
 import logging
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_rows
 from photosearch.curation.snapshot import photos_for_tower
 from photosearch.embedding.backbones import load_tokenizer, new_small_tower, save_weights
-from photosearch.embedding.preprocess import read_preprocessing
+from photosearch.embedding.preprocess import Preprocessing, read_preprocessing
+from photosearch.embedding.torch_device import autocast, choose_device
 from photosearch.embedding.tower import tower_id
 from photosearch.errors import EmptySource
 from photosearch.home import Home
-from photosearch.settings import Params
+from photosearch.progress import track
+from photosearch.settings import Params, PretrainingParams
 from training.data import DecodedPhotos
 from training.lightning_fit import fingerprint, fit
+from training.title_module import TitleModule
 from training.tokenizer import train_tokenizer
 from training.tower_module import TowerModule
 
 log = logging.getLogger(__name__)
-VOCABULARY, EMBED_DIM = 2048, 256
+VOCABULARY = 2048
 """As in photosearch_small.json."""
+TITLE_BATCH, TITLE_STEPS = 256, 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,6 @@ class TowerReport:
     tower_id: str
     photos: int
     groups: int
-    epochs: int
 
 
 def pretrain(home: Home, params: Params) -> TowerReport:
@@ -65,34 +72,67 @@ def pretrain(home: Home, params: Params) -> TowerReport:
     torch.manual_seed(pretraining.seed)
     model, tokens = _untrained(home.tower, texts, image_px)
     shas = [photo.sha256 for photo in photos]
+    side_px = math.ceil(max(pretraining.px_schedule) / math.sqrt(pretraining.crop_area_min))
     decoded = DecodedPhotos(
-        home.images,
-        shas,
-        [group_of[photo.card_id] for photo in photos],
-        side_px=image_px,  # larger ones would be sampled without smoothing, unlike in search
-    )
-    epochs = max(1, round(pretraining.samples_seen / len(decoded)))
-    module = TowerModule(
-        model,
-        tokens,
-        embed_dim=EMBED_DIM,
-        pretraining=pretraining,
-        preprocessing=read_preprocessing(home.tower),
-    )
-    loader = DataLoader(
-        decoded, pretraining.batch, shuffle=True, drop_last=True, collate_fn=lambda batch: batch,
-        generator=torch.Generator().manual_seed(pretraining.seed),
+        home.images, shas, [group_of[photo.card_id] for photo in photos],
+        side_px=side_px,  # so that the smallest crop has a pixel for each of the view's
     )  # fmt: skip
     resume = home.resume / f"tower-{fingerprint(shas, texts, pretraining, image_px)}"
-    fit(module, loader, doing="training tower", epochs=epochs, resume=resume)
+    trunk, as_seen = model.visual.trunk, read_preprocessing(home.tower)
+    _train_photos(trunk, decoded, pretraining, as_seen, resume / "photos")
+    features = TensorDataset(_features(trunk, decoded, as_seen), decoded.groups)
+    _train_titles(model, tokens, features, seed=pretraining.seed, resume=resume / "titles")
     save_weights(model, home.tower)
     shutil.rmtree(resume, ignore_errors=True)
-    return TowerReport(tower_id(home.tower), len(photos), len(groups), epochs)
+    return TowerReport(tower_id(home.tower), len(photos), len(groups))
 
 
-def _untrained(
-    folder: Path, texts: Sequence[list[str]], image_px: int
-) -> tuple[torch.nn.Module, list[torch.Tensor]]:
+def _train_photos(
+    trunk: Any,
+    photos: DecodedPhotos,
+    pretraining: PretrainingParams,
+    as_seen: Preprocessing,
+    resume: Path,
+) -> None:
+    module = TowerModule(
+        trunk, int(photos.groups.max()) + 1, pretraining=pretraining, preprocessing=as_seen
+    )
+    loader = DataLoader(
+        photos, pretraining.batch, shuffle=True, drop_last=True, collate_fn=lambda batch: batch,
+        generator=torch.Generator().manual_seed(pretraining.seed),
+    )  # fmt: skip
+    epochs = max(1, round(pretraining.samples_seen / len(photos)))
+    fit(module, loader, doing="training tower", epochs=epochs, resume=resume)
+
+
+def _train_titles(
+    model: Any, titles: Sequence[Tensor], photos: TensorDataset, *, seed: int, resume: Path
+) -> None:
+    batch = min(TITLE_BATCH, len(photos))
+    order = torch.Generator().manual_seed(seed)
+    loader = DataLoader(photos, batch, shuffle=True, drop_last=True, generator=order)
+    module = TitleModule(model, titles, seed=seed)
+    epochs = math.ceil(TITLE_STEPS / len(loader))
+    fit(module, loader, doing="training titles", epochs=epochs, resume=resume)
+
+
+@torch.no_grad()
+def _features(trunk: Any, photos: DecodedPhotos, as_seen: Preprocessing) -> Tensor:
+    """Pooled features of the whole photos, (n, width); they do not change any more."""
+    trunk.eval()
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (as_seen.mean, as_seen.std))
+    side = (as_seen.image_px, as_seen.image_px)
+    made = []
+    parts = torch.split(photos.pixels, TITLE_BATCH)
+    for part in track(parts, f"photo features, batches of {TITLE_BATCH}", len(parts)):
+        whole = F.interpolate(part.float() / 255, side, mode="bilinear", antialias=True)
+        with autocast(choose_device()):
+            made.append(trunk((whole - mean) / std).float())
+    trunk.train()
+    return torch.cat(made)
+
+
+def _untrained(folder: Path, texts: Sequence[list[str]], image_px: int) -> tuple[Any, list[Tensor]]:
     """Builds tokenizer and model; returns the model and each group's titles as token rows."""
     shutil.rmtree(folder, ignore_errors=True)
     every_text = [text for of_group in texts for text in of_group]

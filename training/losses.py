@@ -43,13 +43,3 @@ def matryoshka(loss: Loss, embeddings: Tensor, products: Tensor, lengths: Sequen
     """
     prefixes = (F.normalize(embeddings[:, :length], dim=-1) for length in lengths)
     return torch.stack([loss(prefix, products) for prefix in prefixes]).mean()
-
-
-def soft_cross_entropy(logits: Tensor, shares: Tensor, *, smoothing: float) -> Tensor:
-    """Cross entropy against class shares, (B, C) each, with label smoothing.
-
-    Source: Zhang et al. 2018, "mixup", section 2 (shares); Szegedy et al. 2016, "Rethinking the
-    Inception Architecture", section 7 (smoothing).
-    """
-    smoothed = shares * (1 - smoothing) + smoothing / shares.shape[1]
-    return -(smoothed * logits.log_softmax(dim=1)).sum(dim=1).mean()

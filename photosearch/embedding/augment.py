@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SAMPLES = 2
+"""Samples a pixel in each direction: photos are up to twice as large as their views."""
+
 
 @dataclass(frozen=True, slots=True)
 class Strength:
@@ -58,10 +61,12 @@ def _moved(pixels: Tensor, side_px: int, strength: Strength, random: torch.Gener
     cos, sin = turn.cos(), turn.sin()
     first = torch.stack([scale_x * cos * mirror, -scale_y * sin, shift_x], dim=1)
     second = torch.stack([scale_x * sin * mirror, scale_y * cos, shift_y], dim=1)
+    fine_px = SAMPLES * side_px
     grid = F.affine_grid(
-        torch.stack([first, second], dim=1), [n, 3, side_px, side_px], align_corners=False
+        torch.stack([first, second], dim=1), [n, 3, fine_px, fine_px], align_corners=False
     )
-    return F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    fine = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    return F.avg_pool2d(fine, SAMPLES)
 
 
 def _relit(views: Tensor, light: float, random: torch.Generator) -> Tensor:
