@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from labeling.boxes import BoxProject
-from labeling.photos import Photos, photos_for_annotators
+from labeling.photos import Photos, check_secret, photos_for_annotators
 from labeling.project import LabelStudio
 from labeling.questions import Annotators
 from labeling.server import Server
@@ -25,7 +25,13 @@ def annotators(settings: Settings) -> Iterator[Annotators]:
     if services.label_studio_url:
         with _label_studio(settings) as server:
             first = settings.params.labels.votes_first
-            yield LabelStudio(server, _photos(settings), votes_first=first)
+            people = LabelStudio(server, _photos(settings), votes_first=first)
+            if services.webhook_url:
+                secret = services.webhook_secret.get_secret_value()
+                people.call_when_answered(
+                    services.webhook_url, check_secret(secret, "PHOTOSEARCH_WEBHOOK_SECRET")
+                )
+            yield people
     elif services.simulator_url:
         yield SimulatedAnnotators(services.simulator_url, settings.home.questions)
     else:

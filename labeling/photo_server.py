@@ -74,7 +74,7 @@ def serve_home(settings: Settings, *, host: str, port: int) -> None:
         )
     app = photo_app(
         settings.home.images,
-        secret=check_secret(services.photos_secret.get_secret_value()),
+        secret=check_secret(services.photos_secret.get_secret_value(), "PHOTOSEARCH_PHOTOS_SECRET"),
         allowed_origin=origin_of(services.label_studio_url),
     )
     # Access logs would keep signatures.

@@ -97,15 +97,15 @@ def photos_for_annotators(*, url: str, secret: str, document_root: Path | None) 
     """
     if not url:
         return LocalFiles(document_root)
-    check_secret(secret)
+    check_secret(secret, "PHOTOSEARCH_PHOTOS_SECRET")
     return SignedLinks(Links(url, secret))
 
 
-def check_secret(secret: str) -> str:
-    """The secret itself, if it is long enough."""
+def check_secret(secret: str, variable: str) -> str:
+    """The secret itself, if it is long enough; `variable` of the environment holds it."""
     if len(secret) < MIN_SECRET_CHARS:
         raise BadParams(
-            f"PHOTOSEARCH_PHOTOS_SECRET has {len(secret)} characters; it needs at least "
+            f"{variable} has {len(secret)} characters; it needs at least "
             f"{MIN_SECRET_CHARS}. Make one with `openssl rand -hex 32`."
         )
     return secret

@@ -39,6 +39,10 @@ class LabelStudio:
             TITLE, config_file=Path(__file__).with_name("pair_task.xml"), votes_first=votes_first
         )
 
+    def call_when_answered(self, url: str, secret: str) -> None:
+        """Has the server tell an address of ours that somebody answered."""
+        self._server.ensure_webhook(self._project_id, url, secret)
+
     @property
     def project(self) -> str:
         """Where the answers come from: the project's address."""

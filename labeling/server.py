@@ -17,6 +17,8 @@ import httpx
 from photosearch.errors import LabelingUnavailable
 
 TASKS_A_PAGE = 500
+WEBHOOK_SECRET_HEADER = "X-Photosearch-Secret"
+ANSWERED = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"]
 KEYS_A_REQUEST = 150  # they travel in the address, which servers cut at 8 KB
 PROJECT_DEFAULTS = {"show_collab_predictions": True, "sampling": "Sequential sampling"}
 """Tasks are served in the order in which they were pushed, with the model's opinion if they have
@@ -159,6 +161,25 @@ class Server:
                 # Matches no file: "Sync" in the page would make a task of every photo.
                 regex_filter="^$",
                 request_options=self.no_retry,
+            )
+
+    def ensure_webhook(self, project_id: int, url: str, secret: str) -> None:
+        """Has the server call `url` when somebody answers, corrects or deletes an answer."""
+        wanted = {
+            "headers": {WEBHOOK_SECRET_HEADER: secret},
+            "actions": ANSWERED,
+            "send_for_all_actions": False,
+            "send_payload": False,
+            "is_active": True,
+        }
+        with self.clear_errors():
+            known = self.client.webhooks.list(project=str(project_id))
+            for webhook in known:
+                if webhook.url == url:
+                    self.client.webhooks.update(webhook.id, url=url, **wanted)
+                    return
+            self.client.webhooks.create(
+                url=url, project=project_id, request_options=self.no_retry, **wanted
             )
 
     @contextmanager

@@ -69,6 +69,21 @@ def photos(
 
 
 @servers_app.command()
+def webhook(
+    home: HomeOption = None,
+    port: Annotated[int, typer.Option(help="Of the endpoint.")] = 8082,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Poll sooner when Label Studio says that somebody answered; for PHOTOSEARCH_WEBHOOK_URL."""
+    from flows.webhook import serve_webhook
+    from photosearch.assembly import load_settings
+
+    settings = load_settings(home)
+    secret = settings.services.webhook_secret.get_secret_value()
+    serve_webhook(settings.home, secret=secret, host=host, port=port)
+
+
+@servers_app.command()
 def serve(home: HomeOption = None, port: int = 3000) -> None:
     """Serve the live release's bento: the API and the page."""
     from flows.package import serve_bento

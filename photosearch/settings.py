@@ -239,6 +239,11 @@ class Services(BaseSettings):
     """The server's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, at the same path on this machine."""
     dask_address: str = ""
     """A Dask scheduler, such as `tcp://HOST:8786`; empty means the threads of this process."""
+    webhook_url: str = ""
+    """Address of `photosearch webhook` as Label Studio reaches it; empty means polls on the clock
+    only."""
+    webhook_secret: SecretStr = SecretStr("")
+    """Label Studio sends it with each message."""
     photos_url: str = ""
     """Our photo endpoint as annotators' browsers reach it; empty means Label Studio's own files."""
     photos_secret: SecretStr = SecretStr("")

@@ -1,5 +1,6 @@
 """Flows: their versions and schedules, and once with a real Prefect server."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,10 +16,12 @@ import pytest
 from distributed import Client
 from processes import BIN, ROOT, environment_of, free_port
 from small_shop import jpeg, painted
+from starlette.testclient import TestClient
 
 from flows.cluster import task_runner
 from flows.deployments import deployments
 from flows.versions import commit_data, prepare_home
+from flows.webhook import webhook_app
 from photosearch.catalog import images
 from photosearch.catalog.pull import Snapshot
 from photosearch.curation.look_shards import SHARDS, known_looks, measure_shard
@@ -70,7 +73,10 @@ def dask_cluster(folder: Path, n_workers: int) -> Iterator[str]:
     parts = [["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
     parts += [["worker", address, "--nthreads", "1", "--no-dashboard"]] * n_workers
     started = [
-        subprocess.Popen([dask, *part], cwd=folder, env=environment_of(folder)) for part in parts
+        subprocess.Popen(
+            [dask, *part], cwd=folder, env=environment_of(folder), start_new_session=True
+        )
+        for part in parts
     ]
     try:
         with Client(address, timeout=60) as client:
@@ -78,7 +84,7 @@ def dask_cluster(folder: Path, n_workers: int) -> Iterator[str]:
         yield address
     finally:
         for process in started:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)  # workers have a nanny and a Prefect server
         for process in started:
             process.wait(timeout=30)
 
@@ -198,8 +204,53 @@ def test_a_prefect_server_knows_and_schedules_every_flow(home: Home, tmp_path: P
             (reindex,) = [
                 row for row in registered(client) if row["entrypoint"].endswith("refresh_index")
             ]
+            before = runs_of(client, "sync-labels")
+            told = [sys.executable, "-c", PLAN_TWO_POLLS, str(home.root)]
+            subprocess.run(told, cwd=ROOT, env=environment, check=True, timeout=120)
+            assert len(runs_of(client, "sync-labels") - before) == 1
             until(lambda: bool(hours(client, reindex["id"])), log=tmp_path / "server.log")
             assert hours(client, reindex["id"]) <= REINDEX_HOURS
+
+
+PLAN_TWO_POLLS = """
+import sys, time
+from pathlib import Path
+from flows.webhook import plan_poll
+from photosearch.home import Home
+second = time.time() % 60
+time.sleep(60 - second if second > 40 else 0)  # both within one minute
+plan_poll(Home(Path(sys.argv[1])))
+plan_poll(Home(Path(sys.argv[1])))
+"""
+
+
+def runs_of(client: httpx.Client, flow: str) -> set[str]:
+    """Ids of the flow's runs that were not planned by the clock."""
+    body = {"flows": {"name": {"any_": [flow]}}, "limit": 200}
+    runs = client.post("/flow_runs/filter", json=body).raise_for_status().json()
+    return {run["id"] for run in runs if not run["auto_scheduled"]}
+
+
+def test_a_webhook_polls_for_who_knows_the_secret_only():
+    polls: list[int] = []
+    client = TestClient(webhook_app(lambda: polls.append(1), secret="s" * 32))
+    known = {"X-Photosearch-Secret": "s" * 32}
+    assert client.post("/label-studio").status_code == 401
+    assert client.post("/label-studio", headers={"X-Photosearch-Secret": "t"}).status_code == 401
+    assert client.get("/label-studio", headers=known).status_code == 405
+    assert polls == []
+    assert client.post("/label-studio", headers=known, content=b"}{").status_code == 202
+    assert polls == [1]
+
+
+def test_a_webhook_without_prefect_says_so():
+    def fail() -> None:
+        raise httpx.ConnectError("refused")
+
+    client = TestClient(webhook_app(fail, secret="s" * 32))
+    answer = client.post("/label-studio", headers={"X-Photosearch-Secret": "s" * 32})
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "Prefect does not plan a poll now."}
 
 
 def registered(client: httpx.Client) -> list[dict]:

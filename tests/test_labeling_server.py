@@ -7,8 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from labeling.links import DAY_S, Links
 from labeling.photos import LocalFiles, SignedLinks
 from labeling.project import LabelStudio
 from labeling.questions import read_asked
-from labeling.server import Server
+from labeling.server import WEBHOOK_SECRET_HEADER, Server
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Label, Pair, Vote
 from photosearch.catalog.tables import read_rows
@@ -300,6 +303,40 @@ def test_the_photos_of_a_question_are_served_to_members_only(server, people, tmp
     assert reply.content == images.path_of(files.images, asked.sha256_a).read_bytes()
     assert reply.headers["content-type"] == "image/jpeg"
     assert httpx.get(address).status_code == 401
+
+
+@contextmanager
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """An address that counts who calls it: the secret of each message, in order."""
+    heard: list[str] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.headers.get(WEBHOOK_SECRET_HEADER, ""))
+            self.send_response(202)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_address[1]}/label-studio", heard
+        http.shutdown()
+
+
+def test_the_server_tells_us_that_somebody_answered(server, people, tmp_path):
+    files = home_with_pairs(tmp_path, 2)
+    with listener() as (address, heard):
+        people.call_when_answered(address, "old")
+        people.call_when_answered(address, "secret")  # known already: only the secret is new
+        project = label_round(files, people).project
+        assert heard == []
+        assert len(server.sign_up(f"webhook{DOMAIN}").answer_all(project, truth)) == 2
+        deadline = time.monotonic() + 30
+        while len(heard) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+    assert heard == ["secret", "secret"]
 
 
 def test_a_personal_access_token_works_and_a_wrong_one_is_named(server):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_rows
@@ -109,11 +109,13 @@ def _train_titles(
     model: Any, titles: Sequence[Tensor], photos: TensorDataset, *, seed: int, resume: Path
 ) -> None:
     batch = min(TITLE_BATCH, len(photos))
-    order = torch.Generator().manual_seed(seed)
-    loader = DataLoader(photos, batch, shuffle=True, drop_last=True, generator=order)
+    drawn = RandomSampler(
+        photos, replacement=True, num_samples=TITLE_STEPS * batch,
+        generator=torch.Generator().manual_seed(seed),
+    )  # fmt: skip
     module = TitleModule(model, titles, seed=seed)
-    epochs = math.ceil(TITLE_STEPS / len(loader))
-    fit(module, loader, doing="training titles", epochs=epochs, resume=resume)
+    loader = DataLoader(photos, batch, sampler=drawn)
+    fit(module, loader, doing="training titles", epochs=1, resume=resume)
 
 
 @torch.no_grad()
