@@ -16,7 +16,7 @@ from photosearch.progress import track
 
 
 class DecodedPhotos(Dataset[tuple[Tensor, int]]):
-    """Photos decoded once and kept as uint8: 49 KB each at 128 px, 100,000 of them in 5 GB."""
+    """Photos decoded once and kept as uint8: 150 KB each at 224 px, 100,000 of them in 15 GB."""
 
     def __init__(
         self, images: Path, sha256s: Sequence[str], groups: Sequence[int], *, side_px: int
