@@ -41,11 +41,6 @@ class Home:
         return self.build / "tower"
 
     @property
-    def margins(self) -> Path:
-        """What our own tower learned of the photos it saw; a tower from elsewhere has none."""
-        return self.tower / "margins.parquet"
-
-    @property
     def curated(self) -> Path:
         """cards.parquet and photos.parquet."""
         return self.build / "curated"

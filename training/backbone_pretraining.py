@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
-from photosearch.catalog.schemas import Card, Margin
-from photosearch.catalog.tables import read_rows, write_table
+from photosearch.catalog.schemas import Card
+from photosearch.catalog.tables import read_rows
 from photosearch.curation.snapshot import photos_for_tower
 from photosearch.embedding.backbones import load_tokenizer, new_small_tower, save_weights
 from photosearch.embedding.preprocess import Preprocessing, read_preprocessing
@@ -79,12 +79,10 @@ def pretrain(home: Home, params: Params) -> TowerReport:
     )  # fmt: skip
     resume = home.resume / f"tower-{fingerprint(shas, texts, pretraining, image_px)}"
     trunk, as_seen = model.visual.trunk, read_preprocessing(home.tower)
-    margins = _train_photos(trunk, decoded, pretraining, as_seen, resume / "photos")
+    _train_photos(trunk, decoded, pretraining, as_seen, resume / "photos")
     features = TensorDataset(_features(trunk, decoded, as_seen), decoded.groups)
     _train_titles(model, tokens, features, seed=pretraining.seed, resume=resume / "titles")
     save_weights(model, home.tower)
-    rows = [Margin(*row) for row in sorted(zip(shas, margins.tolist(), strict=True))]
-    write_table(home.margins, Margin, rows)
     shutil.rmtree(resume, ignore_errors=True)
     return TowerReport(tower_id(home.tower), len(photos), len(groups))
 
@@ -95,14 +93,9 @@ def _train_photos(
     pretraining: PretrainingParams,
     as_seen: Preprocessing,
     resume: Path,
-) -> Tensor:
-    """Returns the photos' mean margins."""
+) -> None:
     module = TowerModule(
-        trunk,
-        n_products=int(photos.groups.max()) + 1,
-        n_photos=len(photos),
-        pretraining=pretraining,
-        preprocessing=as_seen,
+        trunk, int(photos.groups.max()) + 1, pretraining=pretraining, preprocessing=as_seen
     )
     loader = DataLoader(
         photos, pretraining.batch, shuffle=True, drop_last=True, collate_fn=lambda batch: batch,
@@ -110,7 +103,6 @@ def _train_photos(
     )  # fmt: skip
     epochs = max(1, round(pretraining.samples_seen / len(photos)))
     fit(module, loader, doing="training tower", epochs=epochs, resume=resume)
-    return module.mean_margins()
 
 
 def _train_titles(

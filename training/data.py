@@ -33,9 +33,9 @@ class DecodedPhotos(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         return self.pixels[row], int(self.groups[row])
 
-    def __getitems__(self, rows: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """A whole batch at once, nothing to collate: (B, 3, side, side), groups (B,), rows (B,)."""
-        return self.pixels[rows], self.groups[rows], torch.tensor(rows)
+    def __getitems__(self, rows: list[int]) -> tuple[Tensor, Tensor]:
+        """A whole batch at once, (B, 3, side, side) and (B,): no collating of single photos."""
+        return self.pixels[rows], self.groups[rows]
 
 
 class TokenBatches(Dataset[tuple[Tensor, Tensor]]):

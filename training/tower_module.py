@@ -31,9 +31,8 @@ class TowerModule(lightning.LightningModule):
     def __init__(
         self,
         trunk: Any,
-        *,
         n_products: int,
-        n_photos: int,
+        *,
         pretraining: PretrainingParams,
         preprocessing: Preprocessing,
     ) -> None:
@@ -41,15 +40,11 @@ class TowerModule(lightning.LightningModule):
         super().__init__()
         self.trunk, self.settings = trunk, pretraining
         self.names = nn.Parameter(torch.randn(n_products, trunk.num_features) * 0.01)
-        self.margin_sums: Tensor
-        self.times_shown: Tensor
-        self.register_buffer("margin_sums", torch.zeros(n_photos))
-        self.register_buffer("times_shown", torch.zeros(n_photos))
         self.mean = torch.tensor(preprocessing.mean).view(3, 1, 1)
         self.std = torch.tensor(preprocessing.std).view(3, 1, 1)
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
-        pixels, products, rows = batch
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        pixels, products = batch
         random = np.random.default_rng([self.settings.seed, self.global_step])
         views = random_views(
             pixels,
@@ -68,20 +63,8 @@ class TowerModule(lightning.LightningModule):
         logits = features.float() @ self.names[candidates].T
         own = torch.searchsorted(candidates, products)
         loss = F.cross_entropy(logits, own, label_smoothing=LABEL_SMOOTHING)
-        self.margin_sums[rows] += margins(logits.detach(), own)
-        self.times_shown[rows] += 1
         self.log("loss", loss)
         return loss
-
-    def mean_margins(self) -> Tensor:
-        """How clearly each photo was named as its own product, over all of the training, (n,).
-
-        A photo of something else is named right only once it was learned by heart, late.
-
-        Source: Pleiss et al. 2020, "Identifying Mislabeled Data using the Area Under the Margin
-        Ranking".
-        """
-        return self.margin_sums / self.times_shown.clamp(min=1)
 
     def configure_optimizers(self) -> Any:
         parameters = list(self.parameters())
@@ -108,12 +91,6 @@ class TowerModule(lightning.LightningModule):
         schedule = self.settings.px_schedule
         done = self.global_step / int(self.trainer.estimated_stepping_batches)
         return int(schedule[min(int(done * len(schedule)), len(schedule) - 1)])
-
-
-def margins(logits: Tensor, own: Tensor) -> Tensor:
-    """The logit of each row's own class less the largest of the others, (B,)."""
-    others = logits.scatter(1, own[:, None], float("-inf"))
-    return logits.gather(1, own[:, None]).squeeze(1) - others.amax(dim=1)
 
 
 def some_products(

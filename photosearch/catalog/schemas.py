@@ -79,14 +79,6 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Margin:
-    """How clearly a photo was named as its own product while a tower of ours was trained on it."""
-
-    sha256: str
-    margin: float
-
-
-@dataclass(frozen=True, slots=True)
 class CuratedPhoto:
     """A photo that stays, with the split it belongs to."""
 

@@ -26,8 +26,8 @@ def belonging(
     """How far each photo is on its own card's side, and the same of the photos it resembles.
 
     A photo's margin is its cosine to the centre of its card's other photos less that to the
-    nearest centre of another product's card: below 0 it resembles another product more. It is
-    measured twice, with centred vectors and with whitened ones, and the mean is taken.
+    nearest centre of another product's card, in whitened vectors: below 0 it resembles another
+    product more.
 
     Photos of no product (parcels, receipts, floors) resemble each other across products, and none
     of them belongs where it is; so the margins of a photo's nearest strangers, its company, count
@@ -45,8 +45,8 @@ def belonging(
     n = len(vectors)
     if len(set(groups)) < 2:
         return np.full(n, np.nan), np.zeros(n)
+    margins = margin(whitened(vectors, cards), cards, groups)
     centred = unit(vectors - vectors.mean(axis=0))
-    margins = (margin(centred, cards, groups) + margin(whitened(vectors, cards), cards, groups)) / 2
     company = _company(centred, np.asarray(groups, dtype=object), np.nan_to_num(margins))
     return margins + COMPANY_WEIGHT * company, company
 

@@ -1,9 +1,10 @@
 """The rules that look with the tower: which photos show no product, and which another one."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto, Photo, Rejected
@@ -12,40 +13,52 @@ from photosearch.curation.alike import near_vectors
 from photosearch.curation.belonging import belonging
 from photosearch.curation.duplicates import later_alikes, may_be_one, rejected
 from photosearch.curation.looks import Look
-from photosearch.embedding.embedder import Vectors
+from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.tower import Tower
 from photosearch.progress import track
 from photosearch.settings import CurationParams
 
+Encode = Callable[[Sequence[Image.Image]], Vectors]
+ByPhoto = dict[str, Vectors]
+
 BATCH = 64
 TEXTS_CANNOT_SAY = 2.0
 """No difference of two cosines is above this, so the text rule is off."""
-STRANGE_COMPANY = -0.15
+STRANGE_COMPANY = -0.08
 """Where a photo that does not belong resembles others that do not, none of them is a product."""
 
 
-def embed(photos: Sequence[Photo], images_dir: Path, tower: Tower) -> dict[str, Vectors]:
+def pooled(tower: Tower) -> Encode:
+    """Mean of a photo's tokens: what it looks like, whatever words the tower has for it."""
+    return lambda photos: unit(tower.tokens(photos).mean(axis=1))
+
+
+def embed(photos: Sequence[Photo], images_dir: Path, tower: Tower, encode: Encode) -> ByPhoto:
     """Unit vectors (dim,) by photo_id."""
-    vectors: dict[str, Vectors] = {}
+    vectors: ByPhoto = {}
     batches = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
     for batch in track(batches, f"embedding photos, batches of {BATCH}", len(batches)):
         opened = [images.load(images_dir, photo.sha256, draft_px=tower.image_px) for photo in batch]
-        made = tower.embed_photos(opened).astype(np.float32)
+        made = encode(opened).astype(np.float32)
         vectors |= {photo.photo_id: made[row] for row, photo in enumerate(batch)}
     return vectors
 
 
 def not_products_by_text(
     photos: Sequence[Photo],
-    vectors: Mapping[str, Vectors],
+    images_dir: Path,
     *,
     tower: Tower,
     cards: Mapping[str, Card],
     max_margin: float,
 ) -> list[Rejected]:
-    """Rejects photos that fit texts of other things better than their card's title."""
+    """Rejects photos that fit texts of other things better than their card's title.
+
+    Runs the tower once more over the photos, into the space that it shares with texts.
+    """
     if max_margin >= TEXTS_CANNOT_SAY:
         return []
+    vectors = embed(photos, images_dir, tower, tower.embed_photos)
     card_ids = sorted({photo.card_id for photo in photos})
     row_of = {card_id: row for row, card_id in enumerate(card_ids)}
     titles = _embed_texts([cards[card_id].title for card_id in card_ids], tower)
@@ -81,9 +94,9 @@ def strangers(
     skin = np.array([looks[photo.photo_id].skin for photo in photos])
     is_stranger = found < params.belonging_min  # NaN is none
     is_person = (skin >= params.person_skin_min) & (found < params.person_belonging_min)
-    is_person &= company >= STRANGE_COMPANY  # parcels have the colour of skin, and are everywhere
-    names = np.where(company < STRANGE_COMPANY, "not_a_product", "wrong_product")
-    names = np.where(is_person, "person", names)
+    names = np.where(is_person, "person", "wrong_product")
+    # parcels have the colour of skin, and are everywhere
+    names = np.where(company < STRANGE_COMPANY, "not_a_product", names)
     is_bad = noise.spare_last_gallery(photos, is_stranger | is_person, -found)
     return [
         rejected(photo, str(name), float(score))

@@ -37,7 +37,8 @@ from photosearch.home import Home
 from photosearch.settings import CurationParams
 
 VECTORS_NAME = "vectors.npy"
-"""In the curated folder: tower vectors, (n_photos, dim) float32, rows as in photos.parquet."""
+"""In the curated folder: mean tokens of the tower, (n_photos, width) float32, unit length, in the
+order of photos.parquet."""
 
 QUERY_SPLITS = {"val", "test"}
 
@@ -84,12 +85,12 @@ def curate(home: Home, tower: Tower, *, params: CurationParams) -> CurationRepor
             f"No card keeps a gallery photo; left out: {_counts(raw.rejected + left_out)}. "
             "Pull a source with readable card pictures, or lower `curation` in params.yaml."
         )
-    vectors = sight.embed(kept, home.images, tower)
+    vectors = sight.embed(kept, home.images, tower, sight.pooled(tower))
     queries = {photo_id for photo_id, split in raw.given.items() if split in QUERY_SPLITS}
     kept, doubtful = _sift(
         kept,
         lambda photos: _sparing(queries, sight.not_products_by_text(
-            photos, vectors,
+            photos, home.images,
             tower=tower, cards=raw.cards, max_margin=params.not_a_product_margin,
         )),
         lambda photos: _sparing(queries, sight.strangers(

@@ -67,15 +67,14 @@ def write_model(
 
     Args:
         folder: Replaced if it is there.
-        tower: A tower folder; its config, weights and tokenizer are copied.
+        tower: A tower folder, copied whole.
         head: Its shape.
         lineage: What it was made of.
         head_weights: A safetensors file; None for mean pooling.
     """
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
-    learned = shutil.ignore_patterns("*.parquet")  # of single photos: stays in the home
-    shutil.copytree(tower, partial / TOWER, ignore=learned)
+    shutil.copytree(tower, partial / TOWER)
     if head_weights is not None:
         shutil.copyfile(head_weights, partial / HEAD_WEIGHTS)
     tower_hash = tower_id(tower)
