@@ -63,13 +63,15 @@ def commit(home: Home, message: str) -> bool:
     return True
 
 
-def repro(home: Home, *stages: str) -> None:
-    """Brings stages up to date with `dvc repro`; what is up to date is not run.
+def repro(home: Home, stage: str, *, is_forced: bool = False) -> None:
+    """Brings a stage up to date with `dvc repro`; what is up to date is not run.
+
+    A forced stage is run in any case, and alone: what it depends on must be up to date.
 
     Raises:
         StageFailed: The stage's own message, or that DVC stayed busy.
     """
-    _dvc(home, "repro", *stages)
+    _dvc(home, "repro", *(("--single-item", "--force") if is_forced else ()), stage)
 
 
 DVC = (sys.executable, "-m", "dvc")

@@ -119,14 +119,13 @@ class Server:
             with_answers: Whether their annotations are wanted; without them it is faster.
         """
         query = {"filters": {"conjunction": "or" if any_of else "and", "items": conditions}}
-        pages = self.client.tasks.list(
-            project=project_id,
-            query=json.dumps(query),
-            fields="all" if with_answers else "task_only",
-            page_size=TASKS_A_PAGE,
-        )
-        with self.clear_errors():
-            yield from pages
+        with self.clear_errors():  # the first page comes with the call, the others while we read
+            yield from self.client.tasks.list(
+                project=project_id,
+                query=json.dumps(query),
+                fields="all" if with_answers else "task_only",
+                page_size=TASKS_A_PAGE,
+            )
 
     def tasks_by_key(
         self, project_id: int, column: str, keys: Iterable[str], *, with_answers: bool = True
@@ -198,6 +197,13 @@ class Server:
             ) from error
 
     def _complaint(self, status: int | None, body: Any) -> str:
+        said = body.get("validation_errors") or body.get("detail") if isinstance(body, dict) else ""
+        if status == 403 and "reserved network address" in str(said):
+            return (
+                f"Label Studio at {self.url} calls no address inside a private network: {said}. "
+                "Give it another PHOTOSEARCH_WEBHOOK_URL, or start it with "
+                "SSRF_PROTECTION_ENABLED=false."
+            )
         if status in (401, 403):
             return (
                 f"Label Studio at {self.url} does not accept the token (HTTP {status}). Make a "
@@ -209,7 +215,6 @@ class Server:
                 f"Label Studio at {self.url} is too busy to answer (HTTP {status}). Run again "
                 "later; questions already there are not asked twice."
             )
-        said = body.get("validation_errors") or body.get("detail") if isinstance(body, dict) else ""
         if not said:
             return (
                 f"What answers at {self.url} is not Label Studio's API (HTTP {status}). "

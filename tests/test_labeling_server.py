@@ -62,6 +62,7 @@ class RealServer:
             "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
             "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(self.document_root),
             "LATEST_VERSION_CHECK": "false",
+            "SSRF_PROTECTION_ENABLED": "false",  # webhooks of this machine
             "COLLECT_ANALYTICS": "0",
             "SENTRY_DSN": "",
             "FRONTEND_SENTRY_DSN": "",
