@@ -13,9 +13,6 @@ from photosearch.errors import PhotosearchError
 from photosearch.home import Home
 
 FACTS = "snapshot_facts.json"
-READS_MORE = {"pairs"}
-"""Stages that look at labels, clicks and the live model too, which DVC cannot depend on: they may
-not be there yet."""
 
 
 @task
@@ -56,7 +53,7 @@ def learn_duplicates(home: Home) -> None:
 def reproduce(home: Home, stage: str) -> None:
     """Brings one DVC stage and all it depends on up to date."""
     try:
-        repro(home, stage, is_forced=stage in READS_MORE)
+        repro(home, stage)
     except PhotosearchError:
         if stage == "validate":
             show_failures("dataset", home.reports)

@@ -6,7 +6,7 @@ from prefect import flow, task
 
 from flows.checks import check_tables
 from flows.shown import show_markdown, show_table
-from flows.versions import commit_data
+from flows.versions import commit_data, repro
 from labeling.annotators import annotators, sync_boxes
 from labeling.answers import LabelFiles, LabelReport, ask_and_collect
 from photosearch.assembly import load_settings
@@ -54,11 +54,18 @@ def commit_labels(home: Home, report: LabelReport) -> bool:
     return commit_data(home, f"Bring {report.answered} labels from {report.project}")
 
 
+@task
+def pick_next_pairs(home: Home) -> None:
+    """Labels, clicks and the live model change what is worth asking, and DVC knows none of them."""
+    repro(home, "pairs", is_forced=True)
+
+
 @flow(name="sync-labels")
 def sync_labels(home: Path) -> LabelReport:
     """Keeps labels up to date with Label Studio, or with simulated annotators in the demo."""
     report = ask_people(Home(home))
     ask_for_boxes(Home(home))
+    pick_next_pairs(Home(home))
     check_labels(Home(home))
     check_tables(Home(home), "labels")
     commit_labels(Home(home), report)
