@@ -21,6 +21,7 @@ from asked_pairs import PARAMS, home_with_pairs, label_round, pair, question
 from playwright.sync_api import Browser, expect
 from processes import free_port
 
+from flows.local_labeling import LABEL_STUDIO, Login, label_studio_environment
 from labeling import pushing
 from labeling.answers import LabelFiles, ask_and_collect
 from labeling.links import DAY_S, Links
@@ -40,7 +41,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20"),
 ]
 REPOSITORY = Path(__file__).parent.parent
-LABEL_STUDIO = "label-studio==1.23.2"
 START_S = 600
 """The first run on a machine downloads the server; a later one is up within a minute."""
 
@@ -53,20 +53,9 @@ class RealServer:
         self.token, self.document_root = secrets.token_hex(20), root / "documents"
         self.document_root.mkdir()
         self.password = secrets.token_hex(8)
-        settings = {
-            "LABEL_STUDIO_BASE_DATA_DIR": str(root / "data"),
-            "LABEL_STUDIO_USERNAME": "owner@example.com",
-            "LABEL_STUDIO_PASSWORD": self.password,
-            "LABEL_STUDIO_USER_TOKEN": self.token,
-            "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(self.document_root),
-            "LATEST_VERSION_CHECK": "false",
-            "SSRF_PROTECTION_ENABLED": "false",  # webhooks of this machine
-            "COLLECT_ANALYTICS": "0",
-            "SENTRY_DSN": "",
-            "FRONTEND_SENTRY_DSN": "",
-        }
+        login = Login("owner@example.com", self.password, self.token)
+        settings = label_studio_environment(root, login)
+        settings["SSRF_PROTECTION_ENABLED"] = "false"  # webhooks of this machine
         command = [uv, "tool", "run", "--python", sys.executable, "--from", LABEL_STUDIO]
         command += ["label-studio", "start", "--no-browser", "--internal-host", "127.0.0.1"]
         self._log = root / "server.log"

@@ -37,14 +37,14 @@ class HeadModule(lightning.LightningModule):
         optimizer = torch.optim.AdamW(
             self.head.parameters(), self.learning_rate, weight_decay=self.weight_decay
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, partial(warm_up_then_cosine, steps=steps)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return scheduled(optimizer, self.trainer)
+
+
+def scheduled(optimizer: torch.optim.Optimizer, trainer: lightning.Trainer) -> Any:
+    """The optimiser with the learning rate that all our trainings follow, as Lightning takes it."""
+    follow = partial(warm_up_then_cosine, steps=int(trainer.estimated_stepping_batches))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, follow)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def warm_up_then_cosine(step: int, *, steps: int) -> float:

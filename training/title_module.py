@@ -1,7 +1,6 @@
 """The text side of the small tower as Lightning trains it: titles find photos that are done."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import lightning
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.head_module import warm_up_then_cosine
+from training.head_module import scheduled
 from training.tower_module import LABEL_SMOOTHING, some_products
 
 TITLES_A_STEP = 128
@@ -56,14 +55,7 @@ class TitleModule(lightning.LightningModule):
             lr=LEARNING_RATE,
             weight_decay=WEIGHT_DECAY,
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, partial(warm_up_then_cosine, steps=steps)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return scheduled(optimizer, self.trainer)
 
     def _title(self, group: int, random: np.random.Generator) -> Tensor:
         titles = self.titles[group]

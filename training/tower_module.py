@@ -1,6 +1,5 @@
 """The photo side of the small tower as Lightning trains it: a plain recogniser of products."""
 
-from functools import partial
 from typing import Any
 
 import lightning
@@ -13,7 +12,7 @@ from photosearch.embedding.augment import Strength, random_views
 from photosearch.embedding.preprocess import Preprocessing
 from photosearch.embedding.torch_device import autocast, choose_device
 from photosearch.settings import PretrainingParams
-from training.head_module import warm_up_then_cosine
+from training.head_module import scheduled
 
 LABEL_SMOOTHING = 0.1
 MOMENTUM = 0.9
@@ -77,14 +76,7 @@ class TowerModule(lightning.LightningModule):
             weight_decay=self.settings.weight_decay,
             nesterov=True,
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, partial(warm_up_then_cosine, steps=steps)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return scheduled(optimizer, self.trainer)
 
     def _side_px(self) -> int:
         """Small photos first: a quarter of the arithmetic while the coarse things are learned."""
