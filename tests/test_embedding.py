@@ -28,6 +28,7 @@ from photosearch.embedding.preprocess import Preprocessing, read_preprocessing
 from photosearch.embedding.tokens import TokenRow, cache_tokens, open_tokens, pool_view
 from photosearch.embedding.torch_runtime import TorchEmbedder, load_head, pool_tokens
 from photosearch.embedding.tower import CONFIG, WEIGHTS, tower_id
+from photosearch.embedding.whitening import whitening
 from photosearch.errors import BadArtifact, TowerUnreachable
 from photosearch.home import Home
 from photosearch.settings import TokensParams, TowerParams
@@ -327,6 +328,36 @@ def test_an_untrained_attention_head_is_mean_pooling():
     attention, mean = build_head(ATTENTION, dropout=0.3).eval(), MeanPooling(ATTENTION)
     assert torch.allclose(attention(tokens), mean(tokens), atol=1e-5)
     assert attention(tokens).shape == (5, 64)
+
+
+def test_a_head_that_starts_at_a_linear_map_is_that_map_of_the_mean_token():
+    tokens, centre, directions = torch.randn(5, 4, 512), torch.randn(512), torch.randn(512, 512)
+    head = AttentionHead(ATTENTION).eval()
+    head.start_at(centre, directions)
+    expected = ((tokens.mean(dim=1) - centre) @ directions)[:, :64]
+    assert torch.allclose(head(tokens), expected, atol=1e-3)
+    head.start_at(centre, directions[:, :16])
+    assert torch.allclose(head(tokens)[:, :16], expected[:, :16], atol=1e-3)
+    assert not head(tokens)[:, 16:].any()
+
+
+def test_whitening_puts_what_tells_products_apart_before_what_varies_within_them():
+    random = np.random.default_rng(0)
+    products = np.repeat(np.arange(8), 50)
+    light = random.normal(0, 3, (400, 1))  # varies most, says nothing
+    colour = random.normal(0, 1, 8)[products, None] + random.normal(0, 0.1, (400, 1))
+    vectors = np.hstack([light, colour, random.normal(0, 0.1, (400, 1))])
+    centre, directions = whitening(vectors, products.tolist())
+    telling = ((vectors - centre) @ directions)[:, 0]
+    assert abs(np.corrcoef(telling, colour[:, 0])[0, 1]) > 0.99
+    within = telling - np.bincount(products, telling)[products] / 50
+    assert within.std() < 0.2 * telling.std()
+
+
+def test_whitening_of_products_with_one_look_only_centres():
+    centre, directions = whitening(np.eye(3), ["a", "b", "c"])
+    assert centre.tolist() == pytest.approx([1 / 3] * 3)
+    assert np.array_equal(directions, np.eye(3))
 
 
 def test_mean_pooling_of_a_narrow_tower_leaves_out_lengths_it_cannot_make():

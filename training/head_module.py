@@ -8,7 +8,7 @@ import lightning
 import torch
 from torch import Tensor
 
-from photosearch.embedding.head import build_head
+from photosearch.embedding.head import AttentionHead
 from photosearch.embedding.model import HeadShape
 from photosearch.settings import HeadParams
 from training.losses import info_nce, matryoshka
@@ -21,7 +21,7 @@ class HeadModule(lightning.LightningModule):
 
     def __init__(self, shape: HeadShape, head: HeadParams) -> None:
         super().__init__()
-        self.head = build_head(shape, dropout=head.dropout)
+        self.head = AttentionHead(shape, head.dropout)
         self.lengths = shape.lengths
         self.loss = partial(info_nce, temperature=head.temperature)
         self.learning_rate, self.weight_decay = head.learning_rate, head.weight_decay

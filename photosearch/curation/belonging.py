@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors, unit
+from photosearch.embedding.whitening import whitening
 
-SHRINKAGE = 0.3
-"""Share of the plain sphere in the covariance within cards: few cards cannot tell all."""
 COMPANY = 5
 """Nearest photos of other products, whose own belonging tells what kind of photo this is."""
 COMPANY_WEIGHT = 0.5
@@ -45,7 +44,8 @@ def belonging(
     n = len(vectors)
     if len(set(groups)) < 2:
         return np.full(n, np.nan), np.zeros(n)
-    margins = margin(whitened(vectors, cards), cards, groups)
+    centre, directions = whitening(vectors, cards)
+    margins = margin(unit((vectors - centre) @ directions), cards, groups)
     centred = unit(vectors - vectors.mean(axis=0))
     company = _company(centred, np.asarray(groups, dtype=object), np.nan_to_num(margins))
     return margins + COMPANY_WEIGHT * company, company
@@ -68,28 +68,6 @@ def margin(vectors: Vectors, cards: Sequence[str], groups: Sequence[str]) -> Num
         cosines[group[block, None] == group_of_card] = -1
         strange[block] = cosines.max(axis=1)
     return np.asarray(own - strange, np.float64)
-
-
-def whitened(vectors: Vectors, cards: Sequence[str]) -> Vectors:
-    """Unit vectors in which what varies within cards (ground, light) counts less.
-
-    Source: Hatch et al. 2006, "Within-class covariance normalization for SVM-based speaker
-    recognition"; shrunk to a sphere.
-    """
-    level = vectors.astype(np.float64) - vectors.mean(axis=0)
-    _, card, n_of_card = np.unique(
-        np.asarray(cards, dtype=object), return_inverse=True, return_counts=True
-    )
-    centres = np.zeros((len(n_of_card), level.shape[1]))
-    np.add.at(centres, card, level)
-    within = level - (centres / n_of_card[:, None])[card]
-    covariance = within.T @ within / len(within)
-    size = np.trace(covariance) / len(covariance)
-    if size <= 0:  # every card has one look
-        return unit(level)
-    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * size * np.eye(len(covariance))
-    variances, directions = np.linalg.eigh(covariance)
-    return unit(level @ directions / np.sqrt(variances))
 
 
 def _company(vectors: Vectors, groups: NDArray[np.object_], margins: Numbers) -> Numbers:

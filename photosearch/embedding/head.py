@@ -59,7 +59,7 @@ class AttentionHead(nn.Module):
     """Token reducer, attention pooling by one query, and a skip from the mean token.
 
     The last layer of the attention path starts at zero and the skip at the identity, so an
-    untrained head IS mean pooling: training starts at its quality instead of at chance.
+    untrained head IS mean pooling; `start_at` puts the best linear map in the identity's place.
     """
 
     def __init__(self, shape: HeadShape, dropout: float = 0.0) -> None:
@@ -71,9 +71,23 @@ class AttentionHead(nn.Module):
         self.norm = nn.LayerNorm(shape.width)
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(shape.width, shape.out, bias=False)
-        self.skip = nn.Linear(shape.tower_width, shape.out, bias=False)
+        self.skip = nn.Linear(shape.tower_width, shape.out)
         nn.init.zeros_(self.out.weight)
         nn.init.eye_(self.skip.weight)
+        nn.init.zeros_(self.skip.bias)
+
+    @torch.no_grad()
+    def start_at(self, centre: Tensor, directions: Tensor) -> None:
+        """Makes the untrained head `(mean token - centre) @ directions`, cut or filled with zeros.
+
+        Args:
+            centre: (D,).
+            directions: (D, n), the most telling first.
+        """
+        n = min(directions.shape[1], self.skip.out_features)
+        self.skip.weight.zero_()
+        self.skip.weight[:n] = directions.T[:n]
+        self.skip.bias.copy_(-(self.skip.weight @ centre))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T, D) -> (B, out), not normalised."""

@@ -56,7 +56,9 @@ def load_head(folder: Path, manifest: ModelManifest) -> nn.Module:
     if manifest.head.kind == "mean":
         return head
     try:
-        head.load_state_dict(load_file(folder / HEAD_WEIGHTS))
+        weights = load_file(folder / HEAD_WEIGHTS)
+        weights.setdefault("skip.bias", torch.zeros(manifest.head.out))  # older heads had none
+        head.load_state_dict(weights)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise BadArtifact(
             f"{folder / HEAD_WEIGHTS} does not fit {manifest.head}: {error}. Train it again."
