@@ -347,17 +347,18 @@ def test_whitening_puts_what_tells_products_apart_before_what_varies_within_them
     light = random.normal(0, 3, (400, 1))  # varies most, says nothing
     colour = random.normal(0, 1, 8)[products, None] + random.normal(0, 0.1, (400, 1))
     vectors = np.hstack([light, colour, random.normal(0, 0.1, (400, 1))])
-    centre, directions = whitening(vectors, products.tolist())
-    telling = ((vectors - centre) @ directions)[:, 0]
+    white = whitening(vectors, products.tolist(), shrinkage=0.1)
+    telling = ((vectors - white.centre) @ white.directions)[:, 0]
     assert abs(np.corrcoef(telling, colour[:, 0])[0, 1]) > 0.99
     within = telling - np.bincount(products, telling)[products] / 50
     assert within.std() < 0.2 * telling.std()
+    assert white.ratios[0] > 10 > white.ratios[1]
 
 
 def test_whitening_of_products_with_one_look_only_centres():
-    centre, directions = whitening(np.eye(3), ["a", "b", "c"])
-    assert centre.tolist() == pytest.approx([1 / 3] * 3)
-    assert np.array_equal(directions, np.eye(3))
+    white = whitening(np.eye(3), ["a", "b", "c"], shrinkage=0.1)
+    assert white.centre.tolist() == pytest.approx([1 / 3] * 3)
+    assert np.array_equal(white.directions, np.eye(3))
 
 
 def test_mean_pooling_of_a_narrow_tower_leaves_out_lengths_it_cannot_make():

@@ -27,6 +27,7 @@ from training.products import Products, products_from_labels
 from training.sampler import ProductSampler
 
 ROWS_A_BATCH = 1024
+SHRINKAGE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +103,23 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
 def _best_linear_map(
     cache: TokenCache, rows_by_product: Mapping[int, Sequence[int]]
 ) -> tuple[Tensor, Tensor]:
-    """Centre and directions for a head's start, at the length that mean tokens have.
+    """Centre and directions for a head's start: linear discriminant analysis of mean tokens.
 
     Holds all mean tokens of training in memory: 2 KB a row at a width of 512.
+
+    Source of the weights: Ioffe 2006, "Probabilistic Linear Discriminant Analysis".
     """
     product_of = {row: product for product, rows in rows_by_product.items() for row in rows}
     rows = sorted(product_of)
     parts = (rows[start : start + ROWS_A_BATCH] for start in range(0, len(rows), ROWS_A_BATCH))
     means = np.concatenate([cache.read(part).float().mean(dim=1).numpy() for part in parts])
-    centre, directions = whitening(means, [product_of[row] for row in rows])
-    mapped = (means - centre) @ directions
+    white = whitening(means, [product_of[row] for row in rows], shrinkage=SHRINKAGE)
+    # a direction counts as far as its variance comes from the product
+    directions = white.directions * np.sqrt(white.ratios / (1 + white.ratios))
+    mapped = (means - white.centre) @ directions
     # the optimiser's steps are made for numbers as large as the tokens'
     scale = np.linalg.norm(means, axis=1).mean() / np.linalg.norm(mapped, axis=1).mean()
-    return torch.from_numpy(centre).float(), torch.from_numpy(directions * scale).float()
+    return torch.from_numpy(white.centre).float(), torch.from_numpy(directions * scale).float()
 
 
 def save_head(module: HeadModule, folder: Path) -> Path:

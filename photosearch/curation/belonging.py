@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.whitening import whitening
 
+SHRINKAGE = 0.3
 COMPANY = 5
 """Nearest photos of other products, whose own belonging tells what kind of photo this is."""
 COMPANY_WEIGHT = 0.5
@@ -44,8 +45,8 @@ def belonging(
     n = len(vectors)
     if len(set(groups)) < 2:
         return np.full(n, np.nan), np.zeros(n)
-    centre, directions = whitening(vectors, cards)
-    margins = margin(unit((vectors - centre) @ directions), cards, groups)
+    white = whitening(vectors, cards, shrinkage=SHRINKAGE)
+    margins = margin(unit((vectors - white.centre) @ white.directions), cards, groups)
     centred = unit(vectors - vectors.mean(axis=0))
     company = _company(centred, np.asarray(groups, dtype=object), np.nan_to_num(margins))
     return margins + COMPANY_WEIGHT * company, company

@@ -1,32 +1,43 @@
 """A linear map after which what varies within a product counts little; knows no models."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors
 
-SHRINKAGE = 0.3
-"""Share of the plain sphere in the covariance within products: few photos cannot tell all."""
-
 Numbers = NDArray[np.float64]
 
 
-def whitening(vectors: Vectors, products: Sequence[str] | Sequence[int]) -> tuple[Numbers, Numbers]:
-    """Centre and directions: `(vectors - centre) @ directions` varies alike within every product.
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    """`(vectors - centre) @ directions` varies by 1 within products, alike in every direction."""
 
-    The first of the new numbers tell products apart best, so prefixes are good short vectors.
+    centre: Numbers
+    """(dim,)."""
+    directions: Numbers
+    """(dim, dim), the most telling first: prefixes are good short vectors."""
+    ratios: Numbers
+    """(dim,): variance between products, by direction; that within them is 1."""
+
+
+def whitening(
+    vectors: Vectors, products: Sequence[str] | Sequence[int], *, shrinkage: float
+) -> Whitening:
+    """Finds the map after which what varies within products (ground, light) counts little.
+
+    Only centres if no product has two looks.
 
     Args:
         vectors: (n, dim).
         products: The product of each vector.
-
-    Returns:
-        Centre (dim,) and directions (dim, dim); only centred if no product has two looks.
+        shrinkage: Share of the plain sphere in the covariance within products, in (0, 1]: few
+            photos cannot tell all of it.
 
     Source: Hatch et al. 2006, "Within-class covariance normalization for SVM-based speaker
-    recognition", shrunk to a sphere; turned as in Fisher's discriminant analysis.
+    recognition", in the axes of Fisher's discriminant analysis.
     """
     centre = vectors.mean(axis=0, dtype=np.float64)
     level = vectors - centre
@@ -38,12 +49,13 @@ def whitening(vectors: Vectors, products: Sequence[str] | Sequence[int]) -> tupl
     centres /= n_of_product[:, None]
     within = level - centres[product]
     covariance = within.T @ within / len(within)
-    size = np.trace(covariance) / len(covariance)
+    dim = len(covariance)
+    size = np.trace(covariance) / dim
     if size <= 0:
-        return centre, np.eye(len(covariance))
-    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * size * np.eye(len(covariance))
+        return Whitening(centre, np.eye(dim), np.ones(dim))
+    covariance = (1 - shrinkage) * covariance + shrinkage * size * np.eye(dim)
     variances, axes = np.linalg.eigh(covariance)
     directions = axes / np.sqrt(variances)
-    between = (centres * np.sqrt(n_of_product)[:, None]) @ directions
-    turn = np.linalg.eigh(between.T @ between)[1][:, ::-1]  # eigh gives the least telling first
-    return centre, directions @ turn
+    between = centres @ directions * np.sqrt(n_of_product / len(level))[:, None]
+    ratios, turn = np.linalg.eigh(between.T @ between)  # the least telling first
+    return Whitening(centre, (directions @ turn)[:, ::-1], np.maximum(ratios, 0)[::-1])
