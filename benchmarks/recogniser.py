@@ -31,7 +31,7 @@ from training.data import DecodedPhotos
 from training.lightning_fit import fit
 from training.tower_module import TowerModule
 
-PX, SIDE_PX, EPOCHS = 112, 224, 60
+PX, SIDE_PX = 112, 224
 ASKED_PX = (112, 128, 144)
 
 
@@ -40,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="has pulled and has a tower")
     parser.add_argument("--split", required=True)
+    parser.add_argument("--epochs", type=int, default=60)
     options = parser.parse_args()
     configure_logging()
     home = Home(options.home)
@@ -62,7 +63,7 @@ def main() -> None:
         photos, params.pretraining.batch, shuffle=True, drop_last=True, collate_fn=lambda rows: rows
     )
     with tempfile.TemporaryDirectory() as resume:
-        fit(recogniser, batches, doing="recogniser", epochs=EPOCHS, resume=Path(resume))
+        fit(recogniser, batches, doing="recogniser", epochs=options.epochs, resume=Path(resume))
     recogniser.eval()
     task = folder_task(home, split=options.split, findable=None)
     asked = [load(home.images, photo.sha256) for photo in task.queries]
