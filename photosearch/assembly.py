@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from photosearch.errors import BadParams, HomeNotReady
 from photosearch.home import Home
-from photosearch.release import Release, live_release, open_release
+from photosearch.release import Release, live_release, open_release, withdrawal_of
 from photosearch.settings import Services, Settings, load_params, load_services
 
 if TYPE_CHECKING:
@@ -112,11 +112,12 @@ def cache_catalog_tokens(settings: Settings) -> "TokensReport":
 def judge_candidate(settings: Settings) -> "Verdict":
     """The step `gate`: the candidate against the champion; the same two give the same verdict.
 
-    A candidate that is live already keeps its verdict; where that was lost, or another version of
-    Photosearch wrote it, the frozen tower with mean pooling is the champion again.
+    A candidate that is live already keeps its verdict; where that was lost or cannot be read, the
+    frozen tower with mean pooling is the champion again. One that was rolled back is refused.
     """
     from photosearch.embedding.model import read_model
-    from photosearch.evaluation.gate import hold_contest, read_verdict
+    from photosearch.evaluation.gate import hold_contest
+    from photosearch.evaluation.verdict_file import read_verdict
 
     home, champion = settings.home, champion_model(settings)
     candidate_id = read_model(home.candidate).model_id
@@ -129,7 +130,11 @@ def judge_candidate(settings: Settings) -> "Verdict":
         else:
             log.info("candidate %s is live already: its verdict stands", candidate_id)
             return verdict
-    return hold_contest(home, settings.params.gate, champion=champion)
+    switch = withdrawal_of(home.releases, candidate_id)
+    withdrawn = None
+    if switch is not None:
+        withdrawn = f"at {switch.at}: {switch.rolled_back_because or 'no reason given'}"
+    return hold_contest(home, settings.params.gate, champion=champion, withdrawn=withdrawn)
 
 
 def champion_model(settings: Settings) -> Path:

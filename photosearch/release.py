@@ -153,8 +153,8 @@ def switch_live(releases: Path, name: str, *, rolled_back_because: str | None = 
         at=datetime.now(UTC).isoformat(),
         release=name,
         model_id=target.model_id,
-        before=before and before.release,
-        model_id_before=before and before.model_id,
+        before=before.release if before else None,
+        model_id_before=before.model_id if before else None,
         rolled_back_because=rolled_back_because,
     )
     lines = [json.dumps(dataclasses.asdict(row)) for row in [*read_switches(releases), switch]]
