@@ -161,25 +161,35 @@ def model_to_release(settings: Settings) -> Path:
         HomeNotReady: No candidate was judged yet.
     """
     from photosearch.embedding.model import read_model
-    from photosearch.evaluation.gate import read_verdict
+    from photosearch.evaluation.verdict_file import read_verdict
 
     home, verdict = settings.home, read_verdict(settings.home)
-    if verdict.is_promoted and verdict.candidate_id == read_model(home.candidate).model_id:
-        return home.candidate
-    return champion_model(settings)
+    candidate_id = read_model(home.candidate).model_id
+    if not verdict.is_promoted or verdict.candidate_id != candidate_id:
+        return champion_model(settings)
+    is_known = any(check.name == "withdrawn" for check in verdict.checks)
+    if withdrawal_of(home.releases, candidate_id) is not None and not is_known:
+        log.warning(
+            "candidate %s was rolled back after its verdict: the live model stays. To release it "
+            "again, run `photosearch gate` and override its verdict.",
+            candidate_id,
+        )
+        return champion_model(settings)
+    return home.candidate
 
 
 def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
     """Builds the release of a model over the curated photos; it is not live yet."""
-    from photosearch.search.release_folder import build_release
+    from photosearch.search.release_folder import Recipe, build_release
 
-    return build_release(
-        settings.home,
-        model,
-        load_embedder(model),
-        engine=index_engine(settings.services),
-        index=settings.params.index,
+    params = settings.params
+    recipe = Recipe(
+        index_engine(settings.services),
+        params.index,
+        params.calibration,
+        params.model_dump(mode="json"),
     )
+    return build_release(settings.home, model, load_embedder(model), recipe)
 
 
 def load_embedder(model: Path) -> "Embedder":
