@@ -160,22 +160,10 @@ def model_to_release(settings: Settings) -> Path:
     Raises:
         HomeNotReady: No candidate was judged yet.
     """
-    from photosearch.embedding.model import read_model
-    from photosearch.evaluation.verdict_file import read_verdict
+    from photosearch.evaluation.verdict_file import may_go_live
 
-    home, verdict = settings.home, read_verdict(settings.home)
-    candidate_id = read_model(home.candidate).model_id
-    if not verdict.is_promoted or verdict.candidate_id != candidate_id:
-        return champion_model(settings)
-    is_known = any(check.name == "withdrawn" for check in verdict.checks)
-    if withdrawal_of(home.releases, candidate_id) is not None and not is_known:
-        log.warning(
-            "candidate %s was rolled back after its verdict: the live model stays. To release it "
-            "again, run `photosearch gate` and override its verdict.",
-            candidate_id,
-        )
-        return champion_model(settings)
-    return home.candidate
+    home = settings.home
+    return home.candidate if may_go_live(home) else champion_model(settings)
 
 
 def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":

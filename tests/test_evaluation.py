@@ -36,8 +36,8 @@ from photosearch.evaluation.report import (
     slice_reports,
 )
 from photosearch.home import Home
+from photosearch.judging_params import GateParams
 from photosearch.release import Manifest
-from photosearch.settings import GateParams
 
 FOUND = np.array([
     [0, 1, 0, 1, 0],  # two relevant cards, found second and fourth

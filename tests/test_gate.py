@@ -17,12 +17,14 @@ from photosearch.evaluation.promotion import Contest, judge
 from photosearch.evaluation.verdict_file import (
     as_markdown,
     keep_verdict,
+    may_go_live,
     override_verdict,
     read_verdict,
 )
 from photosearch.home import Home
+from photosearch.judging_params import GateParams
+from photosearch.release import Manifest, roll_back, seal, switch_live
 from photosearch.report import save_report, write_text
-from photosearch.settings import GateParams
 
 GATE = GateParams(
     metric="recall_at_1", length=64, min_gain=0.0, confidence=0.95, slice_margin=0.02,
@@ -199,6 +201,23 @@ def test_a_verdict_of_before_there_were_checks_is_still_read(home: Home):
     verdict = read_verdict(home)
     assert (verdict.gain, verdict.checks, verdict.override) == (-0.01, [], None)
     assert "- NOT ENOUGH: gain -0.0100" in as_markdown(verdict)
+
+
+def test_a_promoted_candidate_goes_live_until_somebody_rolls_back_from_it(home: Home):
+    assert not may_go_live(home)  # refused
+    keep_verdict(home, judge(contest(), GATE))
+    assert may_go_live(home)
+    for name, model_id in (("r1", "old"), ("r2", "new")):
+        manifest = Manifest(name, model_id, "i", "d", "exact", 2, [2], 1, 1, "2026-11-21", 1.0)
+        seal(home.releases / name, manifest)
+        switch_live(home.releases, name)
+    assert may_go_live(home)
+    roll_back(home.releases, to=None, because="wrong lamps")
+    assert not may_go_live(home)
+    keep_verdict(home, judge(contest(withdrawn="at noon: wrong lamps"), GATE))
+    assert not may_go_live(home)
+    override_verdict(home, by="Olga", because="lamps are right after all")
+    assert may_go_live(home)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from photosearch.embedding.tokens import cache_tokens
 from photosearch.evaluation.gate import hold_contest
 from photosearch.evaluation.verdict_file import as_markdown, override_verdict, read_verdict
 from photosearch.home import Home
-from photosearch.settings import GateParams, TokensParams
+from photosearch.judging_params import GateParams
+from photosearch.settings import TokensParams
 
 GATE = GateParams(
     metric="recall_at_1", length=64, min_gain=0.0, confidence=0.95, slice_margin=0.02,

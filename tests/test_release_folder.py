@@ -18,12 +18,13 @@ from photosearch.evaluation.calibration import read_calibration
 from photosearch.evaluation.promotion import Override, Verdict
 from photosearch.home import Home
 from photosearch.index.vector_index import ExactIndex
+from photosearch.judging_params import CalibrationParams
 from photosearch.release import Release, live_release, open_release, switch_live
 from photosearch.report import save_report
 from photosearch.search.model_card import UNKNOWN
 from photosearch.search.release_folder import IndexEngine, Recipe, build_release
 from photosearch.search.shown_cards import ask_held_out, joined_groups
-from photosearch.settings import CalibrationParams, IndexParams
+from photosearch.settings import IndexParams
 
 RECIPE = Recipe(
     IndexEngine("exact", lambda _folder, _name, dim, _model_id: ExactIndex(dim)),

@@ -9,6 +9,7 @@ from photosearch.embedding.model import read_model
 from photosearch.errors import BadParams, HomeNotReady
 from photosearch.evaluation.promotion import Check, Override, Verdict
 from photosearch.home import Home
+from photosearch.release import withdrawal_of
 from photosearch.report import save_report, write_text
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,26 @@ def read_verdict(home: Home) -> Verdict:
         raise HomeNotReady(
             f"{home.evaluation} has no verdict on the candidate. Run `photosearch gate`."
         ) from None
+
+
+def may_go_live(home: Home) -> bool:
+    """Whether the candidate is promoted, and nobody rolled back from it since.
+
+    Raises:
+        HomeNotReady: No candidate was judged yet.
+    """
+    verdict, candidate_id = read_verdict(home), read_model(home.candidate).model_id
+    if not verdict.is_promoted or verdict.candidate_id != candidate_id:
+        return False
+    is_known = any(check.name == "withdrawn" for check in verdict.checks)
+    if withdrawal_of(home.releases, candidate_id) is None or is_known:
+        return True
+    log.warning(
+        "candidate %s was rolled back after its verdict and stays out. To release it again, run "
+        "`photosearch gate` and override its verdict.",
+        candidate_id,
+    )
+    return False
 
 
 def as_markdown(verdict: Verdict) -> str:

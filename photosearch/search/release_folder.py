@@ -21,11 +21,12 @@ from photosearch.evaluation.calibration import Calibration, calibrate, save_cali
 from photosearch.home import Home
 from photosearch.index.lifecycle import Batch, fill, index_id, verify
 from photosearch.index.vector_index import VectorIndex
+from photosearch.judging_params import CalibrationParams
 from photosearch.release import Manifest, Release, list_releases, open_release, seal
 from photosearch.search.model_card import make_card, save_card
 from photosearch.search.shown_cards import ask_held_out, is_indexed
 from photosearch.search.thumbnails import write_thumbnails
-from photosearch.settings import CalibrationParams, IndexParams
+from photosearch.settings import IndexParams
 
 log = logging.getLogger(__name__)
 
