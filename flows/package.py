@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from flows.processes import start_detached, stop_detached, wait_until_ready
+from flows.processes import detached_command, start_detached, stop_detached, wait_until_ready
 from photosearch.errors import PhotosearchError, StageFailed
 from photosearch.home import Home
 from photosearch.release import live_release
@@ -99,6 +99,15 @@ def serve_in_background(home: Home, bento: Path, port: int) -> str:
     address = f"http://127.0.0.1:{port}"
     wait_until_ready(f"{address}/readyz", process, log_file)
     return address
+
+
+def restart_page(home: Home) -> str | None:
+    """Serves the live release in place of the one that a page shows; None if no page runs."""
+    command = detached_command(home.root / "serve.pid", name="bentoml")
+    if "--port" not in command:
+        return None
+    port = int(command[command.index("--port") + 1])
+    return serve_in_background(home, build_bento(home), port)
 
 
 def _serve_command(bento: Path, port: int) -> list[str]:

@@ -52,7 +52,20 @@ def start_detached(
 
 
 def stop_detached(pid_file: Path, *, name: str) -> bool:
-    """Stops what `start_detached` started, if it still runs; returns whether it did.
+    """Stops what `start_detached` started, if it still runs; returns whether it did."""
+    if not detached_command(pid_file, name=name):
+        return False
+    pid = int(pid_file.read_text())
+    os.killpg(pid, signal.SIGTERM)
+    until = time.monotonic() + STOP_WITHIN_S
+    while _has_members(pid) and time.monotonic() < until:  # workers may outlive their parent
+        time.sleep(0.1)
+    pid_file.unlink(missing_ok=True)
+    return True
+
+
+def detached_command(pid_file: Path, *, name: str) -> list[str]:
+    """The command line of what `start_detached` started; empty if it does not run any more.
 
     A process id may have been given to another process meanwhile: its command line must hold
     `name`.
@@ -61,15 +74,8 @@ def stop_detached(pid_file: Path, *, name: str) -> bool:
         pid = int(pid_file.read_text())
         command_line = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except (OSError, ValueError):
-        return False
-    if name not in command_line:
-        return False
-    os.killpg(pid, signal.SIGTERM)
-    until = time.monotonic() + STOP_WITHIN_S
-    while _has_members(pid) and time.monotonic() < until:  # workers may outlive their parent
-        time.sleep(0.1)
-    pid_file.unlink(missing_ok=True)
-    return True
+        return []
+    return command_line.split("\0") if name in command_line else []
 
 
 def _has_members(group: int) -> bool:

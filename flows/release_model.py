@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prefect import flow, task
 
-from flows.shown import show_table
+from flows.shown import show_markdown, show_table
 from photosearch.assembly import load_settings, model_to_release, release_model_folder
 from photosearch.home import Home
 from photosearch.release import switch_live
@@ -33,4 +33,5 @@ def release_model(home: Path) -> ReleaseReport:
     report = build(Home(home), model_to_release(load_settings(home)))
     go_live(Home(home), report)
     show_table("release", report)
+    show_markdown("model-card", Home(home).releases / report.release / "MODEL_CARD.md")
     return report

@@ -1,11 +1,12 @@
 """Trains a candidate on the labels, measures it, and judges it against the champion."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from prefect import flow, task
 
 from flows.build_dataset import reproduce
-from flows.shown import show_markdown
+from flows.shown import show_markdown, show_rows
 from flows.versions import commit
 from photosearch.assembly import judge_candidate, load_settings
 from photosearch.evaluation.promotion import Verdict
@@ -26,5 +27,6 @@ def train_model(home: Path) -> Verdict:
     show_markdown("evaluation", Home(home).evaluation / "report.md")
     verdict = judge(Home(home))
     show_markdown("gate", Home(home).evaluation / "verdict.md")
+    show_rows("gate-checks", [asdict(check) for check in verdict.checks])
     commit(Home(home), "Train and judge a candidate")
     return verdict

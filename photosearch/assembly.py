@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from photosearch.errors import BadParams, HomeNotReady
 from photosearch.home import Home
-from photosearch.release import Release, live_release, open_release
+from photosearch.release import Release, live_release, open_release, withdrawal_of
 from photosearch.settings import Services, Settings, load_params, load_services
 
 if TYPE_CHECKING:
@@ -112,11 +112,12 @@ def cache_catalog_tokens(settings: Settings) -> "TokensReport":
 def judge_candidate(settings: Settings) -> "Verdict":
     """The step `gate`: the candidate against the champion; the same two give the same verdict.
 
-    A candidate that is live already keeps its verdict; where that was lost, or another version of
-    Photosearch wrote it, the frozen tower with mean pooling is the champion again.
+    A candidate that is live already keeps its verdict; where that was lost or cannot be read, the
+    frozen tower with mean pooling is the champion again. One that was rolled back is refused.
     """
     from photosearch.embedding.model import read_model
-    from photosearch.evaluation.gate import hold_contest, read_verdict
+    from photosearch.evaluation.gate import hold_contest
+    from photosearch.evaluation.verdict_file import read_verdict
 
     home, champion = settings.home, champion_model(settings)
     candidate_id = read_model(home.candidate).model_id
@@ -129,7 +130,11 @@ def judge_candidate(settings: Settings) -> "Verdict":
         else:
             log.info("candidate %s is live already: its verdict stands", candidate_id)
             return verdict
-    return hold_contest(home, settings.params.gate, champion=champion)
+    switch = withdrawal_of(home.releases, candidate_id)
+    withdrawn = None
+    if switch is not None:
+        withdrawn = f"at {switch.at}: {switch.rolled_back_because or 'no reason given'}"
+    return hold_contest(home, settings.params.gate, champion=champion, withdrawn=withdrawn)
 
 
 def champion_model(settings: Settings) -> Path:
@@ -155,26 +160,24 @@ def model_to_release(settings: Settings) -> Path:
     Raises:
         HomeNotReady: No candidate was judged yet.
     """
-    from photosearch.embedding.model import read_model
-    from photosearch.evaluation.gate import read_verdict
+    from photosearch.evaluation.verdict_file import may_go_live
 
-    home, verdict = settings.home, read_verdict(settings.home)
-    if verdict.is_promoted and verdict.candidate_id == read_model(home.candidate).model_id:
-        return home.candidate
-    return champion_model(settings)
+    home = settings.home
+    return home.candidate if may_go_live(home) else champion_model(settings)
 
 
 def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
     """Builds the release of a model over the curated photos; it is not live yet."""
-    from photosearch.search.release_folder import build_release
+    from photosearch.search.release_folder import Recipe, build_release
 
-    return build_release(
-        settings.home,
-        model,
-        load_embedder(model),
-        engine=index_engine(settings.services),
-        index=settings.params.index,
+    params = settings.params
+    recipe = Recipe(
+        index_engine(settings.services),
+        params.index,
+        params.calibration,
+        params.model_dump(mode="json"),
     )
+    return build_release(settings.home, model, load_embedder(model), recipe)
 
 
 def load_embedder(model: Path) -> "Embedder":

@@ -195,12 +195,26 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options have names
 
 
 @app.command()
-def gate(home: HomeOption = None) -> None:
-    """Judge the candidate against the champion."""
+def gate(
+    override_by: Annotated[
+        str | None, typer.Option(help="Promote a refused candidate all the same: your name.")
+    ] = None,
+    because: Annotated[str | None, typer.Option(help="Why it is overridden.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Judge the candidate against the champion, or override the verdict."""
     from photosearch.assembly import judge_candidate, load_settings
-    from photosearch.evaluation.gate import as_markdown
+    from photosearch.evaluation.verdict_file import as_markdown, override_verdict
 
-    typer.echo(as_markdown(judge_candidate(load_settings(home))))
+    settings = load_settings(home)
+    if override_by is None and because is None:
+        typer.echo(as_markdown(judge_candidate(settings)))
+        return
+    from flows.versions import commit
+
+    verdict = override_verdict(settings.home, by=override_by or "", because=because or "")
+    commit(settings.home, f"Override the gate for {verdict.candidate_id}: {override_by}")
+    typer.echo(as_markdown(verdict))
 
 
 @app.command()
@@ -210,6 +224,24 @@ def release(home: HomeOption = None) -> None:
     from photosearch.assembly import find_home
 
     release_model(find_home(home).root)
+
+
+@app.command()
+def rollback(
+    to: Annotated[str | None, typer.Option(help="Default: what was live before.")] = None,
+    because: Annotated[str, typer.Option(help="Kept beside the switch.")] = "",
+    home: HomeOption = None,
+) -> None:
+    """Make an earlier release live again, and restart the page if one was left running."""
+    from flows.package import restart_page
+    from photosearch.assembly import find_home
+    from photosearch.release import roll_back
+
+    found = find_home(home)
+    live = roll_back(found.releases, to=to, because=because)
+    typer.echo(f"live     {live.manifest.release}   (model {live.manifest.model_id})")
+    if address := restart_page(found):
+        typer.echo(f"page     {address}")
 
 
 @app.command()

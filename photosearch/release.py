@@ -4,7 +4,10 @@ A release folder is written once, under a temporary name, and never changed afte
 searches its index opens a private copy. The pointer is switched by one rename.
 
     releases/live                     the name of the live release
+    releases/switches.jsonl           what was live before, and why somebody rolled back
     releases/NAME/release.json        ids and what the folder was made of; written last
+    releases/NAME/MODEL_CARD.md       what the model is made of and how good it is; also .json
+    releases/NAME/calibration.json    from cosine to probability; absent where nothing can be asked
     releases/NAME/model/              the model artifact: see embedding/model.py
     releases/NAME/index/              the vectors of every curated photo
     releases/NAME/cards.parquet       curated cards
@@ -13,14 +16,17 @@ searches its index opens a private copy. The pointer is switched by one rename.
     releases/NAME/thumbnails/         JPEG files named by content hash
 """
 
+import dataclasses
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from photosearch.errors import BadArtifact, HomeNotReady
+from photosearch.errors import BadArtifact, BadParams, HomeNotReady
 from photosearch.report import save_report, write_text
 
 MANIFEST = "release.json"
+SWITCHES = "switches.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Manifest:
     """Measured when the index was built, before it could go live."""
     hits_per_query: int = 100
     """Photos fetched before they are collapsed into cards; from params.yaml when it was made."""
+    abstain_precision: float | None = None
+    """Precision its abstain threshold was chosen for; None: made before there was calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,31 @@ class Release:
         return self.folder / "thumbnails.parquet"
 
     @property
+    def calibration(self) -> Path:
+        return self.folder / "calibration.json"
+
+    @property
+    def model_card(self) -> Path:
+        return self.folder / "model_card.json"
+
+    @property
     def thumbnails(self) -> Path:
         return self.folder / "thumbnails"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One change of what is live."""
+
+    at: str
+    """UTC, ISO 8601."""
+    release: str
+    model_id: str
+    before: str | None
+    """What was live until then; None the first time."""
+    model_id_before: str | None
+    rolled_back_because: str | None
+    """None: a release went live; else somebody rolled back, and why (may be empty)."""
 
 
 def open_release(folder: Path) -> Release:
@@ -106,10 +137,88 @@ def live_release(releases: Path) -> Release:
     return open_release(releases / name)
 
 
-def switch_live(releases: Path, name: str) -> None:
-    """Points at another release, atomically."""
-    open_release(releases / name)
+def switch_live(releases: Path, name: str, *, rolled_back_because: str | None = None) -> None:
+    """Points at another release, atomically, and keeps what was live before.
+
+    Args:
+        releases: The folder of all releases.
+        name: A whole release; if it is live already, nothing changes.
+        rolled_back_because: None, or why what is live must not come back by itself.
+    """
+    target = open_release(releases / name).manifest
+    before = live_release(releases).manifest if (releases / "live").exists() else None
+    if before is not None and before.release == name:
+        return
+    switch = Switch(
+        at=datetime.now(UTC).isoformat(),
+        release=name,
+        model_id=target.model_id,
+        before=before.release if before else None,
+        model_id_before=before.model_id if before else None,
+        rolled_back_because=rolled_back_because,
+    )
+    lines = [json.dumps(dataclasses.asdict(row)) for row in [*read_switches(releases), switch]]
+    write_text(releases / SWITCHES, "\n".join(lines) + "\n")  # first: a lost one cannot be undone
     write_text(releases / "live", name + "\n")
+
+
+def roll_back(releases: Path, *, to: str | None, because: str) -> Release:
+    """Makes an earlier release live again; its model, index and card facts come back together.
+
+    Args:
+        releases: The folder of all releases.
+        to: A release; None takes the one that was live before this one.
+        because: Why; may be empty.
+
+    Raises:
+        HomeNotReady: Nothing is live, or nothing was before.
+        BadArtifact: There is no such release.
+        BadParams: `to` is live already.
+    """
+    live = live_release(releases).manifest.release
+    if to == live:
+        raise BadParams(f"{to} is live already. Name another release, or leave --to out.")
+    name = to or _live_before(releases, live)
+    switch_live(releases, name, rolled_back_because=because)
+    return open_release(releases / name)
+
+
+def read_switches(releases: Path) -> list[Switch]:
+    """All switches, oldest first; none in a home of before they were kept."""
+    path = releases / SWITCHES
+    if not path.exists():
+        return []
+    return [Switch(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def withdrawal_of(releases: Path, model_id: str) -> Switch | None:
+    """The switch that rolled back from this model to another, if it was not released since."""
+    withdrawal = None
+    for switch in read_switches(releases):
+        is_from_it = model_id == switch.model_id_before != switch.model_id
+        if switch.rolled_back_because is not None and is_from_it:
+            withdrawal = switch
+        elif switch.model_id == model_id:
+            withdrawal = None
+    return withdrawal
+
+
+def _live_before(releases: Path, live: str) -> str:
+    """What was live before `live` went live by itself, and was not rolled back from."""
+    switches = read_switches(releases)
+    withdrawn = {s.before for s in switches if s.rolled_back_because is not None}
+    before_of = {s.release: s.before for s in switches if s.rolled_back_because is None}
+    passed, name = {live}, before_of.get(live)
+    while name is not None and name not in passed:
+        if name not in withdrawn and (releases / name / MANIFEST).exists():
+            return name
+        passed.add(name)
+        name = before_of.get(name)
+    others = [r.manifest.release for r in list_releases(releases) if r.manifest.release != live]
+    raise HomeNotReady(
+        f"{releases} does not say what was live before {live}. "
+        + (f"Name one with --to: {', '.join(others)}." if others else "There is no other release.")
+    )
 
 
 def list_releases(releases: Path) -> list[Release]:

@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 
+def as_values(report: Any) -> dict[str, Any]:
+    """The fields of a report dataclass by name, dataclasses within too."""
+    return dataclasses.asdict(report)
+
+
 def save_report(path: Path, report: Any) -> None:
     """Writes a report dataclass as JSON, atomically."""
     write_text(path, json.dumps(dataclasses.asdict(report), indent=1, ensure_ascii=False) + "\n")

@@ -2,18 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photosearch.errors import BadParams
 from photosearch.home import Home
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from photosearch.judging_params import CalibrationParams, Frozen, GateParams
 
 
 class SimulatorParams(Frozen):
@@ -175,15 +171,6 @@ class HeadParams(Frozen):
     seed: int
 
 
-class GateParams(Frozen):
-    metric: Literal["recall_at_1", "mrr", "map_at_10", "ndcg_at_10"]
-    length: int = Field(gt=0)
-    min_gain: float
-    """The candidate's metric must exceed the champion's by this."""
-    confidence: float = Field(gt=0.5, lt=1)
-    """Share of paired bootstrap samples in which the gain must be above zero."""
-
-
 class IndexParams(Frozen):
     dim: int = Field(gt=0)
     """Vector length stored; one of the head's lengths."""
@@ -204,6 +191,7 @@ class Params(Frozen):
     tokens: TokensParams
     head: HeadParams
     gate: GateParams
+    calibration: CalibrationParams
     index: IndexParams
 
 

@@ -36,8 +36,8 @@ from photosearch.evaluation.report import (
     slice_reports,
 )
 from photosearch.home import Home
+from photosearch.judging_params import GateParams
 from photosearch.release import Manifest
-from photosearch.settings import GateParams
 
 FOUND = np.array([
     [0, 1, 0, 1, 0],  # two relevant cards, found second and fourth
@@ -45,7 +45,10 @@ FOUND = np.array([
     [0, 0, 0, 0, 0],
 ], np.bool_)  # fmt: skip
 N_RELEVANT = np.array([2, 1, 3])
-GATE = GateParams(metric="recall_at_1", length=64, min_gain=0.0, confidence=0.95)
+GATE = GateParams(
+    metric="recall_at_1", length=64, min_gain=0.0, confidence=0.95, slice_margin=0.02,
+    category_margin=0.05, category_queries_min=10, processor_ms_max=60_000, size_mb_max=100,
+)  # fmt: skip
 
 
 def test_recall_asks_whether_any_relevant_card_was_found():

@@ -2,35 +2,17 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.catalog.schemas import Label
+from photosearch.evaluation.calibration import SameProbability
 
 MIN_LABELS = 50
 """Decided labels of each answer from which on people are believed rather than cards."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SameProbability:
-    """A logistic curve over cosines."""
-
-    slope: float
-    intercept: float
-
-    def __call__(self, cosines: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities in (0, 1), of the same shape."""
-        steepness = self.slope * np.asarray(cosines, np.float64) + self.intercept
-        return 1 / (1 + np.exp(-np.clip(steepness, -30, 30)))
-
-    @property
-    def threshold(self) -> float:
-        """The cosine at which both answers are equally likely."""
-        return -self.intercept / self.slope if self.slope else 0.0
 
 
 def fit_probability(cosines: NDArray[np.float32], is_same: NDArray[np.bool_]) -> SameProbability:

@@ -16,6 +16,7 @@ from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows
 from photosearch.curation.snapshot import VECTORS_NAME
 from photosearch.errors import BadParams
+from photosearch.evaluation.calibration import lowest_precise_cosine
 from photosearch.home import Home
 from photosearch.report import write_text
 
@@ -57,19 +58,10 @@ def lowest_precise(
         is_same: What people answered, (n,).
         precision_min: In (0, 1].
     """
-    order = np.argsort(-cosines, kind="stable")
-    hits, n_above = np.cumsum(is_same[order]), np.arange(1, len(order) + 1)
-    is_end = np.append(np.diff(cosines[order]) != 0, True)  # equal cosines are on one side
-    good = (hits / n_above >= precision_min) & (n_above >= PAIRS_ABOVE_MIN) & is_end
-    if not good.any():
-        return None
-    last = int(np.nonzero(good)[0][-1])
-    return Threshold(
-        float(cosines[order][last]),
-        float(hits[last] / n_above[last]),
-        float(hits[last] / hits[-1]),
-        len(order),
+    cosine = lowest_precise_cosine(
+        cosines, is_same, precision_min=precision_min, n_min=PAIRS_ABOVE_MIN
     )
+    return None if cosine is None else at_cosine(cosines, is_same, cosine)
 
 
 def at_cosine(cosines: NDArray[np.float32], is_same: NDArray[np.bool_], cosine: float) -> Threshold:

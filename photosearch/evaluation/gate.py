@@ -1,13 +1,20 @@
-"""The step `gate`: the candidate against the champion on the same queries, and the verdict kept."""
+"""The step `gate`: the candidate against the champion on the same queries."""
 
-import json
+import hashlib
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
-from photosearch.embedding.model import read_model
+from photosearch.catalog.images import load
+from photosearch.catalog.schemas import Card, CuratedPhoto, Label
+from photosearch.catalog.tables import read_rows
+from photosearch.embedding.model import ModelManifest, read_model
 from photosearch.embedding.tokens import open_tokens
 from photosearch.embedding.torch_runtime import TorchEmbedder
 from photosearch.errors import HomeNotReady
 from photosearch.evaluation.benchmark import measure
+from photosearch.evaluation.budgets import PHOTOS_TIMED, Budget, measure_budget
+from photosearch.evaluation.leakage import Leak, find_leaks
 from photosearch.evaluation.metrics import PerQuery
 from photosearch.evaluation.photo_to_card import (
     Task,
@@ -18,62 +25,119 @@ from photosearch.evaluation.photo_to_card import (
     rank_task,
 )
 from photosearch.evaluation.promotion import Contest, Verdict, judge
+from photosearch.evaluation.verdict_file import keep_verdict, read_verdict
 from photosearch.home import Home
-from photosearch.report import save_report, write_text
-from photosearch.settings import GateParams
+from photosearch.judging_params import GateParams
+
+log = logging.getLogger(__name__)
+
+RULES = 2
+"""Raised with every change of what the gate looks at: verdicts by other rules do not stand."""
 
 
-def hold_contest(home: Home, gate: GateParams, *, champion: Path) -> Verdict:
+def hold_contest(
+    home: Home, gate: GateParams, *, champion: Path, withdrawn: str | None = None
+) -> Verdict:
     """Judges `home.candidate` and writes verdict.json and verdict.md into `home.evaluation`.
 
+    A contest that was held already, over the same models, photos, labels and rules, keeps its
+    verdict and any override: latency would differ each time.
+
     Args:
-        home: Gives candidate, tokens and curated photos.
+        home: Gives candidate, tokens, labels and curated photos.
         gate: See params.yaml.
         champion: A model folder, of this tower or another.
+        withdrawn: When and why somebody rolled back from the candidate; None if nobody did.
     """
-    task, candidate, manifest = load_task(home), read_model(home.candidate), read_model(champion)
-    length = min(gate.length, max(manifest.head.lengths))
-    is_cached = manifest.tower_id == open_tokens(home.tokens).tower_id
+    candidate, other = read_model(home.candidate), read_model(champion)
+    contest_id = _contest_id(home, gate, f"{candidate.model_id} {other.model_id} {withdrawn}")
+    try:
+        kept = read_verdict(home)
+    except HomeNotReady:
+        kept = None
+    if kept is not None and kept.contest_id == contest_id:
+        log.info("candidate %s was judged in this very contest: its verdict stands",
+                 candidate.model_id)  # fmt: skip
+        return kept
+    task = load_task(home)
+    metrics = _metrics(home, task, gate, champion=champion)
+    contest = Contest(
+        champion_id=other.model_id,
+        champion_kind=other.head.kind,
+        candidate_id=candidate.model_id,
+        champion=metrics.champion[min(gate.length, max(other.head.lengths))],
+        candidate=metrics.candidate[gate.length],
+        slices={"seen": task.is_seen.tolist(), "unseen": (~task.is_seen).tolist()},
+        categories=_categories(home, task),
+        lengths=metrics.at_other_lengths(gate.length),
+        budget=_budget(home, task),
+        leaks=_leaks(home, task),
+        withdrawn=withdrawn,
+    )
+    verdict = judge(contest, gate, contest_id=contest_id)
+    keep_verdict(home, verdict)
+    return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Metrics:
+    """The gate's metric by vector length, of both models."""
+
+    champion: dict[int, PerQuery]
+    candidate: dict[int, PerQuery]
+
+    def at_other_lengths(self, length: int) -> dict[int, PerQuery]:
+        return {
+            other: self.candidate[other] - self.champion[other]
+            for other in self.candidate
+            if other != length and other in self.champion
+        }
+
+
+def _metrics(home: Home, task: Task, gate: GateParams, *, champion: Path) -> _Metrics:
+    candidate, other = read_model(home.candidate), read_model(champion)
+
+    def by_length(vectors_of: VectorsOf, model: ModelManifest) -> dict[int, PerQuery]:
+        rankings = rank_task(task, vectors_of, model.head.lengths)
+        return {length: measure(ranking)[gate.metric] for length, ranking in rankings.items()}
+
+    is_cached = other.tower_id == open_tokens(home.tokens).tower_id
     champion_vectors = (
         cached_vectors(home, champion)
         if is_cached
         else embedded_vectors(home, TorchEmbedder(champion))
     )
-    is_seen = task.is_seen
-    contest = Contest(
-        champion_id=manifest.model_id,
-        champion_kind=manifest.head.kind,
-        candidate_id=candidate.model_id,
-        champion=_metric(task, champion_vectors, gate.metric, length),
-        candidate=_metric(task, cached_vectors(home, home.candidate), gate.metric, gate.length),
-        slices={"seen": is_seen.tolist(), "unseen": (~is_seen).tolist()},
-    )
-    verdict = judge(contest, gate)
-    save_report(home.evaluation / "verdict.json", verdict)
-    write_text(home.evaluation / "verdict.md", as_markdown(verdict))
-    return verdict
-
-
-def read_verdict(home: Home) -> Verdict:
-    """The last verdict; raises HomeNotReady if none was given yet."""
-    try:
-        return Verdict(**json.loads((home.evaluation / "verdict.json").read_text()))
-    except (OSError, TypeError, ValueError):
-        raise HomeNotReady(
-            f"{home.evaluation} has no verdict on the candidate. Run `photosearch gate`."
-        ) from None
-
-
-def as_markdown(verdict: Verdict) -> str:
-    """The verdict as a person reads it."""
-    outcome = "PROMOTED" if verdict.is_promoted else "REFUSED"
-    return (
-        f"**{outcome}**: {verdict.metric} at {verdict.length}: candidate {verdict.candidate_id} "
-        f"{verdict.candidate_mean:.4f}, champion {verdict.champion_id} "
-        f"({verdict.champion_kind} pooling) {verdict.champion_mean:.4f}, "
-        f"{verdict.n_queries} queries\n\n" + "".join(f"- {reason}\n" for reason in verdict.reasons)
+    return _Metrics(
+        by_length(champion_vectors, other),
+        by_length(cached_vectors(home, home.candidate), candidate),
     )
 
 
-def _metric(task: Task, vectors_of: VectorsOf, name: str, length: int) -> PerQuery:
-    return measure(rank_task(task, vectors_of, [length])[length])[name]
+def _categories(home: Home, task: Task) -> dict[str, list[bool]]:
+    """Queries of each top category; cards without one are told apart as `none`."""
+    cards = read_rows(home.curated / "cards.parquet", Card)
+    category_of = {card.card_id: (card.category or ["none"])[0] for card in cards}
+    of_query = [category_of[photo.card_id] for photo in task.queries]
+    return {name: [name == other for other in of_query] for name in sorted(set(of_query))}
+
+
+def _budget(home: Home, task: Task) -> Budget:
+    photos = [load(home.images, photo.sha256) for photo in task.queries[:PHOTOS_TIMED]]
+    return measure_budget(home.candidate, TorchEmbedder(home.candidate), photos)
+
+
+def _leaks(home: Home, task: Task) -> list[Leak]:
+    return find_leaks(
+        read_rows(home.curated / "photos.parquet", CuratedPhoto),
+        task.group_of_card,
+        trained_ids=[row.photo_id for row in open_tokens(home.tokens).rows if row.split == "train"],
+        labels=read_rows(home.labels, Label) if home.labels.exists() else [],
+    )
+
+
+def _contest_id(home: Home, gate: GateParams, models: str) -> str:
+    digest = hashlib.sha256(f"{RULES} {models} {gate.model_dump_json()}".encode())
+    for table in (home.curated / "photos.parquet", home.curated / "cards.parquet", home.labels):
+        digest.update(table.read_bytes() if table.exists() else b"absent")
+    digest.update((home.tokens / "rows.parquet").read_bytes())
+    return digest.hexdigest()[:12]

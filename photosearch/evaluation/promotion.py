@@ -1,20 +1,22 @@
-"""The gate: may the candidate replace the champion? A verdict with its reasons."""
+"""The gate: may the candidate replace the champion? Checks, and a verdict with its reasons."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from photosearch.evaluation.budgets import Budget
+from photosearch.evaluation.leakage import Leak
 from photosearch.evaluation.metrics import PerQuery
-from photosearch.settings import GateParams
+from photosearch.judging_params import GateParams
 
 RESAMPLES = 2000
-LARGEST_LOSS_A_SLICE = 0.02
-"""No slice may get worse by more than this on the gate's metric."""
+NUMBERS_A_BLOCK = 2**20
+"""Drawn at once: bounds memory, whatever the number of queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The gate's metric for both models on the same queries, one number a query."""
+    """The gate's metric for both models on the same queries, one number a query; and the rest."""
 
     champion_id: str
     champion_kind: str
@@ -24,6 +26,38 @@ class Contest:
     candidate: PerQuery
     slices: dict[str, list[bool]]
     """Which queries belong to each slice: `seen`, `unseen`."""
+    categories: dict[str, list[bool]] = field(default_factory=dict)
+    lengths: dict[int, PerQuery] = field(default_factory=dict)
+    """At each other length both make: the candidate's metric less the champion's."""
+    budget: Budget | None = None
+    """What the candidate takes; None where it was not measured."""
+    leaks: list[Leak] = field(default_factory=list)
+    withdrawn: str | None = None
+    """When and why somebody rolled back from the candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing the gate looks at."""
+
+    name: str
+    is_well: bool
+    said: str
+    """What was found and what is required."""
+
+    @property
+    def reason(self) -> str:
+        return f"{'ok' if self.is_well else 'NOT ENOUGH'}: {self.said}"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Somebody promoted a refused candidate."""
+
+    by: str
+    because: str
+    at: str
+    """UTC, ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +75,42 @@ class Verdict:
     confidence: float
     """Share of paired bootstrap samples in which the candidate is better."""
     n_queries: int
+    checks: list[Check] = field(default_factory=list)
+    """The same as `reasons`; empty in verdicts of before there were checks."""
+    processor_ms: float | None = None
+    size_mb: float | None = None
+    contest_id: str = ""
+    """Equal models, queries and rules have equal ids: their verdict stands."""
+    override: Override | None = None
 
 
-def judge(contest: Contest, gate: GateParams) -> Verdict:
-    """Promotes the candidate if it is better overall, surely so, and worse in no slice.
+def judge(contest: Contest, gate: GateParams, *, contest_id: str = "") -> Verdict:
+    """Promotes the candidate if it is better overall, surely so, and nothing else speaks against.
 
     Source: Efron and Tibshirani 1993, paired bootstrap over queries.
     """
     difference = contest.candidate - contest.champion
-    gain, confidence = float(difference.mean()), _confidence(difference)
+    gain, confidence = float(difference.mean()), share_above(difference, 0.0)
     checks = [
-        (gain > gate.min_gain, f"gain {gain:+.4f} against the required more than {gate.min_gain}"),
-        (
+        Check(
+            "gain",
+            gain > gate.min_gain,
+            f"gain {gain:+.4f} against the required more than {gate.min_gain}",
+        ),
+        Check(
+            "confidence",
             confidence >= gate.confidence,
             f"better in {confidence:.1%} of {RESAMPLES} resamples, {gate.confidence:.0%} required",
         ),
+        *_slices(contest, gate),
+        *_lengths(contest, gate),
+        *_categories(contest, gate),
+        *_circumstances(contest, gate),
     ]
-    for name, members in contest.slices.items():
-        rows = np.array(members, np.bool_)
-        if rows.any():
-            change = float(difference[rows].mean())
-            is_well = change >= -LARGEST_LOSS_A_SLICE
-            checks.append((is_well, f"{name}: {change:+.4f} on {rows.sum()} queries"))
+    budget = contest.budget
     return Verdict(
-        is_promoted=all(is_well for is_well, _ in checks),
-        reasons=[f"{'ok' if is_well else 'NOT ENOUGH'}: {reason}" for is_well, reason in checks],
+        is_promoted=all(check.is_well for check in checks),
+        reasons=[check.reason for check in checks],
         champion_id=contest.champion_id,
         champion_kind=contest.champion_kind,
         candidate_id=contest.candidate_id,
@@ -76,11 +121,89 @@ def judge(contest: Contest, gate: GateParams) -> Verdict:
         gain=round(gain, 4),
         confidence=round(confidence, 4),
         n_queries=len(difference),
+        checks=checks,
+        processor_ms=budget.processor_ms if budget else None,
+        size_mb=budget.size_mb if budget else None,
+        contest_id=contest_id,
     )
 
 
-def _confidence(difference: PerQuery) -> float:
-    random = np.random.default_rng(0)
-    n = len(difference)
-    means = [difference[random.integers(0, n, n)].mean() for _ in range(RESAMPLES)]
-    return float(np.mean(np.array(means) > 0))
+def share_above(difference: PerQuery, bar: float) -> float:
+    """Share of bootstrap samples of the queries whose mean difference is above `bar`."""
+    random, n = np.random.default_rng(0), len(difference)
+    at_once = max(1, NUMBERS_A_BLOCK // n)
+    means = [
+        difference[random.integers(0, n, (min(at_once, RESAMPLES - done), n))].mean(axis=1)
+        for done in range(0, RESAMPLES, at_once)
+    ]
+    return float((np.concatenate(means) > bar).mean())
+
+
+def _slices(contest: Contest, gate: GateParams) -> list[Check]:
+    """Slices are large: their mean counts as it is."""
+    difference, checks = contest.candidate - contest.champion, []
+    for name, members in contest.slices.items():
+        rows = np.array(members, np.bool_)
+        if rows.any():
+            change = float(difference[rows].mean())
+            said = f"{name}: {change:+.4f} on {rows.sum()} queries"
+            checks.append(Check(name, change >= -gate.slice_margin, said))
+    return checks
+
+
+def _lengths(contest: Contest, gate: GateParams) -> list[Check]:
+    return [
+        Check(
+            f"length {length}",
+            float(difference.mean()) >= -gate.slice_margin,
+            f"length {length}: {difference.mean():+.4f}, at least {-gate.slice_margin} required",
+        )
+        for length, difference in contest.lengths.items()
+    ]
+
+
+def _categories(contest: Contest, gate: GateParams) -> list[Check]:
+    """Categories are small: one counts as worse where its own bootstrap says so."""
+    difference, checks, small = contest.candidate - contest.champion, [], []
+    for name, members in contest.categories.items():
+        rows = np.array(members, np.bool_)
+        if rows.sum() < gate.category_queries_min:
+            small.append(name)
+            continue
+        lost = 1 - share_above(difference[rows], -gate.category_margin)
+        said = (
+            f"category {name}: {difference[rows].mean():+.4f} on {rows.sum()} queries, loses more "
+            f"than {gate.category_margin} in {lost:.1%} of resamples, less than "
+            f"{gate.confidence:.0%} required"
+        )
+        checks.append(Check(f"category {name}", lost < gate.confidence, said))
+    if small:
+        said = (
+            f"{len(small)} categories of fewer than {gate.category_queries_min} queries not judged"
+        )
+        checks.append(Check("small categories", True, said))
+    return checks
+
+
+def _circumstances(contest: Contest, gate: GateParams) -> list[Check]:
+    """What is not about the metric: budgets, leaks, and what became of this model before."""
+    checks = [Check(f"leak: {leak.kind}", False, leak.said) for leak in contest.leaks]
+    if contest.withdrawn is not None:
+        checks.append(Check("withdrawn", False, f"this model was rolled back {contest.withdrawn}"))
+    if contest.budget is None:
+        return checks
+    processor_ms, size_mb = contest.budget.processor_ms, contest.budget.size_mb
+    return [
+        *checks,
+        Check(
+            "latency",
+            processor_ms <= gate.processor_ms_max,
+            f"embeds a photo in {processor_ms} ms of processor time, at most "
+            f"{gate.processor_ms_max:g} allowed",
+        ),
+        Check(
+            "size",
+            size_mb <= gate.size_mb_max,
+            f"takes {size_mb} MB, at most {gate.size_mb_max:g} allowed",
+        ),
+    ]

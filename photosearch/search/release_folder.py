@@ -1,5 +1,6 @@
 """Puts a release folder together: model, index, card facts, thumbnails; sealed when proved."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -7,19 +8,27 @@ from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from photosearch.catalog.images import load
 from photosearch.catalog.pull import load_snapshot
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.embedder import Embedder, shorten
+from photosearch.embedding.model import read_model
 from photosearch.errors import IndexUnavailable
+from photosearch.evaluation.calibration import Calibration, calibrate, save_calibration
 from photosearch.home import Home
 from photosearch.index.lifecycle import Batch, fill, index_id, verify
 from photosearch.index.vector_index import VectorIndex
+from photosearch.judging_params import CalibrationParams
 from photosearch.release import Manifest, Release, list_releases, open_release, seal
+from photosearch.search.model_card import make_card, save_card
+from photosearch.search.shown_cards import ask_held_out, is_indexed
 from photosearch.search.thumbnails import write_thumbnails
 from photosearch.settings import IndexParams
+
+log = logging.getLogger(__name__)
 
 PHOTOS_A_BATCH = 64
 
@@ -47,9 +56,18 @@ class IndexEngine:
     """Makes an empty index: the release's index folder, the release's name, dim, model id."""
 
 
-def build_release(
-    home: Home, model: Path, embedder: Embedder, *, engine: IndexEngine, index: IndexParams
-) -> ReleaseReport:
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How releases are made in a home."""
+
+    engine: IndexEngine
+    index: IndexParams
+    calibration: CalibrationParams
+    settings: dict[str, Any]
+    """All params, by section: the model card tells them."""
+
+
+def build_release(home: Home, model: Path, embedder: Embedder, recipe: Recipe) -> ReleaseReport:
     """Embeds what the index holds, proves the index, and writes the release under its final name.
 
     The index holds every gallery picture and every training photo of a buyer: queries of the
@@ -60,52 +78,63 @@ def build_release(
         home: Gives curated cards, photos and images; gets the folder under releases/.
         model: The model artifact's folder, copied into the release.
         embedder: The same model, running.
-        engine: Makes the index.
-        index: See params.yaml.
+        recipe: See its fields.
 
     Raises:
         IndexUnavailable: The index finds too few of the true neighbours to go live.
     """
     photos = indexed_photos(home)
-    names = [f"{photo.photo_id}\0{photo.sha256}" for photo in photos]
-    created_at = datetime.now(UTC)
-    content = index_id(embedder.model_id, dim=index.dim, photo_ids=names)
-    manifest = Manifest(
-        release=f"{created_at:%Y%m%dT%H%M%S}-{embedder.model_id[:6]}-{content[:6]}",
-        model_id=embedder.model_id,
-        index_id=content,
-        data_version=load_snapshot(home.catalog).data_version,
-        index_kind=engine.kind,
-        dim=index.dim,
-        lengths=list(embedder.lengths),
-        n_photos=len(photos),
-        n_cards=len({photo.card_id for photo in photos}),
-        created_at=created_at.isoformat(timespec="seconds"),
-        recall_at_10_vs_exact=0.0,
-        hits_per_query=index.hits_per_query,
-    )
+    wanted = _manifest(home, photos, embedder, recipe)
     for release in list_releases(home.releases):
-        if _is_same(release.manifest, manifest):
+        if _is_same(release.manifest, wanted):
             return _report(release, is_new=False)
-    folder = home.releases / f".{manifest.release}.{os.getpid()}"
     _clear_unfinished(home.releases)
+    folder = home.releases / f".{wanted.release}.{os.getpid()}"
     shutil.copytree(model, folder / "model")
     cards = read_rows(home.curated / "cards.parquet", Card)
     shutil.copyfile(home.curated / "cards.parquet", folder / "cards.parquet")
     write_table(folder / "photos.parquet", CuratedPhoto, photos)
     write_thumbnails(folder, cards, photos=photos, images_dir=home.images)
-    empty = engine.create(folder / "index", manifest.release, index.dim, embedder.model_id)
-    batches = _embedded(photos, home.images, embedder, index.dim)
-    recall = _fill_and_prove(empty, batches, n_photos=len(photos), bar=index.min_recall_vs_exact)
-    seal(folder, replace(manifest, recall_at_10_vs_exact=round(recall, 4)))
-    folder.rename(home.releases / manifest.release)
-    return _report(open_release(home.releases / manifest.release), is_new=True)
+    made, calibration = _fill_and_prove(home, folder, wanted, embedder=embedder, recipe=recipe)
+    if calibration is not None:
+        save_calibration(folder, calibration)
+    card = make_card(
+        home, made, read_model(model), calibration=calibration, settings=recipe.settings
+    )
+    save_card(folder, card)
+    seal(folder, made)
+    folder.rename(home.releases / made.release)
+    return _report(open_release(home.releases / made.release), is_new=True)
 
 
 def indexed_photos(home: Home) -> list[CuratedPhoto]:
     """The curated photos an index holds: gallery pictures, and buyers' photos of training."""
     photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
-    return [photo for photo in photos if photo.kind == "gallery" or photo.split == "train"]
+    return [photo for photo in photos if is_indexed(photo)]
+
+
+def _manifest(
+    home: Home, photos: Sequence[CuratedPhoto], embedder: Embedder, recipe: Recipe
+) -> Manifest:
+    """What the release will say of itself, but for its recall."""
+    names = [f"{photo.photo_id}\0{photo.sha256}" for photo in photos]
+    created_at = datetime.now(UTC)
+    content = index_id(embedder.model_id, dim=recipe.index.dim, photo_ids=names)
+    return Manifest(
+        release=f"{created_at:%Y%m%dT%H%M%S}-{embedder.model_id[:6]}-{content[:6]}",
+        model_id=embedder.model_id,
+        index_id=content,
+        data_version=load_snapshot(home.catalog).data_version,
+        index_kind=recipe.engine.kind,
+        dim=recipe.index.dim,
+        lengths=list(embedder.lengths),
+        n_photos=len(photos),
+        n_cards=len({photo.card_id for photo in photos}),
+        created_at=created_at.isoformat(timespec="seconds"),
+        recall_at_10_vs_exact=0.0,
+        hits_per_query=recipe.index.hits_per_query,
+        abstain_precision=recipe.calibration.precision,
+    )
 
 
 def _embedded(
@@ -129,19 +158,37 @@ def _is_same(made: Manifest, wanted: Manifest) -> bool:
 
 
 def _fill_and_prove(
-    empty: VectorIndex, batches: Iterator[Batch], *, n_photos: int, bar: float
-) -> float:
-    """Fills the index and closes it; returns recall@10 against exact, which must reach the bar."""
+    home: Home, folder: Path, wanted: Manifest, *, embedder: Embedder, recipe: Recipe
+) -> tuple[Manifest, Calibration | None]:
+    """Fills the index, proves it against exact search, calibrates its cosines, and closes it."""
+    photos = read_rows(folder / "photos.parquet", CuratedPhoto)
+    batches = _embedded(photos, home.images, embedder, wanted.dim)
+    empty = recipe.engine.create(folder / "index", wanted.release, wanted.dim, wanted.model_id)
     with closing(empty) as index:
-        fill(index, batches, n_photos)
-        recall = verify(index)
-    if recall < bar:
-        raise IndexUnavailable(
-            f"The new index finds {recall:.3f} of the true 10 nearest photos, less than the "
-            f"{bar} of index.min_recall_vs_exact in params.yaml. It stays out; the live release "
-            "goes on. Rebuild it, or lower the bar."
-        )
-    return recall
+        fill(index, batches, len(photos))
+        recall, bar = verify(index), recipe.index.min_recall_vs_exact
+        if recall < bar:
+            raise IndexUnavailable(
+                f"The new index finds {recall:.3f} of the true 10 nearest photos, less than the "
+                f"{bar} of index.min_recall_vs_exact in params.yaml. It stays out; the live "
+                "release goes on. Rebuild it, or lower the bar."
+            )
+        shown = ask_held_out(
+            home, embedder, index,
+            hits_per_query=wanted.hits_per_query, queries_max=recipe.calibration.queries_max,
+        )  # fmt: skip
+    calibration = calibrate(
+        shown,
+        precision=recipe.calibration.precision,
+        model_id=wanted.model_id,
+        index_id=wanted.index_id,
+    )
+    if calibration is None:
+        log.warning(
+            "%d held-out queries are too few to calibrate on: release %s says no probabilities",
+            len(shown.products), wanted.release,
+        )  # fmt: skip
+    return replace(wanted, recall_at_10_vs_exact=round(recall, 4)), calibration
 
 
 def _clear_unfinished(releases: Path) -> None:

@@ -1,0 +1,37 @@
+"""Params of the gate and of calibration; a part of the Params in settings.py."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GateParams(Frozen):
+    metric: Literal["recall_at_1", "mrr", "map_at_10", "ndcg_at_10"]
+    length: int = Field(gt=0)
+    min_gain: float
+    """The candidate's metric must exceed the champion's by this."""
+    confidence: float = Field(gt=0.5, lt=1)
+    """Share of paired bootstrap samples in which the gain must be above zero."""
+    slice_margin: float = Field(ge=0)
+    """`seen`, `unseen` and every other vector length may lose this much of the metric."""
+    category_margin: float = Field(ge=0)
+    """No category may lose more than this in `confidence` of its own bootstrap samples."""
+    category_queries_min: int = Field(gt=0)
+    """Categories with fewer queries are told, not judged."""
+    processor_ms_max: float = Field(gt=0)
+    """Median processor time to embed one photo, all threads together, on the judging machine."""
+    size_mb_max: float = Field(gt=0)
+    """All files of the model, in 10^6 bytes."""
+
+
+class CalibrationParams(Frozen):
+    """From the cosine of a found card to the probability that it is the product."""
+
+    precision: float = Field(gt=0, lt=1)
+    """Answers from the abstain threshold up are right in this share; see docs/decisions.md, 29."""
+    queries_max: int = Field(gt=0)
+    """Queries asked at most, chosen by chance; bounds the time of a release."""

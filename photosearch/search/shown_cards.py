@@ -1,0 +1,78 @@
+"""What a new index shows to photos that training never saw: the evidence for its calibration."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from photosearch.catalog.schemas import Card, CuratedPhoto, Label
+from photosearch.catalog.tables import read_rows
+from photosearch.embedding.embedder import Embedder, shorten
+from photosearch.evaluation.benchmark import RANKS
+from photosearch.evaluation.calibration import ShownCards
+from photosearch.evaluation.folder import embed_all
+from photosearch.home import Home
+from photosearch.index.vector_index import VectorIndex
+from photosearch.search.candidates import nearest_cards
+
+GroupPair = frozenset[str]
+
+
+def ask_held_out(
+    home: Home, embedder: Embedder, index: VectorIndex, *, hits_per_query: int, queries_max: int
+) -> ShownCards:
+    """Searches the index with buyers' photos that are neither in it nor in training.
+
+    A card is the product if it belongs to the query's group, or if people said that photos of the
+    two groups show the same product.
+
+    Args:
+        home: Gives curated cards and photos, images, and labels where there are any.
+        embedder: The index's model.
+        index: As it will be searched.
+        hits_per_query: Photos fetched before they are collapsed into cards.
+        queries_max: Queries beyond these are left out, by chance.
+    """
+    photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
+    cards = read_rows(home.curated / "cards.parquet", Card)
+    group_of = {card.card_id: card.group_id for card in cards}
+    labels = read_rows(home.labels, Label) if home.labels.exists() else []
+    joined = joined_groups(labels, {p.photo_id: group_of[p.card_id] for p in photos})
+    queries = _held_out(photos, group_of, queries_max)
+    groups = [group_of[photo.card_id] for photo in queries]
+    cosines = np.full((len(queries), RANKS), np.nan)
+    is_same = np.zeros((len(queries), RANKS), np.bool_)
+    if not queries:
+        return ShownCards(cosines, is_same, groups)
+    vectors = shorten(embed_all(queries, home.images, embedder), index.dim)
+    for row, vector in enumerate(vectors):
+        shown = nearest_cards(index, vector, hits_per_query=hits_per_query)[:RANKS]
+        found = [group_of[card.card_id] for card in shown]
+        cosines[row, : len(shown)] = [card.cosine for card in shown]
+        is_same[row, : len(shown)] = [
+            group == groups[row] or frozenset((group, groups[row])) in joined for group in found
+        ]
+    return ShownCards(cosines, is_same, groups)
+
+
+def joined_groups(labels: Sequence[Label], group_of_photo: Mapping[str, str]) -> set[GroupPair]:
+    """Pairs of product groups that people called the same; photos not known are left aside."""
+    return {
+        frozenset((group_of_photo[label.photo_a], group_of_photo[label.photo_b]))
+        for label in labels
+        if label.answer == "same" and {label.photo_a, label.photo_b} <= group_of_photo.keys()
+    }
+
+
+def is_indexed(photo: CuratedPhoto) -> bool:
+    """An index holds gallery pictures, and buyers' photos of training."""
+    return photo.kind == "gallery" or photo.split == "train"
+
+
+def _held_out(
+    photos: Sequence[CuratedPhoto], group_of: Mapping[str, str], n_max: int
+) -> list[CuratedPhoto]:
+    """Photos to ask with whose product can be found, at most `n_max`, in their order."""
+    findable = {group_of[photo.card_id] for photo in photos if is_indexed(photo)}
+    known = [p for p in photos if not is_indexed(p) and group_of[p.card_id] in findable]
+    chosen = np.random.default_rng(0).permutation(len(known))[:n_max]
+    return [known[row] for row in sorted(chosen.tolist())]
