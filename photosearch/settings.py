@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photosearch.errors import BadParams
+from photosearch.frozen import Frozen
 from photosearch.home import Home
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from photosearch.perception_settings import OcrParams
 
 
 class SimulatorParams(Frozen):
@@ -205,6 +203,7 @@ class Params(Frozen):
     head: HeadParams
     gate: GateParams
     index: IndexParams
+    ocr: OcrParams
 
 
 class Services(BaseSettings):
