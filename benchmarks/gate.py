@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 from photosearch.evaluation.promotion import Contest, judge
-from photosearch.judging_params import GateParams
+from photosearch.judging_settings import GateParams
 
 CATEGORIES = {"Home": 60, "Clothes": 33, "Electronics": 24, "Sport": 22, "Furniture": 17,
               "Accessories": 17, "Bags": 14, "Shoes": 12, "Stationery": 8}  # fmt: skip

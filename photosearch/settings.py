@@ -8,8 +8,10 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photosearch.errors import BadParams
+from photosearch.frozen import Frozen
 from photosearch.home import Home
-from photosearch.judging_params import CalibrationParams, Frozen, GateParams
+from photosearch.judging_settings import CalibrationParams, GateParams
+from photosearch.perception_settings import OcrParams
 
 
 class SimulatorParams(Frozen):
@@ -193,6 +195,7 @@ class Params(Frozen):
     gate: GateParams
     calibration: CalibrationParams
     index: IndexParams
+    ocr: OcrParams
 
 
 class Services(BaseSettings):

@@ -36,7 +36,7 @@ from photosearch.evaluation.report import (
     slice_reports,
 )
 from photosearch.home import Home
-from photosearch.judging_params import GateParams
+from photosearch.judging_settings import GateParams
 from photosearch.release import Manifest
 
 FOUND = np.array([

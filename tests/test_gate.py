@@ -22,7 +22,7 @@ from photosearch.evaluation.verdict_file import (
     read_verdict,
 )
 from photosearch.home import Home
-from photosearch.judging_params import GateParams
+from photosearch.judging_settings import GateParams
 from photosearch.release import Manifest, roll_back, seal, switch_live
 from photosearch.report import save_report, write_text
 

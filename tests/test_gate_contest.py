@@ -15,7 +15,7 @@ from photosearch.embedding.tokens import cache_tokens
 from photosearch.evaluation.gate import hold_contest
 from photosearch.evaluation.verdict_file import as_markdown, override_verdict, read_verdict
 from photosearch.home import Home
-from photosearch.judging_params import GateParams
+from photosearch.judging_settings import GateParams
 from photosearch.settings import TokensParams
 
 GATE = GateParams(

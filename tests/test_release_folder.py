@@ -18,7 +18,7 @@ from photosearch.evaluation.calibration import read_calibration
 from photosearch.evaluation.promotion import Override, Verdict
 from photosearch.home import Home
 from photosearch.index.vector_index import ExactIndex
-from photosearch.judging_params import CalibrationParams
+from photosearch.judging_settings import CalibrationParams
 from photosearch.release import Release, live_release, open_release, switch_live
 from photosearch.report import save_report
 from photosearch.search.model_card import UNKNOWN

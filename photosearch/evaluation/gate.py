@@ -27,7 +27,7 @@ from photosearch.evaluation.photo_to_card import (
 from photosearch.evaluation.promotion import Contest, Verdict, judge
 from photosearch.evaluation.verdict_file import keep_verdict, read_verdict
 from photosearch.home import Home
-from photosearch.judging_params import GateParams
+from photosearch.judging_settings import GateParams
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 from photosearch.evaluation.budgets import Budget
 from photosearch.evaluation.leakage import Leak
 from photosearch.evaluation.metrics import PerQuery
-from photosearch.judging_params import GateParams
+from photosearch.judging_settings import GateParams
 
 RESAMPLES = 2000
 NUMBERS_A_BLOCK = 2**20

@@ -21,7 +21,7 @@ from photosearch.evaluation.calibration import Calibration, calibrate, save_cali
 from photosearch.home import Home
 from photosearch.index.lifecycle import Batch, fill, index_id, verify
 from photosearch.index.vector_index import VectorIndex
-from photosearch.judging_params import CalibrationParams
+from photosearch.judging_settings import CalibrationParams
 from photosearch.release import Manifest, Release, list_releases, open_release, seal
 from photosearch.search.model_card import make_card, save_card
 from photosearch.search.shown_cards import ask_held_out, is_indexed

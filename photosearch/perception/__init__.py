@@ -1,0 +1,1 @@
+"""Photo in, what is on it out."""
