@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo stop labels test check format
 
-export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE # every stage is a process: bytecode is kept from the first import
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --locked --no-sync
 

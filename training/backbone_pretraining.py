@@ -33,7 +33,7 @@ from training.tower_module import TowerModule
 log = logging.getLogger(__name__)
 VOCABULARY = 2048
 """As in photosearch_small.json."""
-TITLE_BATCH, TITLE_STEPS = 256, 400
+TITLE_BATCH, TITLE_STEPS = 256, 250
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from training.sampler import ProductSampler
 
 ROWS_A_BATCH = 1024
 SHRINKAGE = 0.1
+"""Of the covariance within products; see `whitening`. Measured: docs/decisions.md, 4."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.whitening import whitening
 
 SHRINKAGE = 0.3
+"""Of the covariance within cards: few cards cannot tell all. See `whitening`."""
 COMPANY = 5
 """Nearest photos of other products, whose own belonging tells what kind of photo this is."""
 COMPANY_WEIGHT = 0.5

@@ -1,5 +1,6 @@
 """Chooses device and number format for torch, and says why."""
 
+import ctypes
 import logging
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from functools import cache
 import torch
 
 log = logging.getLogger(__name__)
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""Of glibc's <malloc.h>."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ def choose_device() -> Device:
         fast = [name for name in ("amx_bf16", "avx512_bf16") if flags.get(name)]
         dtype = torch.bfloat16 if fast else torch.float32
         device = Device("cpu", dtype, f"no GPU; {' and '.join(fast) or 'no bf16 instructions'}")
+        _keep_freed_memory()
     log.info("device %s, dtype %s (auto: %s)", device.name, device.dtype, device.reason)
     return device
 
@@ -36,3 +40,14 @@ def choose_device() -> Device:
 def autocast(device: Device) -> AbstractContextManager[object]:
     """Runs matrix products in the device's number format; a no-op for float32."""
     return torch.autocast(device.name, device.dtype, enabled=device.dtype != torch.float32)
+
+
+def _keep_freed_memory() -> None:
+    """Lets glibc keep what torch frees for the next step, docs/decisions.md 2; elsewhere a no-op.
+
+    By default every large tensor is mapped anew and its pages are cleared by the kernel one by one.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, -1)
