@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photosearch.errors import BadParams
+from photosearch.frozen import Frozen
 from photosearch.home import Home
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from photosearch.text_settings import TextParams
 
 
 class SimulatorParams(Frozen):
@@ -203,6 +201,7 @@ class Params(Frozen):
     labels: LabelsParams
     tokens: TokensParams
     head: HeadParams
+    text: TextParams
     gate: GateParams
     index: IndexParams
 
