@@ -166,6 +166,18 @@ def train(home: HomeOption = None) -> None:
 
 
 @app.command()
+def text(home: HomeOption = None) -> None:
+    """Bring texts into the candidate's image space; learn "the same but red"."""
+    from photosearch.assembly import load_settings
+    from photosearch.assembly_text import open_text_encoder
+    from training.text_side import learn_texts
+
+    settings = load_settings(home)
+    report = learn_texts(settings.home, settings.params.text, open_text_encoder(settings))
+    _finish(settings.home, "text", report)
+
+
+@app.command()
 def evaluate(  # noqa: PLR0913, PLR0917 - options have names
     source: Annotated[
         str | None, typer.Option("--source", help="Folder to measure a release on.")

@@ -20,6 +20,7 @@
     - BadData           expectations about a table failed
   + ModelError
     - TowerUnreachable  neither hub, mirror nor folder gives the tower's weights
+    - TextEncoderUnavailable  the package or the model of a text encoder is not here
     - BadArtifact       a model folder is incomplete or was changed
     - BadLength         a vector length the model does not make
     - EncoderUnavailable  the process that runs the model does not answer
@@ -118,6 +119,10 @@ class ModelError(PhotosearchError):
 
 class TowerUnreachable(ModelError):
     """Neither hub, mirror nor folder gives the tower's weights."""
+
+
+class TextEncoderUnavailable(ModelError):
+    """The package or the model of a text encoder is not here."""
 
 
 class BadArtifact(ModelError):

@@ -67,6 +67,11 @@ class Home:
         return self.build / "candidate"
 
     @property
+    def text(self) -> Path:
+        """Aligner and refiner of the candidate."""
+        return self.build / "text"
+
+    @property
     def evaluation(self) -> Path:
         """report.json, report.md, recall.png."""
         return self.build / "evaluation"

@@ -12,6 +12,7 @@ from photosearch.frozen import Frozen
 from photosearch.home import Home
 from photosearch.judging_settings import CalibrationParams, GateParams
 from photosearch.perception_settings import OcrParams
+from photosearch.text_settings import TextParams
 
 
 class SimulatorParams(Frozen):
@@ -192,6 +193,7 @@ class Params(Frozen):
     labels: LabelsParams
     tokens: TokensParams
     head: HeadParams
+    text: TextParams
     gate: GateParams
     calibration: CalibrationParams
     index: IndexParams
