@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError
@@ -170,6 +171,10 @@ class HeadParams(Frozen):
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     temperature: float = Field(gt=0)
+    learn_temperature: bool
+    """Whether training moves the temperature, from the one above."""
+    query: Literal["learned", "anchored"]
+    """What pooling asks with: trained, or the UnLearnable token, see `AttentionHead.anchor`."""
     dropout: float = Field(ge=0, lt=1)
     seed: int
 

@@ -341,6 +341,28 @@ def test_a_head_that_starts_at_a_linear_map_is_that_map_of_the_mean_token():
     assert not head(tokens)[:, 16:].any()
 
 
+def test_the_anchored_query_is_the_mean_query_of_the_data():
+    torch.manual_seed(0)
+    head = AttentionHead(ATTENTION, 0.5)
+    batches = [torch.randn(3, 4, 512), torch.randn(2, 4, 512)]
+    torch.manual_seed(1)
+    head.anchor(batches)
+    torch.manual_seed(1)
+    ask = torch.nn.Linear(ATTENTION.width, ATTENTION.width)
+    head.eval()
+    queries = torch.cat([ask(head.reducer(tokens)) for tokens in batches])
+    assert torch.allclose(head.query[0, 0], queries.mean(dim=(0, 1)), atol=1e-5)
+    assert not head.query.requires_grad
+
+
+def test_pooling_that_looks_at_all_tokens_alike_has_the_entropy_of_their_number():
+    head = AttentionHead(ATTENTION).eval()
+    torch.nn.init.zeros_(head.query)
+    assert head.pooling_entropy(torch.randn(5, 4, 512)) == pytest.approx(
+        np.log(ATTENTION.tokens), abs=1e-5
+    )
+
+
 def test_whitening_puts_what_tells_products_apart_before_what_varies_within_them():
     random = np.random.default_rng(0)
     products = np.repeat(np.arange(8), 50)

@@ -47,7 +47,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:Future
 
 HEAD = HeadParams(
     width=16, tokens=2, heads=2, out=8, lengths=[8, 4], epochs=30, batch=16,
-    learning_rate=0.02, weight_decay=0.0, temperature=0.1, dropout=0.0, seed=7,
+    learning_rate=0.02, weight_decay=0.0, temperature=0.1, learn_temperature=False,
+    query="anchored", dropout=0.0, seed=7,
 )  # fmt: skip
 SHAPE = HeadShape("attention", 8, 8, [8, 4], 16, 2, 2)
 LOGOS = {"a": (255, 0, 0), "b": (0, 255, 0), "c": (0, 0, 255), "d": (255, 255, 0)}
@@ -58,9 +59,10 @@ def a_card(card_id: str, group_id: str | None = None) -> Card:
     return Card(card_id, card_id, None, None, [], None, None, None, group_id or card_id)
 
 
-def a_label(photo_a: str, photo_b: str, answer: str) -> Label:
+def a_label(photo_a: str, photo_b: str, answer: str, *, sure: float = 1.0) -> Label:
+    same = {"same": sure, "different": 1 - sure, "unclear": 0.5}[answer]
     return Label(
-        f"{photo_a} {photo_b}", photo_a, photo_b, answer, 0.5, 3, ["ann"], "simulated",
+        f"{photo_a} {photo_b}", photo_a, photo_b, answer, same, 3, ["ann"], "simulated",
         "2026-11-21T12:00:00+00:00",
     )  # fmt: skip
 
@@ -157,7 +159,9 @@ def test_the_learning_rate_warms_up_and_ends_at_nothing():
     assert factors[10:] == sorted(factors[10:], reverse=True)
 
 
-def sampler(look_alikes: dict[int, list[int]] | None = None, *, seed: int = 7) -> ProductSampler:
+def sampler(
+    look_alikes: dict[int, dict[int, float]] | None = None, *, seed: int = 7
+) -> ProductSampler:
     rows = {product: range(product * 10, product * 10 + 6) for product in range(8)}
     return ProductSampler(rows, look_alikes or {}, batch=16, seed=seed)
 
@@ -180,14 +184,28 @@ def test_a_product_with_few_photos_shows_them_more_than_once():
 
 
 def test_look_alikes_stand_side_by_side():
-    twins = {0: [1], 1: [0], 2: [3], 3: [2], 4: [5], 5: [4], 6: [7], 7: [6]}
+    twins = {product: {product ^ 1: 1.0} for product in range(8)}
     for batch in sampler(twins):
         products = {row // 10 for row in batch}
-        assert all(twins[product][0] in products for product in products)
+        assert all(product ^ 1 in products for product in products)
+
+
+def test_a_look_alike_that_people_were_sure_of_comes_more_often():
+    drawn = sampler(
+        {product: {(product + 1) % 8: 0.9, (product + 2) % 8: 0.1} for product in range(8)}
+    )
+    sure = doubtful = 0
+    for epoch in range(40):
+        drawn.set_epoch(epoch)
+        for batch in drawn:
+            first, second = batch[0] // 10, batch[4] // 10
+            sure += second == (first + 1) % 8
+            doubtful += second == (first + 2) % 8
+    assert sure > 4 * doubtful > 0
 
 
 def test_a_look_alike_that_has_no_photos_is_left_out():
-    batch = next(iter(sampler({product: [99] for product in range(8)})))
+    batch = next(iter(sampler({product: {99: 1.0} for product in range(8)})))
     assert 99 not in {row // 10 for row in batch}
 
 
@@ -226,10 +244,13 @@ def test_same_merges_the_groups_of_both_cards():
 
 
 def test_different_makes_look_alikes_of_both_products():
-    labels = [a_label("a/gallery/0", "b2/gallery/0", "different")]
+    labels = [
+        a_label("a/gallery/0", "b2/gallery/0", "different"),
+        a_label("a/gallery/1", "b/gallery/0", "different", sure=0.75),
+    ]
     products = products_from_labels(CARDS, CARD_OF, labels)
     a, b = products.product_of_card["a"], products.product_of_card["b"]
-    assert products.look_alikes == {a: [b], b: [a]}
+    assert products.look_alikes == {a: {b: 1.75}, b: {a: 1.75}}
     assert products.strangers == set()
 
 
@@ -253,6 +274,15 @@ def test_as_many_same_answers_clear_a_stranger():
     labels = [
         a_label("a/gallery/0", "a/review/1/0", "different"),
         a_label("a/gallery/1", "a/review/1/0", "same"),
+    ]
+    assert products_from_labels(CARDS, CARD_OF, labels).strangers == set()
+
+
+def test_two_doubtful_answers_do_not_outweigh_a_sure_one():
+    labels = [
+        a_label("a/gallery/0", "a/review/1/0", "different", sure=0.55),
+        a_label("a/gallery/1", "a/review/1/0", "different", sure=0.4),
+        a_label("a/gallery/1", "a/review/1/0", "same", sure=0.99),
     ]
     assert products_from_labels(CARDS, CARD_OF, labels).strangers == set()
 
@@ -288,6 +318,27 @@ def test_a_head_learns_eight_photos_that_mean_pooling_mixes_up(eight_photos: Hom
 def test_training_twice_makes_the_same_model(eight_photos: Home):
     few = HEAD.model_copy(update={"epochs": 2, "dropout": 0.2})
     assert train_head(eight_photos, few) == train_head(eight_photos, few)
+
+
+def test_an_anchored_query_stays_and_a_learned_one_moves(eight_photos: Home):
+    entropies = {}
+    for query in ("anchored", "learned"):
+        queries = []
+        for epochs in (1, 2):
+            params = HEAD.model_copy(update={"epochs": epochs, "query": query})
+            entropies[query] = train_head(eight_photos, params).pooling_entropy
+            head = load_head(eight_photos.candidate, read_model(eight_photos.candidate))
+            queries.append(head.query.detach().clone())
+        assert torch.equal(*queries) == (query == "anchored")
+    assert len(entropies["learned"]) == 2
+    assert all(0 <= entropy <= np.log(HEAD.tokens) + 1e-3 for entropy in entropies["learned"])
+
+
+def test_a_learned_temperature_moves_and_a_fixed_one_does_not(eight_photos: Home):
+    learned = HEAD.model_copy(update={"epochs": 2, "learn_temperature": True})
+    assert train_head(eight_photos, learned).temperature != HEAD.temperature
+    fixed = HEAD.model_copy(update={"epochs": 2})
+    assert train_head(eight_photos, fixed).temperature == HEAD.temperature
 
 
 def test_training_reads_the_labels(eight_photos: Home):

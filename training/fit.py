@@ -2,7 +2,7 @@
 
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,9 @@ class TrainReport:
     """Products that have at least one labelled look-alike in training."""
     strangers_left_out: int
     """Photos that people said do not show their card's product."""
+    pooling_entropy: list[float]
+    """Of the pooling attention after each epoch, in nats; 0 would be collapse to one token."""
+    temperature: float
 
 
 def train_head(home: Home, head: HeadParams) -> TrainReport:
@@ -79,6 +82,8 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
     torch.manual_seed(head.seed)
     module = HeadModule(shape, head)
     module.head.start_at(*_best_linear_map(cache, rows_by_product))
+    if head.query == "anchored":
+        module.head.anchor(_tokens_of(cache, rows_by_product))
     resume = home.resume / f"head-{fingerprint(cache.tower_id, cache.rows, products, head)}"
     fit(module, loader, doing="training head", epochs=head.epochs, resume=resume)
     manifest = write_model(
@@ -98,6 +103,8 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
         labels=len(labels),
         look_alike_products=sum(product in products.look_alikes for product in rows_by_product),
         strangers_left_out=len(products.strangers),
+        pooling_entropy=module.entropies,
+        temperature=round(float(module.log_temperature.exp()), 4),
     )
 
 
@@ -112,8 +119,7 @@ def _best_linear_map(
     """
     product_of = {row: product for product, rows in rows_by_product.items() for row in rows}
     rows = sorted(product_of)
-    parts = (rows[start : start + ROWS_A_BATCH] for start in range(0, len(rows), ROWS_A_BATCH))
-    means = np.concatenate([cache.read(part).float().mean(dim=1).numpy() for part in parts])
+    means = torch.cat([part.mean(dim=1) for part in _tokens_of(cache, rows_by_product)]).numpy()
     white = whitening(means, [product_of[row] for row in rows], shrinkage=SHRINKAGE)
     # a direction counts as far as its variance comes from the product
     directions = white.directions * np.sqrt(white.ratios / (1 + white.ratios))
@@ -121,6 +127,13 @@ def _best_linear_map(
     # the optimiser's steps are made for numbers as large as the tokens'
     scale = np.linalg.norm(means, axis=1).mean() / np.linalg.norm(mapped, axis=1).mean()
     return torch.from_numpy(white.centre).float(), torch.from_numpy(directions * scale).float()
+
+
+def _tokens_of(cache: TokenCache, rows_by_product: Mapping[int, Sequence[int]]) -> Iterator[Tensor]:
+    """Tokens of all training rows by row number, (B, T, D) float32 at a time."""
+    rows = sorted(row for of_it in rows_by_product.values() for row in of_it)
+    for start in range(0, len(rows), ROWS_A_BATCH):
+        yield cache.read(rows[start : start + ROWS_A_BATCH]).float()
 
 
 def save_head(module: HeadModule, folder: Path) -> Path:

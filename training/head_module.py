@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from photosearch.embedding.head import AttentionHead
 from photosearch.embedding.model import HeadShape
@@ -14,6 +14,8 @@ from photosearch.settings import HeadParams
 from training.losses import info_nce, matryoshka
 
 WARM_UP_SHARE = 0.1
+TEMPERATURE_MIN = 0.01
+"""A learned temperature goes no lower. Source: Radford et al. 2021, "CLIP", section 2.5."""
 
 
 class HeadModule(lightning.LightningModule):
@@ -23,21 +25,42 @@ class HeadModule(lightning.LightningModule):
         super().__init__()
         self.head = AttentionHead(shape, head.dropout)
         self.lengths = shape.lengths
-        self.loss = partial(info_nce, temperature=head.temperature)
+        self.log_temperature = nn.Parameter(
+            torch.tensor(math.log(head.temperature)), requires_grad=head.learn_temperature
+        )
         self.learning_rate, self.weight_decay = head.learning_rate, head.weight_decay
+        self.entropies: list[float] = []
+        """Of the pooling attention after each epoch, in nats, on its last batch."""
+        self._tokens = torch.empty(0)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        tokens, products = batch
-        embeddings = self.head(tokens.float()).float()
-        loss = matryoshka(self.loss, embeddings, products, self.lengths)
+        self._tokens, products = batch[0].float(), batch[1]
+        embeddings = self.head(self._tokens).float()
+        temperature = self.log_temperature.exp().clamp_min(TEMPERATURE_MIN)
+        loss = matryoshka(
+            partial(info_nce, temperature=temperature), embeddings, products, self.lengths
+        )
         self.log("loss", loss, prog_bar=True)
         return loss
 
+    def on_train_epoch_end(self) -> None:
+        self.head.eval()
+        self.entropies.append(round(self.head.pooling_entropy(self._tokens), 3))
+        self.head.train()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["entropies"] = self.entropies
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.entropies = checkpoint["entropies"]
+
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(
-            self.head.parameters(), self.learning_rate, weight_decay=self.weight_decay
-        )
-        return scheduled(optimizer, self.trainer)
+        """Weight decay is for the head: the temperature has no reason to become 1."""
+        groups = [
+            {"params": self.head.parameters(), "weight_decay": self.weight_decay},
+            {"params": [self.log_temperature], "weight_decay": 0.0},
+        ]
+        return scheduled(torch.optim.AdamW(groups, self.learning_rate), self.trainer)
 
 
 def scheduled(optimizer: torch.optim.Optimizer, trainer: lightning.Trainer) -> Any:

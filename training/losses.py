@@ -9,7 +9,7 @@ from torch.nn import functional as F
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def info_nce(embeddings: Tensor, products: Tensor, *, temperature: float) -> Tensor:
+def info_nce(embeddings: Tensor, products: Tensor, *, temperature: float | Tensor) -> Tensor:
     """Pulls photos of one product together and pushes all others of the batch away.
 
     Args:

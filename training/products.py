@@ -11,8 +11,8 @@ from photosearch.catalog.schemas import Card, Label
 class Products:
     product_of_card: dict[str, int]
     """Cards of one product group, or of groups that people called the same, share a number."""
-    look_alikes: dict[int, list[int]]
-    """Products that people were asked about and called different."""
+    look_alikes: dict[int, dict[int, float]]
+    """Products that people were asked about and called different, and how sure they were in all."""
     strangers: set[str]
     """Photos that people say do not show their own card's product."""
 
@@ -20,7 +20,7 @@ class Products:
 def products_from_labels(
     cards: Sequence[Card], card_of_photo: Mapping[str, str], labels: Sequence[Label]
 ) -> Products:
-    """Turns answers into training targets.
+    """Turns answers into training targets; an answer counts as far as its probability goes.
 
     Args:
         cards: Every card of the snapshot.
@@ -41,28 +41,29 @@ def products_from_labels(
         label for label in labels
         if label.photo_a in card_of_photo and label.photo_b in card_of_photo
     ]  # fmt: skip
-    doubts: dict[str, int] = defaultdict(int)
-    different: list[tuple[int, int]] = []
+    doubts: dict[str, float] = defaultdict(float)
+    different: list[tuple[int, int, float]] = []
     for label in known:
         card_a, card_b = card_of_photo[label.photo_a], card_of_photo[label.photo_b]
         a, b = group_number[card_a], group_number[card_b]
+        same, other = label.probability_same, 1 - label.probability_same
         if label.answer == "same" and a != b:
             parent[max(root(a), root(b))] = min(root(a), root(b))
         elif label.answer == "different" and a != b:
-            different.append((a, b))
+            different.append((a, b, other))
         elif label.answer == "different":
             for photo_id in (label.photo_a, label.photo_b):
-                doubts[photo_id] += 1 if "/review/" in photo_id else 0
+                doubts[photo_id] += other if "/review/" in photo_id else 0
         elif label.answer == "same":
-            doubts[label.photo_a] -= 1
-            doubts[label.photo_b] -= 1
-    look_alikes: dict[int, list[int]] = defaultdict(list)
-    for a, b in different:
+            doubts[label.photo_a] -= same
+            doubts[label.photo_b] -= same
+    look_alikes: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for a, b, sure in different:
         if root(a) != root(b):
-            look_alikes[root(a)].append(root(b))
-            look_alikes[root(b)].append(root(a))
+            look_alikes[root(a)][root(b)] += sure
+            look_alikes[root(b)][root(a)] += sure
     return Products(
         {card_id: root(number) for card_id, number in group_number.items()},
-        dict(look_alikes),
+        {product: dict(others) for product, others in look_alikes.items()},
         {photo_id for photo_id, doubt in doubts.items() if doubt > 0},
     )

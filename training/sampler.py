@@ -10,13 +10,13 @@ class ProductSampler(Sampler[list[int]]):
     """Yields batches of `products_a_batch` products with `rows_a_product` rows each.
 
     A product enters a batch together with one of its look-alikes (pairs that people called
-    different) whenever it has any: the negatives worth learning from.
+    different) whenever it has any, the surer the likelier: the negatives worth learning from.
     """
 
     def __init__(
         self,
         rows_by_product: Mapping[int, Sequence[int]],
-        look_alikes: Mapping[int, Sequence[int]],
+        look_alikes: Mapping[int, Mapping[int, float]],
         *,
         batch: int,
         seed: int,
@@ -48,9 +48,10 @@ class ProductSampler(Sampler[list[int]]):
         drawn: dict[int, None] = {}
         for product in random.permutation(list(self._rows)).tolist():
             drawn[product] = None
-            neighbours = [p for p in self._look_alikes.get(product, ()) if p in self._rows]
-            if neighbours:
-                drawn[int(random.choice(neighbours))] = None
+            sure = {p: w for p, w in self._look_alikes.get(product, {}).items() if p in self._rows}
+            if sure:
+                shares = np.array(list(sure.values())) / sum(sure.values())
+                drawn[int(random.choice(list(sure), p=shares))] = None
             if len(drawn) >= wanted:
                 break
         return list(drawn)[:wanted]

@@ -1,5 +1,7 @@
 """The attention head, patch tokens in, one vector out; and mean pooling, which it must beat."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -88,6 +90,43 @@ class AttentionHead(nn.Module):
         self.skip.weight.zero_()
         self.skip.weight[:n] = directions.T[:n]
         self.skip.bias.copy_(-(self.skip.weight @ centre))
+
+    @torch.no_grad()
+    def anchor(self, batches: Iterable[Tensor]) -> None:
+        """Makes the pooling query an UnLearnable token: the mean query of the data, never trained.
+
+        Every token asks through one projection; the mean of all their queries becomes the query of
+        the whole photo and stays, so that what training moves is only what it finds.
+
+        Args:
+            batches: Tokens of the data set, (B, T, D) each.
+
+        Source: the "UnLearnable token" of Wildberries' search by photo.
+        """
+        width = self.query.shape[-1]
+        total, n = torch.zeros(width), 0
+        self.eval()  # no dropout
+        for tokens in batches:
+            reduced = self.reducer(tokens)
+            total, n = total + reduced.sum(dim=(0, 1)), n + reduced.shape[0] * reduced.shape[1]
+        self.train()
+        ask = nn.Linear(width, width)  # linear: the mean of the queries is the query of the mean
+        self.query.copy_(ask(total / n))
+        self.query.requires_grad_(False)
+
+    @torch.no_grad()
+    def pooling_entropy(self, tokens: Tensor) -> float:
+        """How widely pooling looks, in nats: 0 is one token, log(tokens) all of them alike.
+
+        Args:
+            tokens: (B, T, D); the mean over photos and heads is given.
+        """
+        key, _ = self.key_value(self.reducer(tokens)).chunk(2, dim=-1)
+        keys = key.unflatten(-1, (self.heads, -1))
+        query = self.query.unflatten(-1, (self.heads, -1))[0]
+        logits = torch.einsum("bthd,qhd->bht", keys, query) * keys.shape[-1] ** -0.5
+        shares = logits.softmax(dim=-1)
+        return float(-(shares * shares.clamp_min(1e-12).log()).sum(dim=-1).mean())
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T, D) -> (B, out), not normalised."""
