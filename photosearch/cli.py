@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from photosearch.cli_releases import releases_app
 from photosearch.cli_servers import HomeOption, servers_app
 from photosearch.errors import PhotosearchError
 from photosearch.home import Home
@@ -22,6 +23,7 @@ flows_app = typer.Typer(help="Prefect deployments.", no_args_is_help=True)
 app.add_typer(flows_app, name="flows")
 data_app = typer.Typer(help="Snapshots of the source.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(releases_app)
 app.add_typer(servers_app)
 
 SourceOption = Annotated[
@@ -204,74 +206,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options have names
     if json is not None:
         save_report(json, report)
     typer.echo(as_markdown(report))
-
-
-@app.command()
-def gate(
-    override_by: Annotated[
-        str | None, typer.Option(help="Promote a refused candidate all the same: your name.")
-    ] = None,
-    because: Annotated[str | None, typer.Option(help="Why it is overridden.")] = None,
-    home: HomeOption = None,
-) -> None:
-    """Judge the candidate against the champion, or override the verdict."""
-    from photosearch.assembly import judge_candidate, load_settings
-    from photosearch.evaluation.verdict_file import as_markdown, override_verdict
-
-    settings = load_settings(home)
-    if override_by is None and because is None:
-        typer.echo(as_markdown(judge_candidate(settings)))
-        return
-    from flows.versions import commit
-
-    verdict = override_verdict(settings.home, by=override_by or "", because=because or "")
-    commit(settings.home, f"Override the gate for {verdict.candidate_id}: {override_by}")
-    typer.echo(as_markdown(verdict))
-
-
-@app.command()
-def release(home: HomeOption = None) -> None:
-    """Make the promoted candidate a release, with its index, and switch to it."""
-    from flows.release_model import release_model
-    from photosearch.assembly import find_home
-
-    release_model(find_home(home).root)
-
-
-@app.command()
-def rollback(
-    to: Annotated[str | None, typer.Option(help="Default: what was live before.")] = None,
-    because: Annotated[str, typer.Option(help="Kept beside the switch.")] = "",
-    home: HomeOption = None,
-) -> None:
-    """Make an earlier release live again, and restart the page if one was left running."""
-    from flows.package import restart_page
-    from photosearch.assembly import find_home
-    from photosearch.release import roll_back
-
-    found = find_home(home)
-    live = roll_back(found.releases, to=to, because=because)
-    typer.echo(f"live     {live.manifest.release}   (model {live.manifest.model_id})")
-    if address := restart_page(found):
-        typer.echo(f"page     {address}")
-
-
-@app.command()
-def index(home: HomeOption = None) -> None:
-    """Rebuild the live model's index over the curated photos and switch to it."""
-    from flows.refresh_index import refresh_index
-    from photosearch.assembly import find_home
-
-    refresh_index(find_home(home).root)
-
-
-@app.command()
-def package(home: HomeOption = None) -> None:
-    """Build the bento of the live release."""
-    from flows.package import build_bento
-    from photosearch.assembly import load_settings
-
-    typer.echo(build_bento(load_settings(home).home))
 
 
 @flows_app.command("serve")

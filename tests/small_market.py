@@ -22,7 +22,7 @@ from photosearch.catalog.tables import read_rows, write_table
 from photosearch.curation.snapshot import CurationReport, curate
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.home import Home
-from photosearch.settings import CurationParams
+from photosearch.settings import CurationParams, PairShares, PairsParams
 
 COLOURS = {
     "red": (220, 40, 40),
@@ -53,6 +53,11 @@ PARAMS = CurationParams(
     test_photo_share=0.0,
 )
 """Painted stripes are drawn pages of few colours: tests of these rules turn them on."""
+PAIRS = PairsParams(
+    budget=60,
+    gold=0,
+    shares=PairShares(same_card=1, neighbours=1, threshold=1, disagreement=1, clicks=1),
+)
 
 
 class ColourTower:

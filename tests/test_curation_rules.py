@@ -330,6 +330,17 @@ def test_strangers_are_named_by_skin_and_by_company():
     }
 
 
+def test_a_stranger_is_not_forgiven_for_being_what_its_card_varies_by():
+    dice = np.random.default_rng(1)
+    card = np.repeat(np.arange(30), 5)
+    vectors = dice.normal(size=(30, 128))[card] + dice.normal(size=(150, 128))
+    is_stranger = np.arange(150) % 15 == 0
+    vectors[is_stranger] = 1.4 * dice.normal(size=(10, 128))
+    names = [f"c{number:02}" for number in card]
+    found, _ = belonging(unit(vectors), names, names)
+    assert found[is_stranger].max() < found[~is_stranger].min()  # whitened by all: .78 and .66
+
+
 def test_offers_of_one_product_are_no_strangers_to_each_other():
     vectors, cards = cards_of_vectors(n_cards=2)
     alone = belonging(vectors, cards, ["g"] * len(cards))

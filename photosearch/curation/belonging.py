@@ -16,6 +16,7 @@ SHRINKAGE = 0.3
 COMPANY = 5
 """Nearest photos of other products, whose own belonging tells what kind of photo this is."""
 COMPANY_WEIGHT = 0.5
+FOLDS = 5
 BLOCK_ROWS = 2048
 
 Numbers = NDArray[np.float64]
@@ -27,8 +28,8 @@ def belonging(
     """How far each photo is on its own card's side, and the same of the photos it resembles.
 
     A photo's margin is its cosine to the centre of its card's other photos less that to the
-    nearest centre of another product's card, in whitened vectors: below 0 it resembles another
-    product more.
+    nearest centre of another product's card, in vectors whitened by other products' photos: below
+    0 it resembles another product more.
 
     Photos of no product (parcels, receipts, floors) resemble each other across products, and none
     of them belongs where it is; so the margins of a photo's nearest strangers, its company, count
@@ -46,11 +47,27 @@ def belonging(
     n = len(vectors)
     if len(set(groups)) < 2:
         return np.full(n, np.nan), np.zeros(n)
-    white = whitening(vectors, cards, shrinkage=SHRINKAGE)
-    margins = margin(unit((vectors - white.centre) @ white.directions), cards, groups)
-    centred = unit(vectors - vectors.mean(axis=0))
-    company = _company(centred, np.asarray(groups, dtype=object), np.nan_to_num(margins))
+    group = np.unique(np.asarray(groups, dtype=object), return_inverse=True)[1]
+    centred = vectors - vectors.mean(axis=0)
+    margins = _margins(centred, cards, groups, fold=group % FOLDS)
+    company = _company(unit(centred), group, np.nan_to_num(margins))
     return margins + COMPANY_WEIGHT * company, company
+
+
+def _margins(
+    centred: Vectors, cards: Sequence[str], groups: Sequence[str], *, fold: NDArray[np.int64]
+) -> Numbers:
+    """Margins of each fold, whitened by what the other folds vary by.
+
+    Else a photo that does not belong would itself be what its card varies by, and be forgiven.
+    """
+    card, margins = np.asarray(cards, dtype=object), np.empty(len(centred))
+    for number in np.unique(fold):
+        rest = fold != number
+        white = whitening(centred[rest], card[rest].tolist(), shrinkage=SHRINKAGE)
+        told = margin(unit(centred @ white.directions), cards, groups)
+        margins[~rest] = told[~rest]
+    return margins
 
 
 def margin(vectors: Vectors, cards: Sequence[str], groups: Sequence[str]) -> Numbers:
@@ -72,9 +89,8 @@ def margin(vectors: Vectors, cards: Sequence[str], groups: Sequence[str]) -> Num
     return np.asarray(own - strange, np.float64)
 
 
-def _company(vectors: Vectors, groups: NDArray[np.object_], margins: Numbers) -> Numbers:
+def _company(vectors: Vectors, group: NDArray[np.int64], margins: Numbers) -> Numbers:
     """Mean margin of the nearest photos of other products, (n,)."""
-    group = np.unique(groups, return_inverse=True)[1]
     company = np.empty(len(vectors))
     for start in range(0, len(vectors), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)

@@ -26,13 +26,10 @@ from photosearch.catalog.tables import read_rows, write_table
 from photosearch.curation import pair_sources
 from photosearch.curation.pair_budget import split_budget
 from photosearch.curation.pair_sources import Rows, Train
-from photosearch.curation.same_probability import (
-    SameProbability,
-    decided_labels,
-    fit_probability,
-)
+from photosearch.curation.same_probability import decided_labels, fit_probability
 from photosearch.curation.snapshot import VECTORS_NAME
 from photosearch.errors import BadTable
+from photosearch.evaluation.calibration import SameProbability
 from photosearch.home import Home
 from photosearch.settings import PairsParams
 
