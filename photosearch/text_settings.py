@@ -8,7 +8,7 @@ from photosearch.frozen import Frozen
 
 
 class AlignerParams(Frozen):
-    """Brings texts into the image space; measured in docs/experiments/aligner.md."""
+    """Brings texts into the image space; first guesses, not measured: docs/decisions.md, 30."""
 
     encoder: str = Field(min_length=1)
     """`tower`, or the name or folder of a sentence-transformers model."""
@@ -25,7 +25,7 @@ class AlignerParams(Frozen):
 
 
 class RefinerParams(Frozen):
-    """Learns "the same but red"; measured in docs/experiments/refinement.md."""
+    """Learns "the same but red"; first guesses, not measured: docs/decisions.md, 30."""
 
     width: int = Field(gt=0)
     """Of the hidden layer."""

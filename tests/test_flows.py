@@ -275,7 +275,7 @@ def process(command: list[str], environment: dict[str, str], *, log: Path) -> It
     try:
         yield
     finally:
-        started.send_signal(signal.SIGINT)
+        started.terminate()
         try:
             started.wait(30)
         except subprocess.TimeoutExpired:

@@ -91,7 +91,9 @@ def test_the_towers_own_text_side_is_a_text_encoder(tmp_path: Path):
 def test_a_missing_folder_names_the_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TextEncoderUnavailable, match=r"(?s)empty.*text\.encoder.*HUB_MIRROR"):
+    with pytest.raises(
+        TextEncoderUnavailable, match=r"(?s)empty.*text\.aligner\.encoder.*HUB_MIRROR"
+    ):
         sentence_encoder(str(tmp_path / "empty"))
 
 

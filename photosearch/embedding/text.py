@@ -116,8 +116,8 @@ def sentence_encoder(name: str) -> EncodeTexts:
     except ImportError:
         raise TextEncoderUnavailable(
             f"Text encoder {name!r} needs the package sentence-transformers, which is not "
-            "installed. Install it with `uv sync --extra sentences`, or set text.encoder in "
-            f"params.yaml to {TOWER!r}."
+            "installed. Install it with `uv sync --extra sentences`, or set "
+            f"text.aligner.encoder in params.yaml to {TOWER!r}."
         ) from None
     try:
         model = SentenceTransformer(name, device="cpu")
@@ -125,7 +125,7 @@ def sentence_encoder(name: str) -> EncodeTexts:
     except (OSError, ValueError, KeyError) as error:
         first_line = next(iter(str(error).splitlines()), type(error).__name__)
         raise TextEncoderUnavailable(
-            f"Text encoder {name!r} cannot be loaded: {first_line}. Set text.encoder in "
+            f"Text encoder {name!r} cannot be loaded: {first_line}. Set text.aligner.encoder in "
             "params.yaml to a folder that SentenceTransformer.save() wrote, connect to the hub "
             f"(PHOTOSEARCH_HUB_MIRROR names a mirror), or set it to {TOWER!r}."
         ) from None
