@@ -16,6 +16,7 @@ from sklearn.isotonic import IsotonicRegression  # type: ignore[import-untyped]
 from photosearch.assembly import load_embedder, load_settings, open_index
 from photosearch.catalog.schemas import Label
 from photosearch.catalog.tables import read_rows
+from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.evaluation.calibration import (
     Cosines,
     Probabilities,
@@ -45,7 +46,7 @@ def main() -> None:
     with closing(open_index(release, settings.services)) as index:
         shown = ask_held_out(
             settings.home,
-            load_embedder(release.model),
+            catalog_vectors(settings.home, release.model, load_embedder(release.model)),
             index,
             hits_per_query=release.manifest.hits_per_query,
             queries_max=settings.params.calibration.queries_max,

@@ -105,8 +105,9 @@ def cache_catalog_tokens(settings: Settings) -> "TokensReport":
     from photosearch.embedding.backbones import OpenClipTower
     from photosearch.embedding.tokens import cache_tokens
 
-    tower = OpenClipTower(settings.home.tower)
-    return cache_tokens(settings.home, tower, tokens=settings.params.tokens)
+    tokens = settings.params.tokens
+    tower = OpenClipTower(settings.home.tower, pool=tokens.pool)
+    return cache_tokens(settings.home, tower, tokens=tokens)
 
 
 def judge_candidate(settings: Settings) -> "Verdict":
@@ -168,6 +169,7 @@ def model_to_release(settings: Settings) -> Path:
 
 def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
     """Builds the release of a model over the curated photos; it is not live yet."""
+    from photosearch.embedding.catalog_vectors import catalog_vectors
     from photosearch.search.release_folder import Recipe, build_release
 
     params = settings.params
@@ -177,7 +179,8 @@ def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
         params.calibration,
         params.model_dump(mode="json"),
     )
-    return build_release(settings.home, model, load_embedder(model), recipe)
+    vectors_of = catalog_vectors(settings.home, model, load_embedder(model))
+    return build_release(settings.home, model, vectors_of, recipe)
 
 
 def load_embedder(model: Path) -> "Embedder":

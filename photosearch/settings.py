@@ -152,6 +152,10 @@ class LabelsParams(Frozen):
 class TokensParams(Frozen):
     views: int = Field(gt=0)
     """Token sets a training photo: the plain one and `views - 1` augmented ones."""
+    form: Literal["bf16", "int8"]
+    """How tokens are kept: int8 takes half the disk. Measured: docs/experiments/tokens.md."""
+    pool: int = Field(gt=0)
+    """Side of the squares of patches whose mean is a token: 2 keeps a quarter of them."""
     seed: int
 
 

@@ -32,7 +32,7 @@ def untrained_tower(folder: Path, *, seed: int = 0) -> Path:
 class ColourTower:
     """Tokens are the mean colours of the photo's four quarters; a Tower without texts."""
 
-    tower_id, image_px, width, n_tokens = "colours", SIDE_PX, 8, 4
+    tower_id, image_px, width, n_tokens, pool = "colours", SIDE_PX, 8, 4, 1
 
     def tokens(self, photos: Sequence[Image.Image]) -> Vectors:
         """(n, 4, 8): colour in [-1, 1] and its products, so that a head has something to weigh."""

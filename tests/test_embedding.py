@@ -1,4 +1,4 @@
-"""Photos into tokens and unit vectors: towers, the token cache, heads and model folders."""
+"""Photos into tokens and unit vectors: towers, heads and model folders."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ import pytest
 import torch
 from open_clip.timm_model import TimmModel
 from PIL import Image
-from small_tower import ColourTower, quarters, untrained_tower, write_curated
+from small_tower import quarters, untrained_tower, write_curated
 
 from photosearch.catalog.images import load
 from photosearch.embedding.backbones import (
@@ -19,19 +19,19 @@ from photosearch.embedding.backbones import (
     fetch_tower,
     load_open_clip,
     patch_tokens,
+    pooled_patches,
     save_weights,
 )
 from photosearch.embedding.embedder import shorten, unit
 from photosearch.embedding.head import AttentionHead, MeanPooling, build_head
 from photosearch.embedding.model import HeadShape, Lineage, mean_pooling_of, read_model, write_model
 from photosearch.embedding.preprocess import Preprocessing, read_preprocessing
-from photosearch.embedding.tokens import TokenRow, cache_tokens, open_tokens, pool_view
 from photosearch.embedding.torch_runtime import TorchEmbedder, load_head, pool_tokens
 from photosearch.embedding.tower import CONFIG, WEIGHTS, tower_id
 from photosearch.embedding.whitening import whitening
-from photosearch.errors import BadArtifact, TowerUnreachable
+from photosearch.errors import BadArtifact, BadParams, TowerUnreachable
 from photosearch.home import Home
-from photosearch.settings import TokensParams, TowerParams
+from photosearch.settings import TowerParams
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 60), (40, 60, 200), (255, 255, 255)
 PHOTOS = [quarters(RED, BLUE, WHITE, GREEN), quarters(BLUE, BLUE, RED, GREEN)]
@@ -257,70 +257,23 @@ def test_a_mirror_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pyt
         fetch_tower(wanted, tmp_path / "tower", mirror="http://127.0.0.1:9")
 
 
-def test_the_token_cache_gives_back_what_the_tower_saw(home: Home, tower: OpenClipTower):
-    report = cache_tokens(home, tower, tokens=TokensParams(views=3, seed=7))
-    assert (report.photos, report.rows, report.tower_id) == (2, 6, tower.tower_id)
-    assert report.bytes_a_row == 2 * 4 * 512
-    cache = open_tokens(home.tokens)
-    assert cache.rows[:4] == [
-        *(TokenRow("c0/gallery/0", "c0", "train", view) for view in range(3)),
-        TokenRow("c1/gallery/0", "c1", "train", 0),
-    ]
-    plain = torch.from_numpy(tower.tokens(PHOTOS)).bfloat16().float()
-    assert torch.allclose(cache.read([0, 3]).float(), plain, atol=0.02)
-    assert not torch.allclose(cache.read([1]).float(), cache.read([0]).float(), atol=0.02)
+def test_pooled_patches_are_the_means_of_squares_and_of_what_is_left_at_the_edges():
+    grid = torch.arange(9.0).reshape(1, 9, 1)
+    assert pooled_patches(grid, 2).flatten().tolist() == [2.0, 3.5, 6.5, 8.0]
+    assert torch.equal(pooled_patches(grid, 1), grid)
+    with pytest.raises(
+        BadParams, match=r"tokens\.pool 2 needs a square grid.*8\. Set tokens\.pool"
+    ):
+        pooled_patches(grid[:, :8], 2)
 
 
-def test_the_token_cache_keeps_four_colours_in_bfloat16(home: Home):
-    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, seed=7))
-    expected = torch.from_numpy(ColourTower().tokens(PHOTOS)).bfloat16()
-    assert torch.equal(open_tokens(home.tokens).read([0, 1]), expected)
-
-
-def test_views_depend_on_photo_and_seed_alone(home: Home):
-    def cached(seed: int) -> dict[tuple[str, int], list]:
-        cache_tokens(home, ColourTower(), tokens=TokensParams(views=3, seed=seed))
-        cache = open_tokens(home.tokens)
-        tokens = cache.read(range(len(cache.rows))).float().tolist()
-        keys = [(row.photo_id, row.view) for row in cache.rows]
-        return dict(zip(keys, tokens, strict=True))
-
-    first = cached(seed=7)
-    write_curated(home, [(f"c{n}/gallery/0", PHOTOS[n]) for n in (1, 0)])
-    assert cached(seed=7) == first
-    other = cached(seed=8)
-    changed = {view for (photo, view), tokens in other.items() if first[photo, view] != tokens}
-    assert changed == {1, 2}  # view 0 is the photo as it is
-
-
-def test_only_training_photos_get_views(home: Home):
-    write_curated(home, [("c0/review/1/0", PHOTOS[0])], split="test")
-    report = cache_tokens(home, ColourTower(), tokens=TokensParams(views=4, seed=7))
-    assert report.rows == 1
-
-
-@pytest.mark.parametrize("broken", ["tokens.json", "tokens.bf16"])
-def test_a_token_cache_that_lost_a_file_is_refused(home: Home, broken: str):
-    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, seed=7))
-    (home.tokens / broken).unlink()
-    with pytest.raises(BadArtifact, match=r"not a whole token cache.*Run `photosearch tokens`"):
-        open_tokens(home.tokens)
-
-
-def test_a_token_cache_that_was_cut_short_is_refused(home: Home):
-    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, seed=7))
-    stored = home.tokens / "tokens.bf16"
-    stored.write_bytes(stored.read_bytes()[:-2])
-    with pytest.raises(BadArtifact, match="not a whole token cache"):
-        open_tokens(home.tokens)
-
-
-def test_one_view_of_every_photo_is_pooled_in_batches(home: Home):
-    cache_tokens(home, ColourTower(), tokens=TokensParams(views=2, seed=7))
-    cache = open_tokens(home.tokens)
-    rows, vectors = pool_view(cache, 0, lambda t: t.mean(axis=1), rows_a_batch=1)
-    assert [row.photo_id for row in rows] == ["c0/gallery/0", "c1/gallery/0"]
-    assert vectors == pytest.approx(ColourTower().tokens(PHOTOS).mean(axis=1), abs=0.01)
+def test_a_model_of_pooled_patches_pools_them_when_it_embeds(tower_folder: Path, tmp_path: Path):
+    head = HeadShape("mean", 512, 64, [64], pool=2)
+    write_model(tmp_path / "pooled", tower=tower_folder, head=head, lineage=LINEAGE)
+    seen = OpenClipTower(tower_folder, pool=2).tokens(PHOTOS)
+    assert seen.shape == (2, 1, 512)
+    embedded = TorchEmbedder(tmp_path / "pooled").embed(PHOTOS)
+    assert embedded == pytest.approx(unit(seen[:, 0, :64]), abs=1e-5)
 
 
 def test_an_untrained_attention_head_is_mean_pooling():

@@ -45,7 +45,9 @@ def judged_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     write_table(home.curated / "photos.parquet", CuratedPhoto, photos)
     cards = [Card(n, n, None, None, ["Paint"], None, None, None, n) for n in COLOURS]
     write_table(home.curated / "cards.parquet", Card, cards)
-    cache_tokens(home, OpenClipTower(home.tower), tokens=TokensParams(views=1, seed=7))
+    cache_tokens(
+        home, OpenClipTower(home.tower), tokens=TokensParams(views=1, form="bf16", pool=1, seed=7)
+    )
     for folder, lengths in ((home.candidate, [64, 32]), (home.root / "champion", [32])):
         shape = HeadShape("mean", 512, 64, lengths)
         write_model(folder, tower=home.tower, head=shape, lineage=Lineage("d1", 0))

@@ -13,6 +13,7 @@ from photosearch.catalog import images
 from photosearch.catalog.pull import Snapshot
 from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows, write_table
+from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.embedding.model import HeadShape, Lineage, ModelManifest
 from photosearch.evaluation.calibration import read_calibration
 from photosearch.evaluation.promotion import Override, Verdict
@@ -73,7 +74,8 @@ def home(tmp_path: Path) -> Home:
 
 
 def release(home: Home, recipe: Recipe = RECIPE, *, model: Path | None = None) -> Release:
-    made = build_release(home, model or home.candidate, ColourEmbedder(), recipe)
+    model = model or home.candidate
+    made = build_release(home, model, catalog_vectors(home, model, ColourEmbedder()), recipe)
     return open_release(home.releases / made.release)
 
 
@@ -106,7 +108,8 @@ def read_cosines(home: Home):
     indexed = [p for p in photos if p.kind == "gallery"]
     vectors = ColourEmbedder().embed([images.load(home.images, p.sha256) for p in indexed])
     index.add([p.photo_id for p in indexed], [p.card_id for p in indexed], vectors)
-    shown = ask_held_out(home, ColourEmbedder(), index, hits_per_query=20, queries_max=7)
+    vectors_of = catalog_vectors(home, home.candidate, ColourEmbedder())
+    shown = ask_held_out(home, vectors_of, index, hits_per_query=20, queries_max=7)
     assert len(shown.products) == 7
     return shown.cosines[0, [0, 4]]
 

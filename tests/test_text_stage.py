@@ -64,7 +64,7 @@ def home(tmp_path: Path) -> Home:
             )  # fmt: skip
     write_table(made.curated / "photos.parquet", CuratedPhoto, photos)
     write_table(made.curated / "cards.parquet", Card, every_card())
-    cache_tokens(made, ColourTower(), tokens=TokensParams(views=1, seed=7))
+    cache_tokens(made, ColourTower(), tokens=TokensParams(views=1, form="bf16", pool=1, seed=7))
     made.tower.mkdir(parents=True)
     for name in (CONFIG, WEIGHTS):
         (made.tower / name).write_bytes(b"copied and hashed, never opened here")

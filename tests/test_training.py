@@ -81,7 +81,7 @@ def eight_photos(tmp_path: Path) -> Home:
     write_curated(home, photos)
     write_table(home.curated / "cards.parquet", Card, [a_card(name) for name in LOGOS])
     write_table(home.labels, Label, [])
-    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, seed=7))
+    cache_tokens(home, ColourTower(), tokens=TokensParams(views=1, form="bf16", pool=1, seed=7))
     home.tower.mkdir(parents=True)
     for name in (CONFIG, WEIGHTS):
         (home.tower / name).write_bytes(b"copied and hashed, never opened by head training")

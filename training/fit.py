@@ -76,8 +76,8 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
     )
     loader = DataLoader(batches, batch_sampler=sampler, collate_fn=lambda batch: batch)
     shape = HeadShape(
-        "attention", int(cache.read([0]).shape[2]), head.out, list(head.lengths),
-        head.width, head.tokens, head.heads,
+        "attention", cache.shape.width, head.out, list(head.lengths),
+        head.width, head.tokens, head.heads, cache.shape.pool,
     )  # fmt: skip
     torch.manual_seed(head.seed)
     module = HeadModule(shape, head)
@@ -104,7 +104,7 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
         look_alike_products=sum(product in products.look_alikes for product in rows_by_product),
         strangers_left_out=len(products.strangers),
         pooling_entropy=module.entropies,
-        temperature=round(float(module.log_temperature.exp()), 4),
+        temperature=round(float(module.log_temperature.detach().exp()), 4),
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from photosearch.embedding.head import AttentionHead
 from photosearch.embedding.model import HeadShape
+from photosearch.embedding.torch_device import autocast, choose_device
 from photosearch.settings import HeadParams
 from training.losses import info_nce, matryoshka
 
@@ -35,7 +36,9 @@ class HeadModule(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         self._tokens, products = batch[0].float(), batch[1]
-        embeddings = self.head(self._tokens).float()
+        with autocast(choose_device()):
+            embeddings = self.head(self._tokens)
+        embeddings = embeddings.float()
         temperature = self.log_temperature.exp().clamp_min(TEMPERATURE_MIN)
         loss = matryoshka(
             partial(info_nce, temperature=temperature), embeddings, products, self.lengths

@@ -6,6 +6,7 @@ works without the hub.
 
 import json
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.preprocess import read_preprocessing
 from photosearch.embedding.torch_device import autocast, choose_device
 from photosearch.embedding.tower import CONFIG, WEIGHTS, tower_id
-from photosearch.errors import BadArtifact, TowerUnreachable
+from photosearch.errors import BadArtifact, BadParams, TowerUnreachable
 from photosearch.settings import TowerParams
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,8 @@ class TowerReport:
 class OpenClipTower:
     """A tower folder in memory; see the Tower protocol."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, pool: int = 1) -> None:
+        self.pool = pool
         self.tower_id = tower_id(folder)
         self.preprocessing = read_preprocessing(folder)
         self.image_px = self.preprocessing.image_px
@@ -53,15 +56,13 @@ class OpenClipTower:
         self._tokenizer: Any = None  # made by the first text: photos do not need it
         with torch.inference_mode():
             blank = torch.zeros(1, 3, self.image_px, self.image_px, device=self._device.name)
-            _, self.n_tokens, self.width = patch_tokens(self._model.visual, blank).shape
+            _, self.n_tokens, self.width = self._tokens(blank).shape
 
     def embed_photos(self, photos: Sequence[Image.Image]) -> Vectors:
         return self._in_batches(photos, self._model.encode_image)
 
     def tokens(self, photos: Sequence[Image.Image]) -> Vectors:
-        return self._in_batches(
-            photos, lambda pixels: patch_tokens(self._model.visual, pixels), normalise=False
-        )
+        return self._in_batches(photos, self._tokens, normalise=False)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         if self._tokenizer is None:
@@ -69,6 +70,9 @@ class OpenClipTower:
         with torch.inference_mode(), autocast(self._device):
             words = self._tokenizer(list(texts)).to(self._device.name)
             return unit(self._model.encode_text(words).float().cpu().numpy())
+
+    def _tokens(self, pixels: Tensor) -> Tensor:
+        return pooled_patches(patch_tokens(self._model.visual, pixels), self.pool)
 
     def _in_batches(
         self, photos: Sequence[Image.Image], encode: Any, *, normalise: bool = True
@@ -98,6 +102,24 @@ def patch_tokens(visual: Any, pixels: Tensor) -> Tensor:
     tokens: Tensor = visual(pixels)[1]
     visual.output_tokens = False
     return tokens
+
+
+def pooled_patches(tokens: Tensor, pool: int) -> Tensor:
+    """Means of squares of `pool` x `pool` patches, (B, T, D) -> (B, fewer, D); rests at the edges.
+
+    Raises:
+        BadParams: The patches are no square grid.
+    """
+    if pool == 1:
+        return tokens
+    side = math.isqrt(tokens.shape[1])
+    if side * side != tokens.shape[1]:
+        raise BadParams(
+            f"tokens.pool {pool} needs a square grid of patches, this tower gives "
+            f"{tokens.shape[1]}. Set tokens.pool to 1 in params.yaml."
+        )
+    grid = tokens.transpose(1, 2).unflatten(2, (side, side))
+    return F.avg_pool2d(grid, pool, ceil_mode=True).flatten(2).transpose(1, 2)
 
 
 def new_small_tower(folder: Path, image_px: int) -> Any:

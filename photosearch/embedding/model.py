@@ -34,6 +34,8 @@ class HeadShape:
     width: int = 0
     tokens: int = 0
     heads: int = 0
+    pool: int = 1
+    """Side of the squares of patches whose mean is a token that the head gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def read_model(folder: Path) -> ModelManifest:
 def mean_pooling_of(head: HeadShape) -> HeadShape:
     """The baseline over the same tower; a narrow tower cannot give the longest vectors."""
     lengths = [length for length in head.lengths if length <= head.tower_width]
-    return HeadShape("mean", head.tower_width, head.out, lengths)
+    return HeadShape("mean", head.tower_width, head.out, lengths, pool=head.pool)
 
 
 def _model_id(tower_hash: str, head: HeadShape, head_weights: Path | None) -> str:

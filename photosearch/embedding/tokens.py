@@ -1,19 +1,21 @@
 """Cache of patch tokens: one pass of the tower over a photo, then training never runs it again.
 
-rows.parquet    which photo and view each row is
-tokens.bf16     memory map (n_rows, n_tokens, width), bfloat16 kept as uint16
-tokens.json     shape and tower; written last
+rows.parquet    which photo and view each row is, and where its tokens lie
+shard-*         the tokens: see token_shards.py
+tokens.json     shape, tower and how views are drawn; written last
+
+A later pass runs the tower on new photos only; shards that still serve are kept as they are.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from photosearch.catalog.images import load
@@ -21,6 +23,15 @@ from photosearch.catalog.schemas import CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.augment import Strength, random_views
 from photosearch.embedding.embedder import Vectors
+from photosearch.embedding.token_shards import (
+    Form,
+    ShardReader,
+    ShardShape,
+    ShardWriter,
+    from_stored,
+    keep_shard,
+    to_stored,
+)
 from photosearch.embedding.tower import Tower
 from photosearch.errors import BadArtifact
 from photosearch.home import Home
@@ -32,6 +43,14 @@ PHOTOS_A_BATCH = 64
 STRENGTH = Strength(area_min=0.3)
 STORED_PX = 1.25
 """Augmented views are cut from photos this much larger than the tower's square."""
+ROWS_A_COPY = 1024
+WORTH_KEEPING = 0.5
+"""A shard that serves a smaller share of its rows is given up, and these rows are copied."""
+
+Key = tuple[str, int]
+"""A photo's content and the number of a view: what tokens depend on, for one tower."""
+Place = tuple[int, int]
+"""Shard and row in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,63 +60,78 @@ class TokenRow:
     split: str
     view: int
     """0 is the photo as it is; the others are random views."""
+    sha256: str
+    shard: int
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
 class TokensReport:
     tower_id: str
+    """Hash of weights and preprocessing."""
     rows: int
     photos: int
     n_tokens: int
     width: int
+    form: Form
+    pool: int
     bytes_a_row: int
+    views_drawn: str
+    """How views differ from photos: another seed or strength makes other views."""
+    photos_run: int
+    """Photos that the tower had to see; the others' tokens were there already."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCache:
     rows: list[TokenRow]
     tower_id: str
-    _stored: NDArray[np.uint16]
+    shape: ShardShape
+    reader: ShardReader
 
     def read(self, rows: Sequence[int]) -> torch.Tensor:
         """Tokens of these row numbers, (n, n_tokens, width) bfloat16."""
-        return torch.from_numpy(self._stored[np.asarray(rows)]).view(torch.bfloat16)
+        chosen = [self.rows[row] for row in rows]
+        shards, places = [row.shard for row in chosen], [row.place for row in chosen]
+        return from_stored(self.reader.read(shards, places))
 
 
 def cache_tokens(home: Home, tower: Tower, *, tokens: TokensParams) -> TokensReport:
-    """The stage `tokens`: runs the tower over every curated photo, and over views of training ones.
+    """The stage `tokens`: runs the tower over new curated photos, and over views of training ones.
 
     Args:
         home: Reads curated photos, writes `home.tokens`; a killed run leaves the old folder.
         tower: Gives the tokens.
         tokens: See params.yaml.
     """
-    folder = home.tokens
     photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial = home.tokens.with_name(f".{home.tokens.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    shape = ShardShape(tower.n_tokens, tower.width, tokens.form, tower.pool)
+    views_drawn = f"seed {tokens.seed}, from {STORED_PX} of the square, {asdict(STRENGTH)}"
+    wanted = {key: photo for photo in photos for key in _keys(photo, tokens.views)}
+    old = _same_tower(home.tokens, tower.tower_id, shape, views_drawn)
+    places, writer = _reused(old, wanted.keys(), partial, shape)
+    unseen = list({p.sha256: p for key, p in wanted.items() if key not in places}.values())
+    for batch in track(_batches(unseen), "tokens of photos", -(-len(unseen) // PHOTOS_A_BATCH)):
+        keys = [key for photo in batch for key in _keys(photo, tokens.views)]
+        seen = tower.tokens(list(_views(batch, home.images, tower.image_px, tokens)))
+        places |= dict(zip(keys, writer.append(to_stored(seen, tokens.form)), strict=True))
+    writer.close()
     rows = [
-        TokenRow(photo.photo_id, photo.card_id, photo.split, view)
+        TokenRow(photo.photo_id, photo.card_id, photo.split, key[1], key[0], *places[key])
         for photo in photos
-        for view in range(tokens.views if photo.split == "train" else 1)
+        for key in _keys(photo, tokens.views)
     ]
     write_table(partial / "rows.parquet", TokenRow, rows)
-    shape = (len(rows), tower.n_tokens, tower.width)
-    stored = np.memmap(partial / "tokens.bf16", np.uint16, "w+", shape=shape)
-    done = 0
-    for batch in track(_batches(photos), "tokens of photos", -(-len(photos) // PHOTOS_A_BATCH)):
-        seen = tower.tokens(list(_views(batch, home.images, tower.image_px, tokens)))
-        stored[done : done + len(seen)] = torch.from_numpy(seen).bfloat16().view(torch.uint16)
-        done += len(seen)
-    stored.flush()
     report = TokensReport(
-        tower.tower_id, len(rows), len(photos), tower.n_tokens, tower.width,
-        bytes_a_row=2 * tower.n_tokens * tower.width,
+        tower.tower_id, len(rows), len(photos), shape.n_tokens, shape.width, shape.form, shape.pool,
+        shape.bytes_a_row, views_drawn, photos_run=len(unseen),
     )  # fmt: skip
     save_report(partial / "tokens.json", report)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    shutil.rmtree(home.tokens, ignore_errors=True)
+    partial.rename(home.tokens)
     return report
 
 
@@ -105,13 +139,67 @@ def open_tokens(folder: Path) -> TokenCache:
     """Maps a cache into memory; raises BadArtifact if it is incomplete."""
     try:
         facts = TokensReport(**json.loads((folder / "tokens.json").read_text()))
-        shape = (facts.rows, facts.n_tokens, facts.width)
-        stored = np.memmap(folder / "tokens.bf16", np.uint16, "r", shape=shape)
+        rows = read_rows(folder / "rows.parquet", TokenRow)
+        shape = ShardShape(facts.n_tokens, facts.width, facts.form, facts.pool)
+        reader = ShardReader(folder, shape)
+        for shard in sorted({row.shard for row in rows}):
+            highest = max(row.place for row in rows if row.shard == shard)
+            if highest >= len(reader.rows_of(shard)):
+                raise ValueError(f"shard {shard} ends before row {highest}")
     except (OSError, TypeError, ValueError) as error:
         raise BadArtifact(
             f"{folder} is not a whole token cache ({error}). Run `photosearch tokens`."
         ) from None
-    return TokenCache(read_rows(folder / "rows.parquet", TokenRow), facts.tower_id, stored)
+    return TokenCache(rows, facts.tower_id, shape, reader)
+
+
+def _same_tower(
+    folder: Path, tower_id: str, shape: ShardShape, views_drawn: str
+) -> TokenCache | None:
+    """The cache of before, if its tokens are those that this run would make."""
+    try:
+        cache = open_tokens(folder)
+        facts = json.loads((folder / "tokens.json").read_text())
+    except BadArtifact:
+        return None
+    is_same = (cache.tower_id, cache.shape) == (tower_id, shape)
+    return cache if is_same and facts["views_drawn"] == views_drawn else None
+
+
+def _reused(
+    old: TokenCache | None, wanted: Set[Key], folder: Path, shape: ShardShape
+) -> tuple[dict[Key, Place], ShardWriter]:
+    """Where tokens of before lie in the new folder, and a writer for what comes after them."""
+    if old is None:
+        return {}, ShardWriter(folder, shape, first=0)
+    serving: dict[int, dict[Key, Place]] = defaultdict(dict)
+    for row in old.rows:
+        if (key := (row.sha256, row.view)) in wanted:
+            serving[row.shard][key] = (row.shard, row.place)
+    places: dict[Key, Place] = {}
+    for shard, of_it in serving.items():
+        if len(of_it) >= WORTH_KEEPING * len(old.reader.rows_of(shard)):
+            keep_shard(shard, old.reader.folder, folder)
+            places |= of_it
+    first_free = 1 + max((row.shard for row in old.rows), default=-1)
+    writer = ShardWriter(folder, shape, first=first_free)
+    return places | _copied(old, wanted - places.keys(), writer), writer
+
+
+def _copied(old: TokenCache, wanted: Set[Key], writer: ShardWriter) -> dict[Key, Place]:
+    """Copies rows out of shards that are given up."""
+    rows = {(row.sha256, row.view): row for row in old.rows}
+    keys = [key for key in rows if key in wanted]
+    places: dict[Key, Place] = {}
+    for start in range(0, len(keys), ROWS_A_COPY):
+        part = [rows[key] for key in keys[start : start + ROWS_A_COPY]]
+        raw = old.reader.read([row.shard for row in part], [row.place for row in part])
+        places |= dict(zip(keys[start : start + ROWS_A_COPY], writer.append(raw), strict=True))
+    return places
+
+
+def _keys(photo: CuratedPhoto, views: int) -> list[Key]:
+    return [(photo.sha256, view) for view in range(views if photo.split == "train" else 1)]
 
 
 def _batches(photos: Sequence[CuratedPhoto]) -> Iterator[Sequence[CuratedPhoto]]:

@@ -31,7 +31,7 @@ class TorchEmbedder:
         shape = mean_pooling_of(manifest.head) if is_baseline else manifest.head
         self.model_id = f"{manifest.model_id}-mean" if is_baseline else manifest.model_id
         self.lengths = tuple(shape.lengths)
-        self._tower = OpenClipTower(folder / TOWER)
+        self._tower = OpenClipTower(folder / TOWER, pool=shape.pool)
         self._head = build_head(shape).eval() if is_baseline else load_head(folder, manifest)
         if self._tower.tower_id != manifest.tower_id:
             raise BadArtifact(

@@ -25,7 +25,9 @@ class Tower(Protocol):
     width: int
     """Numbers in a patch token."""
     n_tokens: int
-    """Patch tokens of a photo."""
+    """Tokens of a photo."""
+    pool: int
+    """Side of the squares of patches whose mean is a token; 1 gives every patch."""
 
     def embed_photos(self, photos: Sequence[Image.Image]) -> Vectors:
         """Unit vectors of RGB photos by the tower's own pooling, (n, dim)."""

@@ -1,15 +1,14 @@
 """Measures a model on any folder in the source format, also one it has never seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from photosearch.catalog.images import load
 from photosearch.catalog.schemas import Card, CuratedPhoto, Photo
 from photosearch.catalog.tables import read_rows
+from photosearch.embedding.catalog_vectors import embed_all
 from photosearch.embedding.embedder import Embedder, Vectors, shorten
 from photosearch.errors import EmptySource
 from photosearch.evaluation.benchmark import (
@@ -22,19 +21,11 @@ from photosearch.evaluation.benchmark import (
 )
 from photosearch.evaluation.report import EvaluationReport, Measured, slice_reports
 from photosearch.home import Home
-from photosearch.progress import track
 from photosearch.release import Manifest
 
 PHOTOS_A_BATCH = 64
 Search = Callable[[Vectors], list[str]]
 """Card ids for one unit vector, best first, each once."""
-
-
-class StoredPhoto(Protocol):
-    """Anything that names an image by its content."""
-
-    @property
-    def sha256(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +177,3 @@ def rank_search(queries: PhotoVectors, index: LiveIndex, search: Search, *, leng
         answer = search(vector)[:RANKS]
         found[row, : len(answer)] = [group_of[card] == queries.groups[row] for card in answer]
     return Ranking(found, relevant_cards(queries.groups, list(group_of.values())))
-
-
-def embed_all(photos: Sequence[StoredPhoto], images: Path, embedder: Embedder) -> Vectors:
-    """Unit vectors of stored photos, (n_photos, dim)."""
-    starts = range(0, len(photos), PHOTOS_A_BATCH)
-    parts = [
-        embedder.embed([load(images, p.sha256) for p in photos[n : n + PHOTOS_A_BATCH]])
-        for n in track(starts, "embedding batches of photos", len(starts))
-    ]
-    return np.concatenate(parts)

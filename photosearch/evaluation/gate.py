@@ -8,6 +8,7 @@ from pathlib import Path
 from photosearch.catalog.images import load
 from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows
+from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.embedding.model import ModelManifest, read_model
 from photosearch.embedding.tokens import open_tokens
 from photosearch.embedding.torch_runtime import TorchEmbedder
@@ -20,7 +21,6 @@ from photosearch.evaluation.photo_to_card import (
     Task,
     VectorsOf,
     cached_vectors,
-    embedded_vectors,
     load_task,
     rank_task,
 )
@@ -101,12 +101,7 @@ def _metrics(home: Home, task: Task, gate: GateParams, *, champion: Path) -> _Me
         rankings = rank_task(task, vectors_of, model.head.lengths)
         return {length: measure(ranking)[gate.metric] for length, ranking in rankings.items()}
 
-    is_cached = other.tower_id == open_tokens(home.tokens).tower_id
-    champion_vectors = (
-        cached_vectors(home, champion)
-        if is_cached
-        else embedded_vectors(home, TorchEmbedder(champion))
-    )
+    champion_vectors = catalog_vectors(home, champion, TorchEmbedder(champion))
     return _Metrics(
         by_length(champion_vectors, other),
         by_length(cached_vectors(home, home.candidate), candidate),

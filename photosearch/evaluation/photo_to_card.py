@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from photosearch.catalog.images import load
 from photosearch.catalog.pull import load_snapshot
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows
-from photosearch.embedding.embedder import Embedder, Vectors
+from photosearch.embedding.catalog_vectors import VectorsOf
+from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.head import build_head
 from photosearch.embedding.model import HeadShape, mean_pooling_of, read_model
 from photosearch.embedding.tokens import open_tokens, pool_view
@@ -25,10 +25,7 @@ from photosearch.evaluation.report import (
     slice_reports,
 )
 from photosearch.home import Home
-from photosearch.progress import track
 
-VectorsOf = Callable[[Sequence[CuratedPhoto]], Vectors]
-"""Gives the unit vectors of photos, (n_photos, dim)."""
 PHOTOS_A_BATCH = 64
 
 
@@ -104,20 +101,6 @@ def mean_vectors(home: Home, mean: HeadShape) -> VectorsOf:
     """Vectors by mean pooling of the token cache."""
     head = build_head(mean)
     return _from_cache(home, lambda tokens: pool_tokens(head, tokens))
-
-
-def embedded_vectors(home: Home, embedder: Embedder) -> VectorsOf:
-    """Vectors by any embedder, from the photos themselves."""
-
-    def vectors_of(photos: Sequence[CuratedPhoto]) -> Vectors:
-        starts = range(0, len(photos), PHOTOS_A_BATCH)
-        parts = [
-            embedder.embed([load(home.images, p.sha256) for p in photos[n : n + PHOTOS_A_BATCH]])
-            for n in track(starts, "embedding batches of photos", len(starts))
-        ]
-        return np.concatenate(parts)
-
-    return vectors_of
 
 
 def rank_task(task: Task, vectors_of: VectorsOf, lengths: Sequence[int]) -> dict[int, Ranking]:

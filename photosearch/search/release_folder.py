@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from photosearch.catalog.images import load
 from photosearch.catalog.pull import load_snapshot
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
-from photosearch.embedding.embedder import Embedder, shorten
-from photosearch.embedding.model import read_model
+from photosearch.embedding.catalog_vectors import VectorsOf
+from photosearch.embedding.embedder import shorten
+from photosearch.embedding.model import ModelManifest, read_model
 from photosearch.errors import IndexUnavailable
 from photosearch.evaluation.calibration import Calibration, calibrate, save_calibration
 from photosearch.home import Home
@@ -67,7 +67,7 @@ class Recipe:
     """All params, by section: the model card tells them."""
 
 
-def build_release(home: Home, model: Path, embedder: Embedder, recipe: Recipe) -> ReleaseReport:
+def build_release(home: Home, model: Path, vectors_of: VectorsOf, recipe: Recipe) -> ReleaseReport:
     """Embeds what the index holds, proves the index, and writes the release under its final name.
 
     The index holds every gallery picture and every training photo of a buyer: queries of the
@@ -77,14 +77,14 @@ def build_release(home: Home, model: Path, embedder: Embedder, recipe: Recipe) -
     Args:
         home: Gives curated cards, photos and images; gets the folder under releases/.
         model: The model artifact's folder, copied into the release.
-        embedder: The same model, running.
+        vectors_of: Gives vectors of curated photos by this model.
         recipe: See its fields.
 
     Raises:
         IndexUnavailable: The index finds too few of the true neighbours to go live.
     """
     photos = indexed_photos(home)
-    wanted = _manifest(home, photos, embedder, recipe)
+    wanted = _manifest(home, photos, read_model(model), recipe)
     for release in list_releases(home.releases):
         if _is_same(release.manifest, wanted):
             return _report(release, is_new=False)
@@ -95,7 +95,7 @@ def build_release(home: Home, model: Path, embedder: Embedder, recipe: Recipe) -
     shutil.copyfile(home.curated / "cards.parquet", folder / "cards.parquet")
     write_table(folder / "photos.parquet", CuratedPhoto, photos)
     write_thumbnails(folder, cards, photos=photos, images_dir=home.images)
-    made, calibration = _fill_and_prove(home, folder, wanted, embedder=embedder, recipe=recipe)
+    made, calibration = _fill_and_prove(home, folder, wanted, vectors_of=vectors_of, recipe=recipe)
     if calibration is not None:
         save_calibration(folder, calibration)
     card = make_card(
@@ -114,20 +114,20 @@ def indexed_photos(home: Home) -> list[CuratedPhoto]:
 
 
 def _manifest(
-    home: Home, photos: Sequence[CuratedPhoto], embedder: Embedder, recipe: Recipe
+    home: Home, photos: Sequence[CuratedPhoto], model: ModelManifest, recipe: Recipe
 ) -> Manifest:
     """What the release will say of itself, but for its recall."""
     names = [f"{photo.photo_id}\0{photo.sha256}" for photo in photos]
     created_at = datetime.now(UTC)
-    content = index_id(embedder.model_id, dim=recipe.index.dim, photo_ids=names)
+    content = index_id(model.model_id, dim=recipe.index.dim, photo_ids=names)
     return Manifest(
-        release=f"{created_at:%Y%m%dT%H%M%S}-{embedder.model_id[:6]}-{content[:6]}",
-        model_id=embedder.model_id,
+        release=f"{created_at:%Y%m%dT%H%M%S}-{model.model_id[:6]}-{content[:6]}",
+        model_id=model.model_id,
         index_id=content,
         data_version=load_snapshot(home.catalog).data_version,
         index_kind=recipe.engine.kind,
         dim=recipe.index.dim,
-        lengths=list(embedder.lengths),
+        lengths=list(model.head.lengths),
         n_photos=len(photos),
         n_cards=len({photo.card_id for photo in photos}),
         created_at=created_at.isoformat(timespec="seconds"),
@@ -137,14 +137,11 @@ def _manifest(
     )
 
 
-def _embedded(
-    photos: Sequence[CuratedPhoto], images: Path, embedder: Embedder, dim: int
-) -> Iterator[Batch]:
+def _embedded(photos: Sequence[CuratedPhoto], vectors_of: VectorsOf, dim: int) -> Iterator[Batch]:
     for start in range(0, len(photos), PHOTOS_A_BATCH):
         batch = photos[start : start + PHOTOS_A_BATCH]
-        vectors = embedder.embed([load(images, photo.sha256) for photo in batch])
         photo_ids, card_ids = [p.photo_id for p in batch], [p.card_id for p in batch]
-        yield photo_ids, card_ids, shorten(vectors, dim)
+        yield photo_ids, card_ids, shorten(vectors_of(batch), dim)
 
 
 def _is_same(made: Manifest, wanted: Manifest) -> bool:
@@ -158,11 +155,11 @@ def _is_same(made: Manifest, wanted: Manifest) -> bool:
 
 
 def _fill_and_prove(
-    home: Home, folder: Path, wanted: Manifest, *, embedder: Embedder, recipe: Recipe
+    home: Home, folder: Path, wanted: Manifest, *, vectors_of: VectorsOf, recipe: Recipe
 ) -> tuple[Manifest, Calibration | None]:
     """Fills the index, proves it against exact search, calibrates its cosines, and closes it."""
     photos = read_rows(folder / "photos.parquet", CuratedPhoto)
-    batches = _embedded(photos, home.images, embedder, wanted.dim)
+    batches = _embedded(photos, vectors_of, wanted.dim)
     empty = recipe.engine.create(folder / "index", wanted.release, wanted.dim, wanted.model_id)
     with closing(empty) as index:
         fill(index, batches, len(photos))
@@ -174,7 +171,7 @@ def _fill_and_prove(
                 "release goes on. Rebuild it, or lower the bar."
             )
         shown = ask_held_out(
-            home, embedder, index,
+            home, vectors_of, index,
             hits_per_query=wanted.hits_per_query, queries_max=recipe.calibration.queries_max,
         )  # fmt: skip
     calibration = calibrate(

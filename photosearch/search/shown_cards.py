@@ -6,10 +6,10 @@ import numpy as np
 
 from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows
-from photosearch.embedding.embedder import Embedder, shorten
+from photosearch.embedding.catalog_vectors import VectorsOf
+from photosearch.embedding.embedder import shorten
 from photosearch.evaluation.benchmark import RANKS
 from photosearch.evaluation.calibration import ShownCards
-from photosearch.evaluation.folder import embed_all
 from photosearch.home import Home
 from photosearch.index.vector_index import VectorIndex
 from photosearch.search.candidates import nearest_cards
@@ -18,7 +18,7 @@ GroupPair = frozenset[str]
 
 
 def ask_held_out(
-    home: Home, embedder: Embedder, index: VectorIndex, *, hits_per_query: int, queries_max: int
+    home: Home, vectors_of: VectorsOf, index: VectorIndex, *, hits_per_query: int, queries_max: int
 ) -> ShownCards:
     """Searches the index with buyers' photos that are neither in it nor in training.
 
@@ -26,8 +26,8 @@ def ask_held_out(
     two groups show the same product.
 
     Args:
-        home: Gives curated cards and photos, images, and labels where there are any.
-        embedder: The index's model.
+        home: Gives curated cards and photos, and labels where there are any.
+        vectors_of: Gives vectors of curated photos by the index's model.
         index: As it will be searched.
         hits_per_query: Photos fetched before they are collapsed into cards.
         queries_max: Queries beyond these are left out, by chance.
@@ -43,7 +43,7 @@ def ask_held_out(
     is_same = np.zeros((len(queries), RANKS), np.bool_)
     if not queries:
         return ShownCards(cosines, is_same, groups)
-    vectors = shorten(embed_all(queries, home.images, embedder), index.dim)
+    vectors = shorten(vectors_of(queries), index.dim)
     for row, vector in enumerate(vectors):
         shown = nearest_cards(index, vector, hits_per_query=hits_per_query)[:RANKS]
         found = [group_of[card.card_id] for card in shown]
