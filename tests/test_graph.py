@@ -237,7 +237,7 @@ def test_a_timm_vision_transformer_becomes_a_graph_too(tmp_path: Path):
     told = {"model_cfg": config, "preprocess_cfg": preprocess}
     (tower / "open_clip_config.json").write_text(json.dumps(told))
     torch.manual_seed(3)
-    save_weights(open_clip.CustomTextCLIP(**config), tower)
+    save_weights(open_clip.CLIP(**config), tower)
     head = HeadShape("mean", 64, 64, [64, 32])
     write_model(tmp_path / "model", tower=tower, head=head, lineage=Lineage("d1", 0))
     report = export_graph(tmp_path / "model", tmp_path / "graph", drawn_photos(5))
