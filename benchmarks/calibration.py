@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression  # type: ignore[import-untyped]
 
-from photosearch.assembly import load_embedder, load_settings, open_index
+from photosearch.assembly import load_embedder, load_settings
+from photosearch.assembly_serving import open_index
 from photosearch.catalog.schemas import Label
 from photosearch.catalog.tables import read_rows
 from photosearch.embedding.catalog_vectors import catalog_vectors

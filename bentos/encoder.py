@@ -22,13 +22,11 @@ TIMEOUT_S = 20
 )
 class Encoder:
     def __init__(self) -> None:
-        from PIL import Image
-
-        from photosearch.assembly import load_embedder
+        from photosearch.assembly_serving import load_served_embedder
 
         configure_logging()
-        self._embedder = load_embedder(served_release(load_services()).model)
-        self._embedder.embed([Image.new("RGB", (64, 64))])  # the first call is the slowest
+        services = load_services()
+        self._embedder = load_served_embedder(served_release(services), services)
 
     # A request that would wait longer than max_latency_ms is answered 503 at once.
     @bentoml.api(batchable=True, max_batch_size=32, max_latency_ms=15_000)  # type: ignore[untyped-decorator]

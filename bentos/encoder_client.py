@@ -26,8 +26,8 @@ class Encoded(BaseModel):
 class RemoteEmbedder:
     """Shrinks photos to what the tower sees and has them embedded elsewhere.
 
-    The encoder's own resize then finds the size right and changes nothing, so the vectors are bit
-    for bit those that the index was made with, while a request carries some 50 KB.
+    The encoder's own resize then finds the size right and changes nothing, so the vectors are those
+    of the photo itself, while a request carries some 50 KB.
     """
 
     def __init__(

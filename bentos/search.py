@@ -25,7 +25,7 @@ class Search:
     encoder = bentoml.depends(Encoder)
 
     def __init__(self) -> None:
-        from photosearch.assembly import open_index
+        from photosearch.assembly_serving import open_index
 
         configure_logging()
         services = load_services()

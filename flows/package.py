@@ -12,9 +12,11 @@ from pathlib import Path
 import yaml
 
 from flows.processes import detached_command, start_detached, stop_detached, wait_until_ready
+from photosearch.embedding.model import HEAD_WEIGHTS
+from photosearch.embedding.tower import WEIGHTS
 from photosearch.errors import PhotosearchError, StageFailed
 from photosearch.home import Home
-from photosearch.release import live_release
+from photosearch.release import graph_of, live_release
 from photosearch.report import write_text
 from photosearch.settings import quiet_environment
 
@@ -24,10 +26,12 @@ ROOT = Path(__file__).parents[1]
 CODE = ("photosearch", "bentos")
 """Packages a bento carries; no flow, training, labelling or simulator among them."""
 SERVED_WITH = (
-    "bentoml", "httpx", "numpy", "open-clip-torch", "pillow", "prometheus-client", "pyarrow",
-    "pydantic", "pydantic-settings", "python-multipart", "pyyaml", "qdrant-client",
-    "qdrant-edge-py", "safetensors", "starlette", "tenacity", "timm", "torch", "torchvision",
+    "bentoml", "httpx", "numpy", "onnxruntime", "openvino", "pillow", "prometheus-client",
+    "pyarrow", "pydantic", "pydantic-settings", "python-multipart", "pyyaml", "qdrant-client",
+    "qdrant-edge-py", "safetensors", "starlette", "tenacity",
 )  # fmt: skip
+LEFT_AT_HOME = (WEIGHTS, HEAD_WEIGHTS)
+"""Files of a release that only torch reads: the graph holds the same weights."""
 BENTO = "search"
 
 
@@ -36,8 +40,13 @@ def build_bento(home: Home) -> Path:
 
     The bento carries the release: it runs wherever its packages are installed, without the home.
     One that is there already is not built again.
+
+    Raises:
+        BadArtifact: The live release has no graph.
+        StageFailed: `bentoml build` stopped.
     """
     release = live_release(home.releases)
+    graph_of(release)
     store = home.root / "bentoml"
     version = release.manifest.release.lower()
     bento = store / "bentos" / BENTO / version
@@ -50,7 +59,9 @@ def build_bento(home: Home) -> Path:
         shutil.copytree(
             ROOT / package, context / package, ignore=shutil.ignore_patterns("__pycache__")
         )
-    shutil.copytree(release.folder, context / "release")
+    shutil.copytree(
+        release.folder, context / "release", ignore=shutil.ignore_patterns(*LEFT_AT_HOME)
+    )
     write_text(context / "bentofile.yaml", yaml.safe_dump(_bentofile()))
     command = [sys.executable, "-m", "bentoml", "build", "--version", version, "."]
     done = subprocess.run(  # it reads nothing outside the folder it is started in

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from photosearch.assembly_serving import collection_of, connect_qdrant, open_index
 from photosearch.errors import BadParams, HomeNotReady
 from photosearch.home import Home
 from photosearch.release import Release, live_release, open_release, withdrawal_of
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from photosearch.evaluation.folder import Models
     from photosearch.evaluation.promotion import Verdict
     from photosearch.evaluation.report import EvaluationReport
-    from photosearch.index.qdrant_connection import QdrantConnection
-    from photosearch.index.vector_index import VectorIndex
     from photosearch.search.release_folder import IndexEngine, ReleaseReport
 
 log = logging.getLogger(__name__)
@@ -170,6 +169,7 @@ def model_to_release(settings: Settings) -> Path:
 def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
     """Builds the release of a model over the curated photos; it is not live yet."""
     from photosearch.embedding.catalog_vectors import catalog_vectors
+    from photosearch.embedding.export import export_graph
     from photosearch.search.release_folder import Recipe, build_release
 
     params = settings.params
@@ -178,6 +178,7 @@ def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
         params.index,
         params.calibration,
         params.model_dump(mode="json"),
+        export_graph,
     )
     vectors_of = catalog_vectors(settings.home, model, load_embedder(model))
     return build_release(settings.home, model, vectors_of, recipe)
@@ -211,47 +212,6 @@ def index_engine(services: Services) -> "IndexEngine":
             connect_qdrant(services), collection_of(name), dim=dim, model_id=model_id
         ),
     )
-
-
-def open_index(release: Release, services: Services) -> "VectorIndex":
-    """The index of a release, for searching; close it to remove the private copy.
-
-    Raises:
-        BadParams: The release's index is on a server, and no address is set.
-        IndexUnavailable, ForeignIndex: See the engines.
-    """
-    manifest = release.manifest
-    match manifest.index_kind:
-        case "qdrant_edge":
-            from photosearch.index.qdrant_edge import QdrantEdgeIndex
-
-            return QdrantEdgeIndex.open_copy(release.index, model_id=manifest.model_id)
-        case "qdrant_server" if services.qdrant_url:
-            from photosearch.index.qdrant_server import QdrantServerIndex
-
-            return QdrantServerIndex.open(
-                connect_qdrant(services),
-                collection_of(manifest.release),
-                model_id=manifest.model_id,
-            )
-    raise BadParams(
-        f"Release {manifest.release} keeps its index in {manifest.index_kind}. Set "
-        "PHOTOSEARCH_QDRANT_URL to that server, or build a release without it."
-    )
-
-
-def connect_qdrant(services: Services) -> "QdrantConnection":
-    """A connection to the Qdrant server that the environment names."""
-    from photosearch.index.qdrant_connection import QdrantConnection
-
-    return QdrantConnection.connect(
-        services.qdrant_url, api_key=services.qdrant_api_key.get_secret_value()
-    )
-
-
-def collection_of(release: str) -> str:
-    """Name of a release's collection on a Qdrant server."""
-    return f"photosearch-{release}"
 
 
 def evaluate_on_folder(

@@ -22,6 +22,7 @@
     - TowerUnreachable  neither hub, mirror nor folder gives the tower's weights
     - TextEncoderUnavailable  the package or the model of a text encoder is not here
     - BadArtifact       a model folder is incomplete or was changed
+    - GraphDisagrees    a runtime makes other vectors than the model it runs
     - BadLength         a vector length the model does not make
     - EncoderUnavailable  the process that runs the model does not answer
   + IndexProblem
@@ -127,6 +128,17 @@ class TextEncoderUnavailable(ModelError):
 
 class BadArtifact(ModelError):
     """A model folder is incomplete or was changed."""
+
+
+class GraphDisagrees(ModelError):
+    """A runtime makes other vectors than the model it runs."""
+
+    def __init__(self, what: str, cosine: float, wanted: float) -> None:
+        super().__init__(
+            f"The graph run by {what} makes vectors with a cosine of only {cosine:.4f} to "
+            f"PyTorch's, {wanted} is the least. Compare the runtimes with `photosearch models "
+            "bench`, and make the release again with `photosearch index`."
+        )
 
 
 class BadLength(ModelError):

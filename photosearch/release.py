@@ -9,6 +9,7 @@ searches its index opens a private copy. The pointer is switched by one rename.
     releases/NAME/MODEL_CARD.md       what the model is made of and how good it is; also .json
     releases/NAME/calibration.json    from cosine to probability; absent where nothing can be asked
     releases/NAME/model/              the model artifact: see embedding/model.py
+    releases/NAME/graph/              the model for serving without torch: see embedding/graph.py
     releases/NAME/index/              the vectors of every curated photo
     releases/NAME/cards.parquet       curated cards
     releases/NAME/photos.parquet      the photos in the index
@@ -51,6 +52,8 @@ class Manifest:
     """Photos fetched before they are collapsed into cards; from params.yaml when it was made."""
     abstain_precision: float | None = None
     """Precision its abstain threshold was chosen for; None: made before there was calibration."""
+    has_graph: bool = False
+    """False: made before services ran graphs, so none can serve it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class Release:
     @property
     def model(self) -> Path:
         return self.folder / "model"
+
+    @property
+    def graph(self) -> Path:
+        return self.folder / "graph"
 
     @property
     def index(self) -> Path:
@@ -119,6 +126,17 @@ def open_release(folder: Path) -> Release:
         raise BadArtifact(
             f"{folder} is not a whole release ({error}). Name another, or run `photosearch demo`."
         ) from None
+
+
+def graph_of(release: Release) -> Path:
+    """The folder of a release's graph; raises BadArtifact if it was made before there were any."""
+    if not release.manifest.has_graph:
+        raise BadArtifact(
+            f"Release {release.manifest.release} has no graph to serve with: it was made before "
+            "services ran without torch. Run `photosearch index`: it makes a release of the live "
+            "model over the same photos, with a graph, and switches to it."
+        )
+    return release.graph
 
 
 def seal(folder: Path, manifest: Manifest) -> None:

@@ -218,6 +218,8 @@ class Services(BaseSettings):
     """The home folder when `--home` is not given."""
     release: Path | None = None
     """The release folder a service answers with, before any other."""
+    encoder_threads: int = Field(0, ge=0)
+    """Of the runtime, for one batch of photos; 0 takes all cores. Changes times and no answer."""
     source_hosts: str = ""
     """What image addresses of a source may name though it is not open to all, with commas between:
     hosts (`media.local`, `10.0.0.7:9000`) and folders (`s3://photos`)."""

@@ -15,13 +15,21 @@ from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.embedding.model import HeadShape, Lineage, ModelManifest
+from photosearch.errors import BadArtifact
 from photosearch.evaluation.calibration import read_calibration
 from photosearch.evaluation.promotion import Override, Verdict
 from photosearch.home import Home
 from photosearch.index.vector_index import ExactIndex
 from photosearch.judging_settings import CalibrationParams
-from photosearch.release import Release, live_release, open_release, switch_live
-from photosearch.report import save_report
+from photosearch.release import (
+    Release,
+    graph_of,
+    live_release,
+    open_release,
+    seal,
+    switch_live,
+)
+from photosearch.report import save_report, write_text
 from photosearch.search.model_card import UNKNOWN
 from photosearch.search.release_folder import IndexEngine, Recipe, build_release
 from photosearch.search.shown_cards import ask_held_out, joined_groups
@@ -32,6 +40,7 @@ RECIPE = Recipe(
     IndexParams(dim=64, hits_per_query=20, min_recall_vs_exact=0.9),
     CalibrationParams(precision=0.9, queries_max=2000),
     {"head": {"epochs": 10}},
+    lambda _model, graph, photos: write_text(graph / "photos", str(len(photos))),
 )
 VERDICT = Verdict(
     True, ["NOT ENOUGH: gain"], "old", "mean", "colours", "recall_at_1", 64, 0.5, 0.5, 0, 0.5, 9,
@@ -172,6 +181,16 @@ def test_the_same_model_and_photos_are_released_once_until_the_precision_changes
     other = replace(RECIPE, calibration=CalibrationParams(precision=0.8, queries_max=2000))
     next_second()
     assert release(home, other).manifest.release != first.manifest.release
+
+
+def test_a_release_of_before_there_were_graphs_says_what_to_do_and_is_made_anew(home: Home):
+    old = release(home)
+    assert (graph_of(old) / "photos").read_text() == "5"  # no more than the index holds
+    seal(old.folder, replace(old.manifest, has_graph=False))
+    with pytest.raises(BadArtifact, match=r"has no graph to serve with.*`photosearch index`"):
+        graph_of(open_release(old.folder))
+    next_second()
+    assert release(home).manifest.release != old.manifest.release
 
 
 def test_groups_that_people_called_one_product_are_one():

@@ -1,4 +1,4 @@
-"""The two services as real processes over a real release: real tower, Qdrant Edge, real HTTP."""
+"""The two services as real processes over a real release, where torch cannot be imported."""
 
 import dataclasses
 import os
@@ -18,6 +18,8 @@ import pytest
 from small_shop import colour, jpeg, open_shop, painted
 
 from photosearch.catalog import images
+from photosearch.embedding.model import TOWER
+from photosearch.embedding.tower import WEIGHTS
 from photosearch.release import Release, open_release, seal
 from photosearch.search.schemas import SearchResponse
 from photosearch.settings import Services, quiet_environment
@@ -35,6 +37,7 @@ class Service:
     api: httpx.Client
     release: Release
     process: subprocess.Popen[bytes]
+    log: Path
 
     def workers(self, name: str) -> list[int]:
         """Process ids of the service `name`."""
@@ -51,6 +54,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     """A whole release of five cards; its tower is real but untrained, so equal photos meet."""
     from photosearch.assembly import index_engine, load_embedder
     from photosearch.embedding.backbones import OpenClipTower, new_small_tower, save_weights
+    from photosearch.embedding.export import export_graph
     from photosearch.embedding.model import HeadShape, Lineage, write_model
 
     folder = tmp_path_factory.mktemp("real")
@@ -60,9 +64,11 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     head = HeadShape("mean", tower_width=OpenClipTower(tower).width, out=DIM, lengths=[DIM])
     lineage = Lineage(data_version="d1", n_labels=0)
     model_id = write_model(shop.release.model, tower=tower, head=head, lineage=lineage).model_id
-    vectors = load_embedder(shop.release.model).embed(
-        [images.load(shop.images_dir, photo.sha256) for photo in shop.photos]
-    )
+    pictures = [images.load(shop.images_dir, photo.sha256) for photo in shop.photos]
+    vectors = load_embedder(shop.release.model).embed(pictures)
+    export_graph(shop.release.model, shop.release.graph, pictures)
+    (tower / WEIGHTS).unlink()
+    (shop.release.model / TOWER / WEIGHTS).unlink()  # as a bento carries it
     index = index_engine(Services()).create(shop.release.index, "r1", DIM, model_id)
     photo_ids = [photo.photo_id for photo in shop.photos]
     index.add(photo_ids, [photo.card_id for photo in shop.photos], vectors)
@@ -70,7 +76,11 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     seal(
         shop.release.folder,
         dataclasses.replace(
-            shop.release.manifest, model_id=model_id, index_kind="qdrant_edge", lengths=[DIM]
+            shop.release.manifest,
+            model_id=model_id,
+            index_kind="qdrant_edge",
+            lengths=[DIM],
+            has_graph=True,
         ),
     )
     return open_release(shop.release.folder)
@@ -84,7 +94,8 @@ def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Itera
     environment = quiet_environment() | {
         "PHOTOSEARCH_RELEASE": str(release.folder),
         "BENTOML_HOME": str(folder),
-        "OMP_NUM_THREADS": "1",
+        "PHOTOSEARCH_ENCODER_THREADS": "1",
+        "PYTHONPATH": str(ROOT / "tests" / "no_torch"),  # in every process of the service
     }
     command = [sys.executable, "-m", "bentoml", "serve", "bentos.search:Search"]
     with (folder / "log").open("wb") as log:
@@ -95,7 +106,7 @@ def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as api:
         try:
             wait_until_ready(api, process, folder / "log")
-            yield Service(api, release, process)
+            yield Service(api, release, process, folder / "log")
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
@@ -143,13 +154,17 @@ def test_page_release_and_health_are_served(service: Service):
         assert service.api.get(path).status_code == 200
 
 
-def test_the_search_process_runs_no_torch(service: Service):
-    def has_torch(pid: int) -> bool:
-        return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+def test_no_process_of_the_service_runs_torch_and_the_log_says_what_runs(service: Service):
+    def libraries(pid: int) -> str:
+        return Path(f"/proc/{pid}/maps").read_text()
 
     (searching,), (encoding,) = service.workers("search"), service.workers("encoder")
-    assert has_torch(encoding)
-    assert not has_torch(searching)
+    assert "libtorch" not in libraries(encoding) + libraries(searching)
+    assert "onnxruntime" in libraries(encoding)
+    assert "onnxruntime" not in libraries(searching)
+    assert re.search(
+        r"runtime \w+ \w+, [\d.]+ ms a photo, .*\(auto: fastest", service.log.read_text()
+    )
 
 
 def test_many_searches_at_once_share_batches_and_none_is_lost(service: Service):

@@ -132,7 +132,7 @@ class AttentionHead(nn.Module):
         """(B, T, D) -> (B, out), not normalised."""
         reduced = self.reducer(tokens)
         key, value = self.key_value(reduced).chunk(2, dim=-1)
-        query = self.query.expand(len(tokens), -1, -1)
+        query = self.query.expand(tokens.shape[0], -1, -1)
         pooled = attend(query, key, value, heads=self.heads)[:, 0]
         mean = tokens.mean(dim=1)
         joined: Tensor = self.out(self.dropout(self.norm(pooled))) + self.skip(mean)

@@ -1,4 +1,4 @@
-"""Puts a release folder together: model, index, card facts, thumbnails; sealed when proved."""
+"""Puts a release together: model, graph, index, card facts, thumbnails; sealed when proved."""
 
 import logging
 import os
@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from photosearch.catalog.images import load
 from photosearch.catalog.pull import load_snapshot
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
@@ -31,6 +34,8 @@ from photosearch.settings import IndexParams
 log = logging.getLogger(__name__)
 
 PHOTOS_A_BATCH = 64
+GOLDEN_PHOTOS = 16
+"""Photos of the index that go with the graph, so that each machine can prove its runtime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Recipe:
     calibration: CalibrationParams
     settings: dict[str, Any]
     """All params, by section: the model card tells them."""
+    export: Callable[[Path, Path, list[Image.Image]], object]
+    """Writes the graph of a model folder into another folder, proved on photos."""
 
 
 def build_release(home: Home, model: Path, vectors_of: VectorsOf, recipe: Recipe) -> ReleaseReport:
@@ -82,6 +89,7 @@ def build_release(home: Home, model: Path, vectors_of: VectorsOf, recipe: Recipe
 
     Raises:
         IndexUnavailable: The index finds too few of the true neighbours to go live.
+        GraphDisagrees: The graph makes other vectors than the model.
     """
     photos = indexed_photos(home)
     wanted = _manifest(home, photos, read_model(model), recipe)
@@ -91,6 +99,8 @@ def build_release(home: Home, model: Path, vectors_of: VectorsOf, recipe: Recipe
     _clear_unfinished(home.releases)
     folder = home.releases / f".{wanted.release}.{os.getpid()}"
     shutil.copytree(model, folder / "model")
+    golden = photos[:: -(-len(photos) // GOLDEN_PHOTOS)]
+    recipe.export(model, folder / "graph", [load(home.images, p.sha256) for p in golden])
     cards = read_rows(home.curated / "cards.parquet", Card)
     shutil.copyfile(home.curated / "cards.parquet", folder / "cards.parquet")
     write_table(folder / "photos.parquet", CuratedPhoto, photos)
@@ -134,6 +144,7 @@ def _manifest(
         recall_at_10_vs_exact=0.0,
         hits_per_query=recipe.index.hits_per_query,
         abstain_precision=recipe.calibration.precision,
+        has_graph=True,
     )
 
 

@@ -1,0 +1,54 @@
+"""Runs a graph with OpenVINO, in fp32, or in bf16 where the processor multiplies that faster."""
+
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from photosearch.embedding.graph import GRAPH, PIXELS, VECTORS, Run
+from photosearch.errors import BadArtifact
+
+DEVICE = "CPU"
+HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+def has_bf16() -> bool:
+    """Whether OpenVINO has bf16 kernels for this processor (AVX-512 bf16 or AMX)."""
+    return "BF16" in openvino.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+
+
+def load_openvino(graph: Path, *, threads: int, precision: Literal["fp32", "bf16"]) -> Run:
+    """Loads the graph of a folder.
+
+    Args:
+        graph: See graph.py.
+        threads: Of one batch; 0 takes all cores.
+        precision: In which matrices are multiplied; the vectors are float32 all the same.
+
+    Raises:
+        BadArtifact: The file is damaged, or its weights are not beside it.
+    """
+    wanted: dict[str, str | int] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+    }
+    if threads:
+        wanted["INFERENCE_NUM_THREADS"] = threads
+    try:
+        compiled = openvino.Core().compile_model(graph / GRAPH, DEVICE, wanted)
+    except RuntimeError as error:
+        raise BadArtifact(
+            f"OpenVINO cannot load {graph / GRAPH}: {error}. Make the release again: "
+            "`photosearch index`."
+        ) from error
+    request, one_at_a_time = compiled.create_infer_request(), Lock()
+
+    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        with one_at_a_time:  # a request that is under way refuses a second one
+            request.infer({PIXELS: pixels})
+            return np.array(request.get_tensor(VECTORS).data, np.float32)  # it is reused: copy
+
+    return run

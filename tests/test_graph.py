@@ -1,0 +1,244 @@
+"""The graph of a model: every runtime makes what PyTorch made, and none that does not may serve."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_model import drawn_model, drawn_photos
+
+from photosearch.embedding import export
+from photosearch.embedding.export import _write_graph, export_graph, load_torch
+from photosearch.embedding.graph import (
+    GRAPH,
+    Golden,
+    GraphEmbedder,
+    Run,
+    agreement,
+    read_golden,
+)
+from photosearch.embedding.model import HeadShape, Lineage, write_model
+from photosearch.embedding.onnx_runtime import load_onnx
+from photosearch.embedding.openvino_runtime import has_bf16, load_openvino
+from photosearch.embedding.runtime_choice import (
+    MIN_COSINE,
+    Runtime,
+    Trial,
+    as_table,
+    choose,
+    load_fastest,
+)
+from photosearch.embedding.torch_runtime import TorchEmbedder
+from photosearch.errors import BadArtifact, GraphDisagrees
+
+STORED = Path(__file__).parent / "golden" / "small_model.json"
+"""Vectors of `drawn_photos` by `drawn_model`; made once, by PyTorch 2.15 in fp32."""
+PHOTOS = drawn_photos()
+NO_TORCH = Path(__file__).parent / "no_torch"
+needs_bf16 = pytest.mark.skipif(not has_bf16(), reason="this processor has no bf16")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn_model(tmp_path_factory.mktemp("drawn"))
+
+
+@pytest.fixture(scope="module")
+def graph(model: Path) -> Path:
+    folder = model.parent / "graph"
+    report = export_graph(model, folder, PHOTOS)
+    assert report.min_cosine >= MIN_COSINE["fp32"]
+    assert report.golden_photos == len(PHOTOS)
+    return folder
+
+
+RUNS = {
+    "torch fp32": lambda model, _: load_torch(model, precision="fp32"),
+    "torch bf16": lambda model, _: load_torch(model, precision="bf16"),
+    "onnxruntime fp32": lambda _, graph: load_onnx(graph, threads=1),
+    "openvino fp32": lambda _, graph: load_openvino(graph, threads=1, precision="fp32"),
+    "openvino bf16": lambda _, graph: load_openvino(graph, threads=1, precision="bf16"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=needs_bf16) if "bf16" in n else n for n in RUNS]
+)
+def test_every_runtime_makes_the_stored_golden_vectors(name: str, model: Path, graph: Path):
+    embedder = GraphEmbedder(model, RUNS[name](model, graph))
+    vectors = embedder.embed(PHOTOS)
+    stored = np.array(json.loads(STORED.read_text()), np.float32)
+    cosine = agreement(Golden("stored", embedder_pixels(embedder), stored), vectors)
+    assert cosine >= MIN_COSINE["bf16" if "bf16" in name else "fp32"]
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    # the photos are far enough apart that a runtime which mixes them up would be noticed
+    assert (stored @ stored.T)[~np.eye(len(stored), dtype=bool)].max() < 0.99
+
+
+def embedder_pixels(embedder: GraphEmbedder) -> np.ndarray:
+    return np.stack([embedder.preprocessing.pixels(photo) for photo in PHOTOS])
+
+
+@pytest.mark.parametrize("name", ["onnxruntime fp32", "openvino fp32"])
+def test_a_photo_has_the_same_vector_alone_and_among_others(name: str, model: Path, graph: Path):
+    embedder = GraphEmbedder(model, RUNS[name](model, graph))
+    together = embedder.embed(PHOTOS * 17)  # more than one batch
+    assert together.shape == (68, 64)
+    assert together[:4] == pytest.approx(together[-4:], abs=1e-5)
+    assert embedder.embed(PHOTOS[2:3]) == pytest.approx(together[2:3], abs=1e-5)
+    assert embedder.embed([]).shape == (0, 64)
+
+
+def test_graph_and_torch_embedder_are_one_model_to_the_index(model: Path, graph: Path):
+    served, trained = GraphEmbedder(model, load_onnx(graph, threads=1)), TorchEmbedder(model)
+    assert (served.model_id, served.lengths) == (trained.model_id, trained.lengths)
+    cosines = (served.embed(PHOTOS) * trained.embed(PHOTOS)).sum(axis=1)
+    assert cosines.min() >= MIN_COSINE["bf16"]
+
+
+def test_a_graph_tells_nothing_of_the_machine_that_made_it(graph: Path):
+    content = (graph / GRAPH).read_bytes()
+    for trace in (b"site-packages", b"/photosearch/", b"stack_trace", bytes(Path.cwd())):
+        assert trace not in content
+
+
+def test_large_weights_lie_beside_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(export, "ONE_FILE_BYTES", 0)
+    _write_graph(Means().eval(), tmp_path / GRAPH, image_px=8)
+    assert (tmp_path / f"{GRAPH}.data").stat().st_size >= 1024 * 3 * 4
+    pixels = np.ones((3, 3, 8, 8), np.float32)
+    by_onnx = load_onnx(tmp_path, threads=1)(pixels)
+    by_openvino = load_openvino(tmp_path, threads=1, precision="fp32")(pixels)
+    assert by_onnx.shape == by_openvino.shape == (3, 1024)
+    assert by_onnx == pytest.approx(by_openvino, abs=1e-5)
+
+
+class Means(torch.nn.Module):
+    """The mean of each colour, weighed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weigh = torch.nn.Linear(3, 1024)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.weigh(pixels.mean(dim=(2, 3)))
+
+
+def test_damaged_and_foreign_graphs_are_refused(model: Path, graph: Path, tmp_path: Path):
+    with pytest.raises(BadArtifact, match=r"is not a whole graph .*photosearch index"):
+        read_golden(tmp_path, model=model)
+    (tmp_path / GRAPH).write_bytes(b"cut off")
+    with pytest.raises(BadArtifact, match="ONNX Runtime cannot load"):
+        load_onnx(tmp_path, threads=1)
+    with pytest.raises(BadArtifact, match="OpenVINO cannot load"):
+        load_openvino(tmp_path, threads=1, precision="fp32")
+    lineage = Lineage("d1", 0)
+    other = HeadShape("mean", 512, 64, [64])
+    write_model(tmp_path / "other", tower=model / "tower", head=other, lineage=lineage)
+    with pytest.raises(BadArtifact, match=r"was made from model \w+, .* holds \w+"):
+        read_golden(graph, model=tmp_path / "other")
+
+
+def trial(name: str, ms: float, cosine: float) -> Trial:
+    return Trial(name, "bf16" if "bf16" in name else "fp32", cosine, {1: ms, 8: ms / 2})
+
+
+def test_the_fastest_runtime_that_agrees_is_chosen_and_the_reason_names_the_others():
+    trials = [trial("a", 9.0, 1.0), trial("b bf16", 4.0, 0.996), trial("c", 2.0, 0.998)]
+    number, reason = choose(trials)
+    assert number == 1
+    assert "fastest here of those that agree with PyTorch" in reason
+    assert (
+        "c fp32, 2.0 ms a photo, refused: cosine 0.99800 to PyTorch, 0.999 is the least" in reason
+    )
+    assert "| b bf16 | bf16 | all cores | 4.00 | 2.00 | 0.99600 | 0.995 |" in as_table(
+        trials, threads=0
+    )
+
+
+def test_where_no_runtime_agrees_nothing_serves():
+    with pytest.raises(GraphDisagrees, match=r"run by a makes .* cosine of only 0.5000"):
+        choose([trial("a", 1.0, 0.5), trial("b", 1.0, float("-inf"))])
+    assert not trial("a", 1.0, float("nan")).agrees
+
+
+def test_a_runtime_that_disagrees_is_refused_aloud_though_it_is_the_fastest(
+    model: Path, graph: Path, caplog: pytest.LogCaptureFixture
+):
+    def broken() -> Run:
+        return lambda pixels: np.ones((len(pixels), 64), np.float32)
+
+    golden = read_golden(graph, model=model)
+    runtimes = [
+        Runtime("broken", "fp32", broken),
+        Runtime("onnxruntime", "fp32", lambda: load_onnx(graph, threads=1)),
+    ]
+    with caplog.at_level(logging.INFO):
+        embedder = load_fastest(runtimes, model, golden)
+    assert agreement(golden, embedder.embed(PHOTOS)) >= MIN_COSINE["fp32"]
+    assert "runtime broken fp32" in caplog.text
+    assert "refused: cosine" in caplog.text
+    assert "runtime onnxruntime fp32" in caplog.text
+    with pytest.raises(GraphDisagrees, match="photosearch models bench"):
+        load_fastest(runtimes[:1], model, golden)
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from PIL import Image
+from photosearch.assembly_serving import load_served_embedder
+from photosearch.release import Manifest, Release
+from photosearch.settings import Services
+import bentos.encoder, bentos.search
+try:
+    import torch
+    sys.exit("torch can be imported: this test shows nothing")
+except ImportError:
+    pass
+manifest = Manifest("r1", "", "", "", "exact", 64, [64], 0, 0, "", 1.0, has_graph=True)
+embedder = load_served_embedder(Release(Path(sys.argv[1]), manifest), Services())
+print(embedder.embed([Image.new("RGB", (300, 200), "red")]).shape)
+"""
+
+
+def test_serving_embeds_a_photo_where_torch_cannot_be_imported(model: Path, graph: Path):
+    assert (model.name, graph.name) == ("model", "graph")  # as in a release
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE, str(model.parent)],
+        env=os.environ | {"PYTHONPATH": str(NO_TORCH)},
+        cwd=NO_TORCH.parents[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "(1, 64)\n"), done.stderr
+
+
+@pytest.mark.slow
+def test_a_timm_vision_transformer_becomes_a_graph_too(tmp_path: Path):
+    import open_clip
+
+    from photosearch.embedding.backbones import save_weights
+
+    vision = {"timm_model_name": "test_vit", "timm_pool": "map", "timm_proj": "none",
+              "timm_model_pretrained": False, "image_size": 160}  # fmt: skip
+    config = {
+        "embed_dim": 64,
+        "vision_cfg": vision,
+        "text_cfg": {"width": 64, "heads": 1, "layers": 1},
+    }
+    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic",
+                  "resize_mode": "squash"}  # fmt: skip
+    tower = tmp_path / "tower"
+    tower.mkdir()
+    told = {"model_cfg": config, "preprocess_cfg": preprocess}
+    (tower / "open_clip_config.json").write_text(json.dumps(told))
+    torch.manual_seed(3)
+    save_weights(open_clip.CLIP(**config), tower)
+    head = HeadShape("mean", 64, 64, [64, 32])
+    write_model(tmp_path / "model", tower=tower, head=head, lineage=Lineage("d1", 0))
+    report = export_graph(tmp_path / "model", tmp_path / "graph", drawn_photos(5))
+    assert report.min_cosine >= MIN_COSINE["fp32"]
