@@ -11,6 +11,7 @@ Milliseconds are of the processor, for it has other work too. The last lines tel
 
 import argparse
 import io
+import math
 import sys
 import time
 from collections import defaultdict
@@ -53,6 +54,8 @@ class Tally:
     n_answers: int = 0
     """Exact answers, also several a photo."""
     n_wrong: int = 0
+    n_wrong_unsold: int = 0
+    """Exact answers of the table that lacks the printed articles: each one is wrong."""
     ms: list[float] = field(default_factory=list)
 
 
@@ -62,6 +65,8 @@ class Asked:
 
     articles: list[str]
     table: ArticleTable
+    unsold: ArticleTable
+    """The same without the articles that are printed on the photos."""
 
 
 def printed_height(world: World, product: Product, badge_px: int) -> int:
@@ -137,6 +142,7 @@ def ask(
     words = reader.read(photo)
     found = find_articles(words, asked.table)
     tally.ms.append((time.process_time() - started) * 1000)
+    tally.n_wrong_unsold += sum(one.match == "exact" for one in find_articles(words, asked.unsold))
     exact, near = (
         {asked.articles[row] for one in found if (one.match == "exact") is is_exact
          for row in one.rows}
@@ -168,7 +174,8 @@ def main() -> None:
     cards = chance.choice(N_CARDS, options.photos, replace=False).tolist()
     printed = [world.product(card).article for card in cards]
     articles = sorted({*printed, *possible_articles(options.articles, chance)})
-    asked = Asked(articles, ArticleTable(articles))
+    unsold = sorted(set(articles) - set(printed))
+    asked = Asked(articles, ArticleTable(articles), ArticleTable(unsold))
     readers = {
         side_px: RapidReader(side_px=side_px, confidence_min=options.confidence, threads=1)
         for side_px in options.side_px
@@ -194,21 +201,38 @@ def main() -> None:
 def table_of(side_px: int, by_kind: dict[str, Tally]) -> str:
     """A Markdown table, a row a kind of photo."""
     rows = [f"\nlines looked for at {side_px} px\n",
-            "| photos | n | found exactly | or near | exact answers | wrong | ms (median, 95%) |",
-            "|---|---|---|---|---|---|---|"]  # fmt: skip
+            "| photos | n | found exactly (95%) | or near | exact answers | wrong "
+            "| wrong if not sold | ms (median, 95%) |",
+            "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for kind, tally in by_kind.items():
         median, slow = np.percentile(tally.ms, [50, 95])
         has_article = kind != NONE
-        exact = f"{tally.n_exact / tally.n_photos:.3f}" if has_article else ""
+        low, high = wilson(tally.n_exact, tally.n_photos)
+        share = f"{tally.n_exact / tally.n_photos:.3f} ({low:.3f} to {high:.3f})"
+        exact = share if has_article else ""
         near = f"{(tally.n_exact + tally.n_near) / tally.n_photos:.3f}" if has_article else ""
         rows.append(
             f"| {kind} | {tally.n_photos} | {exact} | {near} | {tally.n_answers} | {tally.n_wrong} "
-            f"| {median:.0f}, {slow:.0f} |"
+            f"| {tally.n_wrong_unsold} | {median:.0f}, {slow:.0f} |"
         )
     n_answers = sum(tally.n_answers for tally in by_kind.values())
-    n_wrong = sum(tally.n_wrong for tally in by_kind.values())
-    share = f"{1 - n_wrong / n_answers:.4f}" if n_answers else "none"
-    return "\n".join([*rows, f"\nprecision of exact answers: {share} ({n_answers} answers)\n"])
+    n_right = n_answers - sum(tally.n_wrong for tally in by_kind.values())
+    low, high = wilson(n_right, n_answers)
+    told = f"{n_right} of {n_answers} exact answers right (95%: {low:.4f} to {high:.4f})"
+    return "\n".join([*rows, f"\n{told}\n"])
+
+
+def wilson(n_right: int, n: int) -> tuple[float, float]:
+    """95% interval of a share.
+
+    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    if not n:
+        return 0.0, 1.0
+    z, share = 1.96, n_right / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return middle - half, middle + half
 
 
 if __name__ == "__main__":

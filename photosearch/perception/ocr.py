@@ -1,5 +1,9 @@
-"""Reads words on a photo with RapidOCR, whose models lie in its wheel: nothing is downloaded."""
+"""Reads words on a photo with RapidOCR, whose models lie in its wheel: nothing is downloaded.
 
+RapidOCR finds the lines; their letters are read by letters.py, which tells its doubts.
+"""
+
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -7,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from rapidocr import RapidOCR
-from rapidocr.utils.output import RapidOCROutput
+from rapidocr.ch_ppocr_det import TextDetOutput
+from rapidocr.utils.process_img import get_rotate_crop_image
 
 from photosearch.catalog.images import Box
 from photosearch.errors import BadArtifact
+from photosearch.perception.letters import LettersModel, Line
 from photosearch.perception.reader import Word
 
 LINES_MODEL = "PP-OCRv6_det_small.onnx"
@@ -23,7 +29,7 @@ Corners = NDArray[np.floating]
 
 
 class RapidReader:
-    """RapidOCR without its classifier for text upside down, on ONNX Runtime."""
+    """PP-OCR without its classifier for text upside down, on ONNX Runtime."""
 
     def __init__(self, *, side_px: int, confidence_min: float, threads: int) -> None:
         """Loads both models and reads a test card, so that a broken installation fails here.
@@ -42,15 +48,16 @@ class RapidReader:
             params={
                 "Global.log_level": "critical",  # it warns of each photo without words
                 "Global.use_cls": False,
-                "Global.text_score": confidence_min,
+                "Global.use_rec": False,
                 "Det.limit_type": "max",  # by default photos are enlarged: 4 times the work
                 "Det.limit_side_len": side_px,
                 "Det.model_path": str(models / LINES_MODEL),
-                "Rec.model_path": str(models / LETTERS_MODEL),
                 "EngineConfig.onnxruntime.intra_op_num_threads": threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
+        self._letters = LettersModel(models / LETTERS_MODEL, threads=threads)
+        self._confidence_min = confidence_min
         read = [word.text for word in self.read(_test_card())]
         if read != [TEST_CARD]:
             raise BadArtifact(
@@ -60,26 +67,37 @@ class RapidReader:
 
     def read(self, photo: Image.Image) -> list[Word]:
         """The words on an RGB photo, line by line from the top; none is an answer too."""
-        lines = self._engine(photo)
-        if not isinstance(lines, RapidOCROutput):  # it found lines and could read none
+        found = self._engine(photo)
+        # it answers with another type if there is no line
+        if not isinstance(found, TextDetOutput) or found.boxes is None:
             return []
-        if lines.boxes is None or lines.txts is None or lines.scores is None:
-            return []
-        found = zip(lines.boxes, lines.txts, lines.scores, strict=True)
+        pixels = np.asarray(photo)
+        lines = [
+            (self._letters.read(get_rotate_crop_image(pixels, corners.astype(np.float32))), corners)
+            for corners in found.boxes
+        ]
+        sure = [(line, at) for line, at in lines if line.confidence >= self._confidence_min]
         return [
-            Word(text, float(confidence), box, number)
-            for number, (corners, line, confidence) in enumerate(found)
-            for text, box in words_of_line(line, corners)
+            word
+            for number, (line, corners) in enumerate(sure)
+            for word in words_of_line(line, corners, number)
         ]
 
 
-def words_of_line(line: str, corners: Corners) -> list[tuple[str, Box]]:
+def words_of_line(line: Line, corners: Corners, number: int) -> list[Word]:
     """Splits a line at its spaces; a word gets its share of the line's box by characters."""
     words, start = [], 0
-    for text in line.split(" "):
+    for text in line.text.split(" "):
+        end = start + len(text)
         if text:
-            words.append((text, _part(corners, start / len(line), (start + len(text)) / len(line))))
-        start += len(text) + 1
+            box = _part(corners, start / len(line.text), end / len(line.text))
+            doubts = tuple(
+                replace(doubt, place=doubt.place - start)
+                for doubt in line.doubts
+                if start <= doubt.place < end
+            )
+            words.append(Word(text, line.confidence, box, number, doubts))
+        start = end + 1
     return words
 
 
