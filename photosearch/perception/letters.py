@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from photosearch.perception.reader import DOUBT_MIN, Doubt
