@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
+from processes import ROOT
 
 from photosearch.assembly_perception import load_reader
 from photosearch.catalog.images import open_photo
@@ -248,6 +249,20 @@ def test_a_simulated_six_that_looks_like_an_eight_is_found_all_the_same(reader: 
     assert any(reading.key == "EE1780" for reading in readings)  # else choose another photo
     (one,) = find_articles(words, ArticleTable([world.product(44).article]))
     assert (world.product(44).article, one.match, one.rows) == ("EE-1760", "exact", (0,))
+
+
+@pytest.mark.parametrize("card", [29162, 97968])
+def test_a_label_lost_on_a_busy_product_is_found_by_a_second_look_at_half_the_size(
+    reader: RapidReader, monkeypatch: pytest.MonkeyPatch, card: int
+):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from ocr import close_up
+
+    world = World(101, 100_000)
+    words = reader.read(open_photo(close_up(world, card, 24), name="close-up"))
+    (word,) = [word for word in words if word.text == world.product(card).article]
+    left, top, right, bottom = word.box
+    assert 220 < left < 250 and 350 < right < 390 and 300 < top < 360 and 350 < bottom < 430
 
 
 def test_reading_needs_no_torch_and_no_network():

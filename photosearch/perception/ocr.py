@@ -3,6 +3,7 @@
 RapidOCR finds the lines; their letters are read by letters.py, which tells its doubts.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,7 +58,7 @@ class RapidReader:
             }
         )
         self._letters = LettersModel(models / LETTERS_MODEL, threads=threads)
-        self._confidence_min = confidence_min
+        self._confidence_min, self._side_px = confidence_min, side_px
         read = [word.text for word in self.read(_test_card())]
         if read != [TEST_CARD]:
             raise BadArtifact(
@@ -66,15 +67,30 @@ class RapidReader:
             )
 
     def read(self, photo: Image.Image) -> list[Word]:
-        """The words on an RGB photo, line by line from the top; none is an answer too."""
-        found = self._engine(photo)
+        """The words on an RGB photo, line by line from the top; none is an answer too.
+
+        Where no digit is read, lines are looked for once more on the photo at half its size: large
+        letters on a busy product are lost at the full one.
+        """
+        words = self._words(photo, self._side_px)
+        if _has_digit(words):
+            return words
+        again = self._words(photo, self._side_px // 2)
+        return again if _has_digit(again) else words
+
+    def _words(self, photo: Image.Image, side_px: int) -> list[Word]:
+        """Words whose lines are found at this longer side; read at the photo's own size."""
+        small = photo.copy()
+        small.thumbnail((side_px, side_px))
+        found = self._engine(small)
         # it answers with another type if there is no line
         if not isinstance(found, TextDetOutput) or found.boxes is None:
             return []
-        pixels = np.asarray(photo)
+        pixels, scale = np.asarray(photo), np.array(photo.size) / small.size
+        places = [(corners * scale).astype(np.float32) for corners in found.boxes]
         lines = [
-            (self._letters.read(get_rotate_crop_image(pixels, corners.astype(np.float32))), corners)
-            for corners in found.boxes
+            (self._letters.read(get_rotate_crop_image(pixels, corners.copy())), corners)
+            for corners in places
         ]
         sure = [(line, at) for line, at in lines if line.confidence >= self._confidence_min]
         return [
@@ -82,6 +98,10 @@ class RapidReader:
             for number, (line, corners) in enumerate(sure)
             for word in words_of_line(line, corners, number)
         ]
+
+
+def _has_digit(words: Sequence[Word]) -> bool:
+    return any(character.isdigit() for word in words for character in word.text)
 
 
 def words_of_line(line: Line, corners: Corners, number: int) -> list[Word]:
