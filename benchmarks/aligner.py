@@ -1,9 +1,9 @@
 """The aligner's start: closed form, orthogonal, default; how soon and how well titles find cards.
 
 Half of a simulated shop's product groups is learned from; titles of the other half look for their
-cards among all. Two encoders: the tower's own text side, which knows this space already, and a
-sentence-transformers model whose words are random vectors, which knows nothing of photos. The shop
-and --home's are two worlds.
+cards among all. --encoder is `tower`, its own text side, `ngrams`, pieces of words, or `random`, a
+sentence-transformers model whose words are random vectors; the last two know nothing of photos. The
+shop and --home's are two worlds.
 
 python benchmarks/aligner.py --home home/simulator --kept /tmp/vectors
 """
@@ -23,7 +23,13 @@ from simulated_shop import Shop, simulated_shop
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.layers import Layer, run_layers
 from photosearch.embedding.model import TOWER
-from photosearch.embedding.text import EncodeTexts, in_batches, sentence_encoder, text_encoder
+from photosearch.embedding.text import (
+    NGRAMS,
+    EncodeTexts,
+    in_batches,
+    sentence_encoder,
+    text_encoder,
+)
 from photosearch.evaluation.benchmark import Gallery, PhotoVectors, averages, measure, rank_cards
 from photosearch.progress import configure_logging
 from photosearch.settings import load_params
@@ -33,7 +39,11 @@ from training.aligner import NormalEquations, starting_layers, train_aligner
 STARTS = ("default", "orthogonal", "closed_form")
 LOOKED_AT = (0, 5, 10, 20, 40, 80, 120, 160)
 """Steps after which recall is measured."""
+RIDGES = (0.01, 0.1, 1.0, 10.0)
+LANGUAGES = ("English", "Russian")
+"""In the order of a card's titles."""
 BUYERS = 2
+RANDOM_WORDS = "random"
 WORD_DIM = 256
 T_95 = {3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 8: 2.365, 10: 2.262}
 """Student's t, 97.5%, for so many seeds."""
@@ -50,14 +60,9 @@ def main() -> None:
         update={"steps": LOOKED_AT[-1], "batch": options.batch, "learning_rate": options.rate}
     )
     shop = simulated_shop(model, seed=options.seed, n_cards=options.cards, kept=options.kept)
-    encoders = {
-        "tower": text_encoder("tower", tower=model / TOWER),
-        "random words": random_words(shop),
-    }
-    report = {
-        name: one_encoder(shop, encode, aligner, n_seeds=options.seeds)
-        for name, encode in encoders.items()
-    }
+    is_named = options.encoder != RANDOM_WORDS
+    encode = text_encoder(options.encoder, tower=model / TOWER) if is_named else random_words(shop)
+    report = {options.encoder: one_encoder(shop, encode, aligner, n_seeds=options.seeds)}
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
 
 
@@ -69,14 +74,18 @@ def one_encoder(
     vectors = in_batches(encode, [title for both in titles for title in both])
     texts = vectors.reshape(len(titles), 2, -1)
     curves: dict[str, list[list[float]]] = {start: [] for start in STARTS}
-    linear: list[float] = []
+    linear: dict[str, list[float]] = {}
     for seed in range(n_seeds):
         is_learned = _half(shop, seed)
         pairs = _pairs(shop, texts, is_learned)
         equations = NormalEquations(texts.shape[2], shop.vectors.shape[2])
         equations.add(pairs[0], pairs[1])
+        for ridge in RIDGES:
+            solved = [equations.solve(ridge=ridge)]
+            for n, language in enumerate(LANGUAGES):
+                found = recall(shop, texts[:, n : n + 1], solved, ~is_learned)
+                linear.setdefault(f"ridge {ridge:g}, {language}", []).append(found)
         closed_form = equations.solve(ridge=aligner.ridge)
-        linear.append(recall(shop, texts, [closed_form], ~is_learned))
         for start in STARTS:
             curve: list[float] = []
 
@@ -97,7 +106,9 @@ def one_encoder(
             )
             curves[start].append(curve)
     return {
-        "closed form, no steps": _mean_and_interval(linear),
+        "closed form, no steps": {
+            asked: _mean_and_interval(found) for asked, found in linear.items()
+        },
         "steps": list(LOOKED_AT),
         "recall_at_10": {s: np.mean(curves[s], axis=0).round(4).tolist() for s in STARTS},
         "last": {s: _mean_and_interval([curve[-1] for curve in curves[s]]) for s in STARTS},
@@ -117,7 +128,7 @@ def one_encoder(
 def recall(shop: Shop, texts: Vectors, layers: list[Layer], asked: NDArray[np.bool_]) -> float:
     """Recall@10 of the titles of the cards `asked`, among all cards' own pictures."""
     aligned = unit(run_layers(layers, texts[asked].reshape(-1, texts.shape[2])))
-    queries = PhotoVectors(shop.groups[asked].repeat(2).tolist(), aligned)
+    queries = PhotoVectors(shop.groups[asked].repeat(texts.shape[1]).tolist(), aligned)
     own = shop.vectors[:, :BUYERS].reshape(-1, shop.vectors.shape[2])
     card_ids = np.array([card.card_id for card in shop.cards]).repeat(BUYERS)
     gallery = Gallery(card_ids.tolist(), shop.groups.repeat(BUYERS).tolist(), own)
@@ -177,9 +188,10 @@ def _mean_and_interval(values: Sequence[float]) -> list[float]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="whose candidate sees the shop")
+    parser.add_argument("--encoder", default=NGRAMS)
     parser.add_argument("--params", type=Path, default=Path("simulator/params.yaml"))
     parser.add_argument("--kept", type=Path, required=True, help="folder for vectors")
-    parser.add_argument("--cards", type=int, default=400)
+    parser.add_argument("--cards", type=int, default=600)
     parser.add_argument("--seed", type=int, default=31, help="of the shop")
     parser.add_argument("--seeds", type=int, default=5, choices=sorted(T_95))
     parser.add_argument("--batch", type=int, default=64)

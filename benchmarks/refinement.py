@@ -4,8 +4,8 @@ Half of a simulated shop's product groups is learned from, the other half is ask
 target and no source was seen in training, by tower and head neither: these come from --home, whose
 shop is another. A query is a buyer's photo and words; right are cards of the other half that have
 the wanted values and all others as the source has them. All cards are searched, less the source's
-own group and cards of the learned half that would be right too. Half an hour of one core, most of
-it for the vectors, which are kept.
+own group and cards of the learned half that would be right too. Some minutes of one core; vectors
+are kept.
 
 python benchmarks/refinement.py --home home/simulator --kept /tmp/vectors
 """
@@ -34,12 +34,12 @@ from photosearch.progress import configure_logging
 from photosearch.search.refine import Refiner, RefinerManifest
 from photosearch.settings import load_params
 from photosearch.text_settings import TextParams
-from training.aligner import NormalEquations
+from training.aligner import NormalEquations, starting_layers, train_aligner
 from training.refiner import Shelf, train_refiner
 from training.triplets import Triplet, triplets_from_cards
 
 ASKED_A_CARD = 5
-WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 BUYERS = 2
 """The place of the buyer's photo among a card's pictures."""
 RESAMPLES = 1000
@@ -65,11 +65,13 @@ def main() -> None:
     model = options.home / "build" / "candidate"
     text = load_params(options.params).text
     shop = simulated_shop(model, seed=options.seed, n_cards=options.cards, kept=options.kept)
-    encode = text_encoder("tower", tower=model / TOWER)
+    encoder = options.encoder or text.aligner.encoder
+    encode = text_encoder(encoder, tower=model / TOWER)
     splits = [one_split(shop, model, encode, text, seed=seed) for seed in range(options.splits)]
     ways = splits[0]["recall_at_10"]
     report = {
-        "cards": options.cards, "groups": len(set(shop.groups)), "splits": splits,
+        "encoder": encoder, "cards": options.cards, "groups": len(set(shop.groups)),
+        "splits": splits,
         "mean": {way: round(np.mean([s["recall_at_10"][way] for s in splits]), 4) for way in ways},
         "ratio": _spread([split["ratio"] for split in splits]),
         "ratio_to_weighted": _spread([split["ratio_to_weighted"] for split in splits]),
@@ -139,14 +141,25 @@ def hits(
 def _aligned(
     shop: Shop, is_learned: NDArray[np.bool_], encode: EncodeTexts, text: TextParams, model_id: str
 ) -> Aligner:
+    """The aligner that params name, learned from both titles and all pictures of the half."""
     rows = np.flatnonzero(is_learned)
     titles = [(row, t) for row in rows for t in (shop.cards[row].title, shop.cards[row].title_ru)]
-    vectors = in_batches(encode, [title for _, title in titles])
-    equations = NormalEquations(vectors.shape[1], shop.vectors.shape[2])
-    for place in range(shop.vectors.shape[1]):
-        equations.add(vectors, shop.vectors[[row for row, _ in titles], place])
-    made_for = AlignerManifest("tower", model_id, vectors.shape[1], shop.vectors.shape[2])
-    return Aligner(made_for, [equations.solve(ridge=text.aligner.ridge)])
+    words = in_batches(encode, [title for _, title in titles])
+    places, dim = shop.vectors.shape[1:]
+    texts = np.repeat(words, places, axis=0)
+    photos = shop.vectors[[row for row, _ in titles]].reshape(-1, dim)
+    equations = NormalEquations(texts.shape[1], dim)
+    equations.add(texts, photos)
+    closed_form = equations.solve(ridge=text.aligner.ridge)
+    layers = [closed_form]
+    if text.aligner.steps:
+        _, groups = np.unique(shop.groups, return_inverse=True)
+        shown = groups[[row for row, _ in titles]].repeat(places).astype(np.int64)
+        start = starting_layers(
+            text.aligner.start, texts.shape[1], dim, closed_form=closed_form, seed=text.aligner.seed
+        )
+        layers = train_aligner(start, (texts, photos, shown), aligner=text.aligner)
+    return Aligner(AlignerManifest("", model_id, texts.shape[1], dim), layers)
 
 
 def _refiner(
@@ -163,7 +176,7 @@ def _refiner(
     vector_of = dict(zip(words, in_batches(encode, words), strict=True))
     shelf = Shelf(rows, shop.vectors.reshape(-1, dim))
     layers = train_refiner(triplets, shelf, vector_of, refiner=text.refiner)
-    return Refiner(RefinerManifest("", "tower", len(vector_of[words[0]]), dim), layers)
+    return Refiner(RefinerManifest("", "", len(vector_of[words[0]]), dim), layers)
 
 
 def _ask(
@@ -212,7 +225,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, required=True, help="whose candidate sees the shop")
     parser.add_argument("--params", type=Path, default=Path("simulator/params.yaml"))
     parser.add_argument("--kept", type=Path, required=True, help="folder for vectors")
-    parser.add_argument("--cards", type=int, default=400)
+    parser.add_argument("--encoder", help="in place of the one that params name")
+    parser.add_argument("--cards", type=int, default=600)
     parser.add_argument("--seed", type=int, default=31, help="of the shop")
     parser.add_argument("--splits", type=int, default=5)
     return parser.parse_args()

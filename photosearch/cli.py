@@ -174,10 +174,16 @@ def text(home: HomeOption = None) -> None:
     """Bring texts into the candidate's image space; learn "the same but red"."""
     from photosearch.assembly import load_settings
     from photosearch.assembly_text import open_text_encoder
+    from training.described_triplets import Describer
     from training.text_side import learn_texts
 
     settings = load_settings(home)
-    report = learn_texts(settings.home, settings.params.text, open_text_encoder(settings))
+    asked = settings.services
+    describer = None
+    if asked.describer_url:
+        describer = Describer(asked.describer_url, asked.describer_model, asked.describer_key)
+    encode = open_text_encoder(settings)
+    report = learn_texts(settings.home, settings.params.text, encode, describer=describer)
     _finish(settings.home, "text", report)
 
 

@@ -21,6 +21,7 @@
   + ModelError
     - TowerUnreachable  neither hub, mirror nor folder gives the tower's weights
     - TextEncoderUnavailable  the package or the model of a text encoder is not here
+    - DescriberUnavailable  the endpoint that tells photos apart does not answer, or refuses
     - BadArtifact       a model folder is incomplete or was changed
     - GraphDisagrees    a runtime makes other vectors than the model it runs
     - BadLength         a vector length the model does not make
@@ -124,6 +125,10 @@ class TowerUnreachable(ModelError):
 
 class TextEncoderUnavailable(ModelError):
     """The package or the model of a text encoder is not here."""
+
+
+class DescriberUnavailable(ModelError):
+    """The endpoint that tells photos apart does not answer, or refuses us."""
 
 
 class BadArtifact(ModelError):

@@ -231,6 +231,10 @@ class Services(BaseSettings):
     """Seconds between frames of a video; absent means one a scene."""
     hub_mirror: str = ""
     """Address of a Hugging Face mirror for tower weights; empty means the hub itself."""
+    describer_url: str = ""
+    """An OpenAI-compatible endpoint that sees, with its version; empty means attributes alone."""
+    describer_model: str = ""
+    describer_key: SecretStr = SecretStr("")
     qdrant_url: str = ""
     """A Qdrant server; empty means Qdrant Edge in this process."""
     qdrant_api_key: SecretStr = SecretStr("")

@@ -8,10 +8,10 @@ from photosearch.frozen import Frozen
 
 
 class AlignerParams(Frozen):
-    """Brings texts into the image space; first guesses, not measured: docs/decisions.md, 30."""
+    """Brings texts into the image space; measured in docs/experiments/text.md."""
 
     encoder: str = Field(min_length=1)
-    """`tower`, or the name or folder of a sentence-transformers model."""
+    """`ngrams`, `tower`, or the name or folder of a sentence-transformers model."""
     start: Literal["closed_form", "orthogonal", "default"]
     """Where the two-layer network starts."""
     ridge: float = Field(gt=0)
@@ -25,7 +25,7 @@ class AlignerParams(Frozen):
 
 
 class RefinerParams(Frozen):
-    """Learns "the same but red"; first guesses, not measured: docs/decisions.md, 30."""
+    """Learns "the same but red"; measured in docs/experiments/refinement.md."""
 
     width: int = Field(gt=0)
     """Of the hidden layer."""
@@ -33,6 +33,8 @@ class RefinerParams(Frozen):
     """Attributes in which source and target may differ."""
     targets_a_card: int = Field(gt=0)
     """Triplets that start from one card, at most."""
+    described_most: int = Field(ge=0)
+    """Triplets that an endpoint is asked to tell apart, where one is configured."""
     triplets_min: int = Field(gt=0)
     """With fewer triplets no refiner is trained, and the report says so."""
     steps: int = Field(gt=0)

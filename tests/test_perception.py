@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
+from processes import ROOT
 
 from photosearch.assembly_perception import load_reader
 from photosearch.catalog.images import open_photo
 from photosearch.perception.article_table import ArticleTable, find_articles
 from photosearch.perception.articles import article_key, article_readings
+from photosearch.perception.letters import Line
 from photosearch.perception.ocr import RapidReader, words_of_line
-from photosearch.perception.reader import Word
+from photosearch.perception.reader import Doubt, Word
 from photosearch.perception_settings import OcrParams
 from simulator.photos import Picture
 from simulator.pictures import render
@@ -167,10 +169,39 @@ def test_a_reading_is_as_sure_as_its_least_sure_word_and_its_box_holds_them_all(
     assert (reading.confidence, reading.box) == (0.6, (5, 5, 60, 33))
 
 
-def test_a_line_is_split_into_words_that_share_its_box():
+def test_a_line_is_split_into_words_that_share_its_box_and_keep_their_doubts():
     corners = np.array([(0, 0), (100, 0), (100, 10), (0, 10)], float)
-    assert words_of_line("ab  cdef gh", corners)[0] == ("ab", (0, 0, pytest.approx(200 / 11), 10))
-    assert [text for text, _ in words_of_line("ab  cdef gh", corners)] == ["ab", "cdef", "gh"]
+    line = Line("ab  cdef gh", 0.9, (Doubt(5, "b", 0.4),))
+    first, second, third = words_of_line(line, corners, 3)
+    assert (first.text, first.box) == ("ab", (0, 0, pytest.approx(200 / 11), 10))
+    assert (second.text, third.text, third.line) == ("cdef", "gh", 3)
+    assert (first.doubts, second.doubts) == ((), (Doubt(1, "b", 0.4),))
+
+
+def doubted(text: str, *doubts: Doubt) -> list[Word]:
+    return [Word(text, 0.9, (0, 0, 70, 20), 0, doubts)]
+
+
+def test_a_doubtful_character_is_asked_both_ways(table: ArticleTable):
+    (one,) = find_articles(doubted("KR-4827", Doubt(6, "1", 0.2)), table)
+    assert (one.match, one.rows, one.reading.key) == ("exact", (0,), "KR4827")
+    near = find_articles(doubted("KR-4827"), table)
+    assert {one.match for one in near} == {"one_edit"}
+
+
+def test_of_two_articles_that_it_may_be_the_much_likelier_one_is_exact(table: ArticleTable):
+    (sure,) = find_articles(doubted("KR-4821", Doubt(6, "2", 0.3)), table)
+    (unsure,) = find_articles(doubted("KR-4821", Doubt(6, "2", 0.8)), table)
+    assert (sure.match, sure.rows) == ("exact", (0,))
+    assert (unsure.match, unsure.rows) == ("doubtful", (0, 1))
+
+
+def test_a_line_full_of_doubts_has_few_spellings():
+    word = Word("1" * 32, 0.9, (0, 0, 9, 9), 0, tuple(Doubt(n, "7", 0.9) for n in range(32)))
+    (reading,) = article_readings([word])
+    shares = [share for _, share in reading.spellings()]
+    assert (reading.spellings()[0], len(shares)) == (("1" * 32, 1.0), 32)
+    assert shares == sorted(shares, reverse=True)
 
 
 def test_a_printed_article_is_read_where_it_stands(reader: RapidReader):
@@ -208,6 +239,30 @@ def test_a_simulated_buyers_photo_shows_its_article(reader: RapidReader):
     photo = open_photo(render(world, Picture(2000, "review", 0, "product")), name="review")
     (one,) = find_articles(reader.read(photo), ArticleTable(articles))
     assert (one.match, articles[one.rows[0]]) == ("exact", articles[0])
+
+
+def test_a_simulated_six_that_looks_like_an_eight_is_found_all_the_same(reader: RapidReader):
+    world = World(7, 100)
+    shown = open_photo(render(world, Picture(44, "review", 0, "product")), name="review")
+    words = reader.read(shown)
+    readings = article_readings(words)
+    assert any(reading.key == "EE1780" for reading in readings)  # else choose another photo
+    (one,) = find_articles(words, ArticleTable([world.product(44).article]))
+    assert (world.product(44).article, one.match, one.rows) == ("EE-1760", "exact", (0,))
+
+
+@pytest.mark.parametrize("card", [29162, 97968])
+def test_a_label_lost_on_a_busy_product_is_found_by_a_second_look_at_half_the_size(
+    reader: RapidReader, monkeypatch: pytest.MonkeyPatch, card: int
+):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from ocr import close_up
+
+    world = World(101, 100_000)
+    words = reader.read(open_photo(close_up(world, card, 24), name="close-up"))
+    (word,) = [word for word in words if word.text == world.product(card).article]
+    left, top, right, bottom = word.box
+    assert 220 < left < 250 and 350 < right < 390 and 300 < top < 360 and 350 < bottom < 430
 
 
 def test_reading_needs_no_torch_and_no_network():

@@ -33,8 +33,8 @@ ALIGNER = AlignerParams(
     temperature=0.1, seed=7,
 )  # fmt: skip
 REFINER = RefinerParams(
-    width=64, changed_most=2, targets_a_card=20, triplets_min=10, steps=150, batch=32,
-    learning_rate=0.01, weight_decay=0.0, dropout=0.0, temperature=0.1, seed=7,
+    width=64, changed_most=2, targets_a_card=20, described_most=4, triplets_min=10, steps=150,
+    batch=32, learning_rate=0.01, weight_decay=0.0, dropout=0.0, temperature=0.1, seed=7,
 )  # fmt: skip
 COLOURS = {"red": "красная", "blue": "синяя", "green": "зелёная", "white": "белая"}
 PATTERNS = {"dots": "в горошек", "checks": "в клетку", "plain": "гладкая"}
@@ -81,6 +81,17 @@ def test_a_sentence_transformers_folder_is_a_text_encoder(tmp_path: Path):
     assert np.linalg.norm(red_mug) == pytest.approx(1, abs=1e-5)
     assert red_mug @ mug_red == pytest.approx(1, abs=1e-5)
     assert red_mug @ lamp < 0.9
+
+
+def test_pieces_of_words_are_a_text_encoder_that_knows_every_alphabet(tmp_path: Path):
+    encode = text_encoder("ngrams", tower=tmp_path / "not asked")
+    red, loud, blue, nothing = encode(["red mug", "RED MUG", "синяя", ""])
+    assert red.shape == (2048,)
+    assert red @ loud == pytest.approx(1, abs=1e-5)
+    assert np.linalg.norm(blue) == pytest.approx(1, abs=1e-5)
+    assert not nothing.any()
+    red_f, red_m = encode(["красная", "красный"])
+    assert red_f @ red_m > 0.4 > red_f @ blue
 
 
 def test_the_towers_own_text_side_is_a_text_encoder(tmp_path: Path):

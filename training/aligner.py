@@ -21,7 +21,7 @@ from photosearch.text_settings import AlignerParams
 
 Start = Literal["closed_form", "orthogonal", "default"]
 Watch = Callable[[int, list[Layer]], None]
-"""Is told the number of steps done and the layers so far."""
+"""Is told the number of steps done and the layers so far, which the next step changes."""
 
 
 class NormalEquations:
@@ -140,11 +140,8 @@ def own_product_loss(logits: Tensor, is_own: Tensor) -> Tensor:
 
 
 def layers_of(linear: list[nn.Linear]) -> list[Layer]:
-    """Weights as arrays of their own."""
-    return [
-        Layer(one.weight.detach().numpy().copy(), one.bias.detach().numpy().copy())
-        for one in linear
-    ]
+    """Weights as arrays, which share memory with the network."""
+    return [Layer(one.weight.detach().numpy(), one.bias.detach().numpy()) for one in linear]
 
 
 def _as_linear(layer: Layer) -> nn.Linear:

@@ -5,6 +5,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from photosearch.home import Home
 from photosearch.search.refine import Refiner, RefinerManifest, save_refiner
 from photosearch.text_settings import AlignerParams, RefinerParams, TextParams
 from training.aligner import NormalEquations, starting_layers, train_aligner
+from training.described_triplets import Described, Describer, described
 from training.refiner import Shelf, train_refiner
 from training.triplets import Triplet, triplets_from_cards
 
@@ -46,6 +48,10 @@ class TextReport:
     """Absent where no title was asked."""
     recall_at_10: float | None
     triplets: int
+    described: int
+    """Triplets whose words come from an endpoint that saw both photos."""
+    bad_descriptions: dict[str, int]
+    """Its other answers, by reason."""
     refiner: str
     """`trained`, or why there is none."""
 
@@ -72,7 +78,9 @@ class TitledPhotos:
         )
 
 
-def learn_texts(home: Home, text: TextParams, encode: EncodeTexts) -> TextReport:
+def learn_texts(
+    home: Home, text: TextParams, encode: EncodeTexts, *, describer: Describer | None = None
+) -> TextReport:
     """Makes the aligner of the candidate, and its refiner where cards have attributes enough.
 
     Only photos of the split `train` are learned from. The old folder stays if the run is killed.
@@ -81,8 +89,10 @@ def learn_texts(home: Home, text: TextParams, encode: EncodeTexts) -> TextReport
         home: Reads candidate, tokens and curated tables, writes `home.text`.
         text: See params.yaml.
         encode: The encoder that `text.aligner.encoder` names.
+        describer: An endpoint that tells photos apart; without it attributes alone give words.
 
     Raises:
+        DescriberUnavailable: It does not answer.
         EmptySource: No training photo belongs to a card with a title.
     """
     model = read_model(home.candidate)
@@ -103,6 +113,10 @@ def learn_texts(home: Home, text: TextParams, encode: EncodeTexts) -> TextReport
     triplets = learnable_triplets(
         [card for card in cards if card.card_id in cards_seen], text.refiner
     )
+    seen = Described([], {})
+    if describer:
+        seen = _describe(triplets, learned, home.images, describer, text.refiner)
+    triplets += seen.triplets
     told = f"none: {len(triplets)} triplets are fewer than {text.refiner.triplets_min}"
     if len(triplets) >= text.refiner.triplets_min:
         refine = refine_layers(triplets, learned, encode, text.refiner)
@@ -114,7 +128,8 @@ def learn_texts(home: Home, text: TextParams, encode: EncodeTexts) -> TextReport
     partial.rename(home.text)
     return TextReport(
         model.model_id, manifest.encoder, n_pairs, titles_asked,
-        recall.get("recall_at_1"), recall.get("recall_at_10"), len(triplets), told,
+        recall.get("recall_at_1"), recall.get("recall_at_10"), len(triplets),
+        len(seen.triplets), seen.bad, told,
     )  # fmt: skip
 
 
@@ -178,6 +193,21 @@ def learnable_triplets(cards: Sequence[Card], refiner: RefinerParams) -> list[Tr
         targets_a_card=refiner.targets_a_card,
         seed=refiner.seed,
     )
+
+
+def _describe(
+    triplets: Sequence[Triplet],
+    known: TitledPhotos,
+    images_dir: Path,
+    describer: Describer,
+    refiner: RefinerParams,
+) -> Described:
+    """Some triplets, drawn by the seed, once more with the words of the endpoint."""
+    drawn = np.random.default_rng(refiner.seed).permutation(len(triplets))
+    asked = [triplets[n] for n in drawn[: refiner.described_most].tolist()]
+    # a card's own picture where there is one: buyers' photos come first, so that it replaces them
+    shown = sorted(known.photos, key=lambda photo: (photo.kind == "gallery", photo.photo_id))
+    return described(asked, {p.card_id: p.sha256 for p in shown}, images_dir, describer)
 
 
 def refine_layers(

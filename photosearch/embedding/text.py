@@ -23,13 +23,18 @@ EncodeTexts = Callable[[Sequence[str]], Vectors]
 MANIFEST, WEIGHTS = "aligner.json", "aligner.safetensors"
 TOWER = "tower"
 """The encoder that is the text side of the model's own tower."""
+NGRAMS = "ngrams"
+"""The encoder that counts pieces of words; it needs no weights and knows every alphabet."""
+NGRAM_DIM = 2048
+NGRAM_LENGTHS = (3, 5)
+"""Letters of a piece, word ends among them: docs/experiments/text.md."""
 TEXTS_A_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
 class AlignerManifest:
     encoder: str
-    """`tower`, or the name or folder of a sentence-transformers model."""
+    """`ngrams`, `tower`, or the name or folder of a sentence-transformers model."""
     model_id: str
     """The model whose image space texts are brought into."""
     text_dim: int
@@ -92,16 +97,41 @@ def in_batches(encode: EncodeTexts, texts: Sequence[str]) -> Vectors:
 
 
 def text_encoder(name: str, *, tower: Path) -> EncodeTexts:
-    """The encoder of this name: `tower` for the text side of the tower in this folder.
+    """The encoder of this name; any but NGRAMS and TOWER is a sentence-transformers model.
+
+    Args:
+        name: See `text.aligner.encoder` in params.yaml.
+        tower: The tower folder whose text side TOWER means.
 
     Raises:
         TextEncoderUnavailable: See `sentence_encoder`.
     """
+    if name == NGRAMS:
+        return ngram_encoder()
     if name != TOWER:
         return sentence_encoder(name)
     from photosearch.embedding.backbones import OpenClipTower
 
     return OpenClipTower(tower).embed_texts
+
+
+def ngram_encoder() -> EncodeTexts:
+    """Counts of a text's pieces of words, hashed to NGRAM_DIM numbers; case does not count.
+
+    A text without letters or digits is a zero vector.
+
+    Source: Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning".
+    """
+    from sklearn.feature_extraction.text import HashingVectorizer  # type: ignore[import-untyped]
+
+    pieces = HashingVectorizer(
+        n_features=NGRAM_DIM, analyzer="char_wb", ngram_range=NGRAM_LENGTHS, dtype=np.float32
+    )
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        return unit(pieces.transform(texts).toarray())
+
+    return encode
 
 
 def sentence_encoder(name: str) -> EncodeTexts:
@@ -117,7 +147,7 @@ def sentence_encoder(name: str) -> EncodeTexts:
         raise TextEncoderUnavailable(
             f"Text encoder {name!r} needs the package sentence-transformers, which is not "
             "installed. Install it with `uv sync --extra sentences`, or set "
-            f"text.aligner.encoder in params.yaml to {TOWER!r}."
+            f"text.aligner.encoder in params.yaml to {NGRAMS!r} or {TOWER!r}."
         ) from None
     try:
         model = SentenceTransformer(name, device="cpu")
@@ -127,7 +157,7 @@ def sentence_encoder(name: str) -> EncodeTexts:
         raise TextEncoderUnavailable(
             f"Text encoder {name!r} cannot be loaded: {first_line}. Set text.aligner.encoder in "
             "params.yaml to a folder that SentenceTransformer.save() wrote, connect to the hub "
-            f"(PHOTOSEARCH_HUB_MIRROR names a mirror), or set it to {TOWER!r}."
+            f"(PHOTOSEARCH_HUB_MIRROR names a mirror), or set it to {NGRAMS!r} or {TOWER!r}."
         ) from None
 
     def encode(texts: Sequence[str]) -> Vectors:

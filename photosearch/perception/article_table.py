@@ -17,10 +17,14 @@ from photosearch.perception.reader import Word
 Rows = NDArray[np.int32]
 """Places of articles among those that the table was made of. Shape (n_found,)."""
 
-Match = Literal["exact", "one_edit", "prefix"]
+Match = Literal["exact", "doubtful", "one_edit", "prefix"]
+"""`doubtful`: the reading may be spelled like several articles, and none is much likelier."""
 
 MIN_NEAR_KEY = 5
 """Shorter readings are only looked up exactly: most codes of four characters are near to many."""
+
+SHARE_MIN = 0.7
+"""An article is found exactly if it is so likely among the articles that a reading may name."""
 
 
 class ArticleTable:
@@ -99,6 +103,7 @@ def find_articles(
     """Articles that the words name exactly; where there are none, the near ones.
 
     Of overlapping readings the longest counts: where `KR 4821` is an article, `4821` is not asked.
+    Characters in doubt are asked both ways. What the table does not hold cannot have been meant.
 
     Args:
         words: Of one photo.
@@ -109,10 +114,15 @@ def find_articles(
     found: list[FoundArticle] = []
     taken: set[int] = set()
     for reading in readings:
-        rows = table.exact(reading.key)
-        if len(rows) and taken.isdisjoint(reading.words):
-            found.append(FoundArticle(reading, "exact", tuple(rows[:limit].tolist())))
-            taken.update(reading.words)
+        spelled = [(table.exact(key), share) for key, share in reading.spellings()]
+        known = [(rows.tolist(), share) for rows, share in spelled if len(rows)]
+        if not known or not taken.isdisjoint(reading.words):
+            continue
+        is_sure = known[0][1] >= SHARE_MIN * sum(share for _, share in known)
+        rows = known[0][0] if is_sure else [row for some, _ in known for row in some]
+        match: Match = "exact" if is_sure else "doubtful"
+        found.append(FoundArticle(reading, match, tuple(rows[:limit])))
+        taken.update(reading.words)
     return found or list(_near_articles(readings, table, limit))
 
 

@@ -1,5 +1,10 @@
-"""Reads words on a photo with RapidOCR, whose models lie in its wheel: nothing is downloaded."""
+"""Reads words on a photo with RapidOCR, whose models lie in its wheel: nothing is downloaded.
 
+RapidOCR finds the lines; their letters are read by letters.py, which tells its doubts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -7,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from rapidocr import RapidOCR
-from rapidocr.utils.output import RapidOCROutput
+from rapidocr.ch_ppocr_det import TextDetOutput
+from rapidocr.utils.process_img import get_rotate_crop_image
 
 from photosearch.catalog.images import Box
 from photosearch.errors import BadArtifact
+from photosearch.perception.letters import LettersModel, Line
 from photosearch.perception.reader import Word
 
 LINES_MODEL = "PP-OCRv6_det_small.onnx"
@@ -23,7 +30,7 @@ Corners = NDArray[np.floating]
 
 
 class RapidReader:
-    """RapidOCR without its classifier for text upside down, on ONNX Runtime."""
+    """PP-OCR without its classifier for text upside down, on ONNX Runtime."""
 
     def __init__(self, *, side_px: int, confidence_min: float, threads: int) -> None:
         """Loads both models and reads a test card, so that a broken installation fails here.
@@ -42,15 +49,16 @@ class RapidReader:
             params={
                 "Global.log_level": "critical",  # it warns of each photo without words
                 "Global.use_cls": False,
-                "Global.text_score": confidence_min,
+                "Global.use_rec": False,
                 "Det.limit_type": "max",  # by default photos are enlarged: 4 times the work
                 "Det.limit_side_len": side_px,
                 "Det.model_path": str(models / LINES_MODEL),
-                "Rec.model_path": str(models / LETTERS_MODEL),
                 "EngineConfig.onnxruntime.intra_op_num_threads": threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
+        self._letters = LettersModel(models / LETTERS_MODEL, threads=threads)
+        self._confidence_min, self._side_px = confidence_min, side_px
         read = [word.text for word in self.read(_test_card())]
         if read != [TEST_CARD]:
             raise BadArtifact(
@@ -59,27 +67,57 @@ class RapidReader:
             )
 
     def read(self, photo: Image.Image) -> list[Word]:
-        """The words on an RGB photo, line by line from the top; none is an answer too."""
-        lines = self._engine(photo)
-        if not isinstance(lines, RapidOCROutput):  # it found lines and could read none
+        """The words on an RGB photo, line by line from the top; none is an answer too.
+
+        Where no digit is read, lines are looked for once more on the photo at half its size: large
+        letters on a busy product are lost at the full one.
+        """
+        words = self._words(photo, self._side_px)
+        if _has_digit(words):
+            return words
+        again = self._words(photo, self._side_px // 2)
+        return again if _has_digit(again) else words
+
+    def _words(self, photo: Image.Image, side_px: int) -> list[Word]:
+        """Words whose lines are found at this longer side; read at the photo's own size."""
+        small = photo.copy()
+        small.thumbnail((side_px, side_px))
+        found = self._engine(small)
+        # it answers with another type if there is no line
+        if not isinstance(found, TextDetOutput) or found.boxes is None:
             return []
-        if lines.boxes is None or lines.txts is None or lines.scores is None:
-            return []
-        found = zip(lines.boxes, lines.txts, lines.scores, strict=True)
+        pixels, scale = np.asarray(photo), np.array(photo.size) / small.size
+        places = [(corners * scale).astype(np.float32) for corners in found.boxes]
+        lines = [
+            (self._letters.read(get_rotate_crop_image(pixels, corners.copy())), corners)
+            for corners in places
+        ]
+        sure = [(line, at) for line, at in lines if line.confidence >= self._confidence_min]
         return [
-            Word(text, float(confidence), box, number)
-            for number, (corners, line, confidence) in enumerate(found)
-            for text, box in words_of_line(line, corners)
+            word
+            for number, (line, corners) in enumerate(sure)
+            for word in words_of_line(line, corners, number)
         ]
 
 
-def words_of_line(line: str, corners: Corners) -> list[tuple[str, Box]]:
+def _has_digit(words: Sequence[Word]) -> bool:
+    return any(character.isdigit() for word in words for character in word.text)
+
+
+def words_of_line(line: Line, corners: Corners, number: int) -> list[Word]:
     """Splits a line at its spaces; a word gets its share of the line's box by characters."""
     words, start = [], 0
-    for text in line.split(" "):
+    for text in line.text.split(" "):
+        end = start + len(text)
         if text:
-            words.append((text, _part(corners, start / len(line), (start + len(text)) / len(line))))
-        start += len(text) + 1
+            box = _part(corners, start / len(line.text), end / len(line.text))
+            doubts = tuple(
+                replace(doubt, place=doubt.place - start)
+                for doubt in line.doubts
+                if start <= doubt.place < end
+            )
+            words.append(Word(text, line.confidence, box, number, doubts))
+        start = end + 1
     return words
 
 
