@@ -14,7 +14,7 @@ from photosearch.catalog.tables import read_rows
 from photosearch.embedding.embedder import Embedder, Vectors
 from photosearch.embedding.head import build_head
 from photosearch.embedding.model import HeadShape, mean_pooling_of, read_model
-from photosearch.embedding.tokens import open_tokens, pool_view
+from photosearch.embedding.tokens import open_tokens
 from photosearch.embedding.torch_runtime import load_head, pool_tokens
 from photosearch.errors import EmptySource
 from photosearch.evaluation.benchmark import Gallery, PhotoVectors, Ranking, rank_cards
@@ -30,6 +30,8 @@ from photosearch.progress import track
 VectorsOf = Callable[[Sequence[CuratedPhoto]], Vectors]
 """Gives the unit vectors of photos, (n_photos, dim)."""
 PHOTOS_A_BATCH = 64
+ROWS_A_BATCH = 1024
+"""Of the token cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,15 @@ def rank_task(task: Task, vectors_of: VectorsOf, lengths: Sequence[int]) -> dict
 
 
 def _from_cache(home: Home, pool: Callable[[Vectors], Vectors]) -> VectorsOf:
-    rows, vectors = pool_view(open_tokens(home.tokens), 0, pool)
-    row_of = {row.photo_id: number for number, row in enumerate(rows)}
-    return lambda photos: vectors[[row_of[photo.photo_id] for photo in photos]]
+    cache = open_tokens(home.tokens)
+    row_of = {row.photo_id: number for number, row in enumerate(cache.rows) if row.view == 0}
+
+    def vectors_of(photos: Sequence[CuratedPhoto]) -> Vectors:
+        rows = [row_of[photo.photo_id] for photo in photos]
+        parts = [
+            pool(cache.read(rows[start : start + ROWS_A_BATCH]).float().numpy())
+            for start in range(0, len(rows), ROWS_A_BATCH)
+        ]
+        return np.concatenate(parts)
+
+    return vectors_of
