@@ -322,7 +322,8 @@ def test_the_page_needs_no_other_file_and_shows_changed_queries(
     assert "src='http" not in page
     assert "Changed for the better" in page
     assert {path.name for path in home.benchmark.iterdir()} == {
-        "report.json", "report.md", "report.html", "lengths.png", "roc.png", "reliability.png"
+        ".gitignore", "report.json", "report.md", "report.html", "lengths.png", "roc.png",
+        "reliability.png",
     }  # fmt: skip
     view = browser.new_page(viewport={"width": 1200, "height": 900})
     view.goto(f"file://{home.benchmark / 'report.html'}")

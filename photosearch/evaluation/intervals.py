@@ -5,6 +5,7 @@ Photos of one product rise and fall together: resampling photos would make inter
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,5 +74,8 @@ def estimate(value: float, samples: NDArray[np.float64]) -> Estimate:
     return Estimate(round(value, 4), round(float(low), 4), round(float(high), 4))
 
 
-def _share(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(above, below, out=np.zeros_like(above, np.float64), where=below > 0)
+def _share(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
+    share: NDArray[np.float64] = np.divide(
+        above, below, out=np.zeros_like(above, np.float64), where=below > 0
+    )
+    return share

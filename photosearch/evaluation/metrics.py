@@ -85,7 +85,8 @@ def graded_ndcg_at_k(shown: Grades, best: Grades, k: int) -> PerQuery:
         )
     discount = 1 / np.log2(np.arange(2, k + 2))
     gain, most = (((2.0 ** grades[:, :k] - 1) * discount).sum(axis=1) for grades in (shown, best))
-    return np.divide(gain, most, out=np.zeros(len(shown)), where=most > 0)
+    ndcg: PerQuery = np.divide(gain, most, out=np.zeros(len(shown)), where=most > 0)
+    return ndcg
 
 
 def _check(found: Found, n_relevant: Counts, k: int) -> None:

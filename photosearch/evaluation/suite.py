@@ -73,7 +73,7 @@ class BenchmarkReport:
     """In the gallery."""
     gallery_photos: int
     drawn_boxes: int
-    """Queries with a box that people drew; the others' boxes are the middle of the photo."""
+    """Queries with a box in data/labels; the others' boxes are the middle of the photo."""
     rows: list[Row]
     skipped: list[Skipped]
 

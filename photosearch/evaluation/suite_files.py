@@ -21,6 +21,8 @@ def save_benchmark(folder: Path, held: HeldOut, benchmark: Benchmark) -> None:
         curves += [folder / "roc.png", folder / "reliability.png"]
         plot_roc(curves[1], held, benchmark)
         plot_reliability(curves[2], held, benchmark)
+    # a home commits all reports; megabytes of pictures in each commit would only grow it
+    write_text(folder / ".gitignore", "/report.html\n")
     write_text(folder / "report.md", as_markdown(benchmark.report))
     write_text(folder / "report.html", benchmark_page(held, benchmark, curves=curves))
     save_report(folder / "report.json", benchmark.report)

@@ -29,8 +29,8 @@ def told(report: BenchmarkReport) -> str:
     return (
         f"{report.model} `{report.model_id}`{against}: {report.queries} held-out photos, "
         f"{report.cards} cards with {report.gallery_photos} pictures, data "
-        f"`{report.data_version}`. Boxes: {report.drawn_boxes} drawn by people, the others are the "
-        "middle of the photo. In brackets 95% of bootstrap samples of products."
+        f"`{report.data_version}`. Boxes: {report.drawn_boxes} given, the others are the middle of "
+        "the photo. In brackets 95% of bootstrap samples of products."
     )
 
 
