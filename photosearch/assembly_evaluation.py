@@ -92,7 +92,7 @@ def _text_side(
         aligner = read_aligner(text, model_id=model.model_id)
         encode = open_text_encoder(settings)
     except (BadArtifact, TextEncoderUnavailable) as error:
-        without[TEXT] = without[REFINED] = str(error)
+        without[TEXT] = without[REFINED] = _within(settings, error)
         return None
     wanted = settings.params.text.aligner.encoder
     if aligner.manifest.encoder != wanted:
@@ -105,5 +105,10 @@ def _text_side(
     try:
         refine = read_refiner(text, model_id=model.model_id).refine
     except BadArtifact as error:
-        without[REFINED] = str(error)
+        without[REFINED] = _within(settings, error)
     return TextSide(lambda texts: in_batches(encode, texts), aligner.align, refine)
+
+
+def _within(settings: Settings, error: Exception) -> str:
+    """What an error says, with paths as they are in the home: reports travel."""
+    return str(error).replace(f"{settings.home.root}/", "")

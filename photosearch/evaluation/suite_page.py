@@ -32,8 +32,9 @@ th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid #888
   font-variant-numeric: tabular-nums; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 h2 { margin: 2.5rem 0 .5rem; } h2 small { font-weight: 400; opacity: .7; }
-.curves { display: flex; flex-wrap: wrap; gap: 1rem; } .curves img { max-width: 100%;
-  background: white; border-radius: 6px; }
+.curves { display: flex; flex-wrap: wrap; gap: 1rem; }
+.curves img { height: 20rem; max-width: 100%; object-fit: contain; background: white;
+  border-radius: 6px; }
 .query { display: flex; gap: 1.2rem; padding: .8rem 0; border-bottom: 1px solid #8884;
   overflow-x: auto; }
 .answers { display: flex; flex-direction: column; gap: .4rem; }
@@ -167,7 +168,7 @@ def _n_shown(answered: Answered, row: int) -> int:
 
 def _place(answered: Answered, row: int) -> str:
     reciprocal = answered.per_query["mrr"][row]
-    return f"right card: {round(1 / reciprocal)}." if reciprocal else "right card: not among ten"
+    return f"right card: place {round(1 / reciprocal)}" if reciprocal else "right card: not in ten"
 
 
 def _card(answers: _Answers, answered: Answered, row: int, place: int) -> str:

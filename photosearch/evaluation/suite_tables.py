@@ -27,7 +27,7 @@ def told(report: BenchmarkReport) -> str:
     """Who was measured on what, in one sentence or two."""
     against = f", compared with {report.champion} `{report.champion_id}`" if report.champion else ""
     return (
-        f"{report.model} `{report.model_id}`{against}: {report.queries} held-out photos, "
+        f"Measured: {report.model} `{report.model_id}`{against}: {report.queries} held-out photos, "
         f"{report.cards} cards with {report.gallery_photos} pictures, data "
         f"`{report.data_version}`. Boxes: {report.drawn_boxes} given, the others are the middle of "
         "the photo. In brackets 95% of bootstrap samples of products."
