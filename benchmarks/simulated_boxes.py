@@ -66,7 +66,7 @@ def main() -> None:
         for picture in of_card  # type: ignore[attr-defined]
     }
     watched = Watched()
-    pictures.place_object = watched  # type: ignore[assignment]
+    pictures.place_object = watched  # type: ignore[assignment, attr-defined]
     boxes = [
         box_of(photo, world, image_of[photo.photo_id], watched)
         for photo in load_task(settings.home).queries

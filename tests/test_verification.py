@@ -94,6 +94,8 @@ def test_pairs_are_of_held_out_photos_and_hard_ones_share_category_and_attribute
     for row_, hard in zip(pairs.first[pairs.is_hard], pairs.second[pairs.is_hard], strict=True):
         mine, theirs = (held.cards[ids[n].split("/")[0]].attributes for n in (row_, hard))
         assert len(mine.items() & theirs.items()) == 1  # no two cards here agree in both
+    both_ways = {frozenset(pair) for pair in zip(pairs.first, pairs.second, strict=True)}
+    assert len(both_ways) == len(pairs.first)
     again = pairs_of(held.pool, held.cards, seed=STRENGTH.seed)
     assert again.second.tolist() == pairs.second.tolist()
 

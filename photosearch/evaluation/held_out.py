@@ -92,9 +92,7 @@ def read_held_out(
     seen = frozenset(task.group_of_card[photo.card_id] for photo in photos if photo.is_card_seen)
     queries = chosen(task.queries, strength.queries_max, strength.seed)
     pool = [*queries, *_unseen_pictures(task, queries)]
-    unseen = {
-        card for group, of_it in cards_of_group.items() if group not in seen for card in of_it
-    }
+    unseen = frozenset().union(*(of_it for g, of_it in cards_of_group.items() if g not in seen))
     kept = [change for change in changes if {change.source, change.target} <= unseen]
     return HeldOut(
         home,

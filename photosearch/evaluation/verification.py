@@ -5,7 +5,7 @@ chose would be unfair to it and its kin.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,44 +65,72 @@ class Judged:
 
 
 def pairs_of(pool: Sequence[CuratedPhoto], cards: Mapping[str, Card], *, seed: int) -> Pairs:
-    """Pairs each buyer's photo with others.
+    """Pairs each buyer's photo with others; no two photos make two pairs.
 
     Args:
         pool: Held-out photos.
         cards: All cards, by card_id.
         seed: Same pool and seed, same pairs.
     """
-    groups = [cards[photo.card_id].group_id for photo in pool]
-    rows_of_group, rows_of_category = (
-        _rows_by(groups),
+    known = _Pool(
+        pool,
+        [cards[photo.card_id] for photo in pool],
+        _rows_by([cards[photo.card_id].group_id for photo in pool]),
         _rows_by([tuple(cards[photo.card_id].category) for photo in pool]),
     )
     random = np.random.default_rng(seed)
-    made: list[tuple[int, int, bool, bool]] = []
+    made: dict[tuple[int, int], tuple[bool, bool]] = {}
     for row, photo in enumerate(pool):
         if photo.kind != "review":
             continue
-        card = cards[photo.card_id]
-        own = [n for n in rows_of_group[groups[row]] if _review(pool[n]) != _review(photo)]
-        of_kind = [n for n in rows_of_category[tuple(card.category)] if groups[n] != groups[row]]
-        of_kind = random.permutation(of_kind).tolist()
-        nearest: dict[str, int] = {}
-        for n in sorted(of_kind, key=lambda n: -_in_common(card, cards[pool[n].card_id])):
-            nearest.setdefault(groups[n], n)
-        hard = list(nearest.values())[:PAIRS_OF_A_KIND]
-        drawn = random.integers(len(pool), size=LOOKED_AT).tolist()
-        others = [n for n in drawn if groups[n] != groups[row] and n not in hard]
-        made += [(row, n, True, False) for n in random.permutation(own)[:PAIRS_OF_A_KIND].tolist()]
-        made += [(row, n, False, True) for n in hard]
-        made += [(row, n, False, False) for n in others[:PAIRS_OF_A_KIND]]
-    table = np.array(made, np.int64).reshape(-1, 4)
+        for partner, is_same, is_hard in _partners(row, known, random):
+            if (partner, row) not in made:
+                made.setdefault((row, partner), (is_same, is_hard))
+    rows = [(*pair, *facts) for pair, facts in made.items()]
+    first, second, is_same_, is_hard_ = np.array(rows, np.int64).reshape(-1, 4).T
     return Pairs(
-        table[:, 0],
-        table[:, 1],
-        table[:, 2].astype(np.bool_),
-        table[:, 3].astype(np.bool_),
-        [groups[row] for row in table[:, 0].tolist()],
+        first,
+        second,
+        is_same_.astype(np.bool_),
+        is_hard_.astype(np.bool_),
+        [known.cards[row].group_id for row in first.tolist()],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    photos: Sequence[CuratedPhoto]
+    cards: list[Card]
+    """Of each photo."""
+    rows_of_group: Mapping[Hashable, list[int]]
+    rows_of_category: Mapping[Hashable, list[int]]
+
+
+def _partners(
+    row: int, known: _Pool, random: np.random.Generator
+) -> Iterator[tuple[int, bool, bool]]:
+    """Partners of a photo: row, whether it is the same product, whether it is hard to tell."""
+    card = known.cards[row]
+    own = [
+        n
+        for n in known.rows_of_group[card.group_id]
+        if _review(known.photos[n]) != _review(known.photos[row])
+    ]
+    of_kind = [
+        n
+        for n in known.rows_of_category[tuple(card.category)]
+        if known.cards[n].group_id != card.group_id
+    ]
+    nearest: dict[str, int] = {}
+    shuffled = random.permutation(of_kind).tolist()
+    for n in sorted(shuffled, key=lambda n: -_in_common(card, known.cards[n])):
+        nearest.setdefault(known.cards[n].group_id, n)
+    hard = list(nearest.values())[:PAIRS_OF_A_KIND]
+    drawn = random.integers(len(known.photos), size=LOOKED_AT).tolist()
+    others = [n for n in drawn if known.cards[n].group_id != card.group_id and n not in hard]
+    yield from ((n, True, False) for n in random.permutation(own)[:PAIRS_OF_A_KIND].tolist())
+    yield from ((n, False, True) for n in hard)
+    yield from ((n, False, False) for n in others[:PAIRS_OF_A_KIND])
 
 
 def judge_pairs(pairs: Pairs, vectors: Vectors) -> Judged:
