@@ -35,7 +35,7 @@ LOOKED_AT = 50
 """Photos drawn to find others by chance."""
 SAMPLES_A_BLOCK = 50
 """Bootstrap samples in memory at once."""
-PAIRS_MIN = 20
+PAIRS_MIN = 15
 """Of each answer; fewer prove nothing."""
 
 Flags = NDArray[np.bool_]
