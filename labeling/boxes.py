@@ -5,14 +5,13 @@ Knows nothing of detectors.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labeling.photos import Photos
 from labeling.pushing import push_once
 from labeling.server import Server, condition
-from photosearch.catalog.schemas import CuratedPhoto
+from photosearch.catalog.schemas import CuratedPhoto, DrawnBox
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.curation.splits import share_point
 from photosearch.home import Home
@@ -21,21 +20,6 @@ TITLE = "Photosearch: boxes round products"
 PEOPLE_A_PHOTO = 1
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnBox:
-    """A rectangle that somebody drew round a product, in shares of the photo's sides."""
-
-    photo_id: str
-    sha256: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-    annotator: str
-    drawn_at: str
-    """UTC, ISO 8601."""
 
 
 class BoxProject:

@@ -126,7 +126,7 @@ def judge_candidate(settings: Settings) -> "Verdict":
             verdict = read_verdict(home)
         except HomeNotReady as error:
             log.warning("%s Candidate %s is live and judged anew.", error, candidate_id)
-            champion = _frozen_model(settings)
+            champion = frozen_model(settings)
         else:
             log.info("candidate %s is live already: its verdict stands", candidate_id)
             return verdict
@@ -140,10 +140,10 @@ def judge_candidate(settings: Settings) -> "Verdict":
 def champion_model(settings: Settings) -> Path:
     """The live model; before the first release the frozen tower with mean pooling."""
     home = settings.home
-    return live_release(home.releases).model if home.live.exists() else _frozen_model(settings)
+    return live_release(home.releases).model if home.live.exists() else frozen_model(settings)
 
 
-def _frozen_model(settings: Settings) -> Path:
+def frozen_model(settings: Settings) -> Path:
     from photosearch.embedding.model import Lineage, mean_pooling_of, read_model, write_model
 
     home = settings.home

@@ -30,6 +30,16 @@ class Home:
     def labels(self) -> Path:
         return self.data / "labels" / "labels.parquet"
 
+    @property
+    def boxes(self) -> Path:
+        """What people drew round products; absent where nobody did."""
+        return self.labels.with_name("boxes.parquet")
+
+    @property
+    def relevance(self) -> Path:
+        """Grades of 0 to 5 that people gave; absent where nobody did."""
+        return self.labels.with_name("relevance.jsonl")
+
     # What we computed from it: every file comes back with `dvc repro`.
     @property
     def build(self) -> Path:
@@ -75,6 +85,11 @@ class Home:
     def evaluation(self) -> Path:
         """report.json, report.md, recall.png."""
         return self.build / "evaluation"
+
+    @property
+    def benchmark(self) -> Path:
+        """report.json, report.md, report.html and curves of `photosearch benchmark`."""
+        return self.build / "benchmark"
 
     @property
     def reports(self) -> Path:

@@ -33,3 +33,23 @@ class CalibrationParams(Frozen):
     """Answers from the abstain threshold up are right in this share; see docs/decisions.md, 29."""
     queries_max: int = Field(gt=0)
     """Queries asked at most, chosen by chance; bounds the time of a release."""
+
+
+class BenchmarkParams(Frozen):
+    """How far the views of `photosearch benchmark` go from a photo, and how much it asks."""
+
+    queries_max: int = Field(gt=0)
+    """Held-out photos that ask, at most, and titles; chosen by the seed."""
+    middle_side: float = Field(gt=0, le=1)
+    """Sides of the box of a photo on which nobody drew one, as a share of the photo's."""
+    wrong_box_shift: float = Field(ge=0)
+    """How far a wrong box is moved, as a share of the right one's sides."""
+    crop_side: float = Field(gt=0, le=1)
+    """Sides of a cropped photo, as a share of the whole one's."""
+    turn_degrees: float = Field(ge=0, le=180)
+    jpeg_quality: int = Field(ge=1, le=95)
+    jpeg_side_px: int = Field(gt=0)
+    """Longer side of a compressed photo."""
+    dark_light: float = Field(gt=0, le=1)
+    """Share of the light that a dark photo keeps."""
+    seed: int

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from photosearch.errors import BadParams
 from photosearch.frozen import Frozen
 from photosearch.home import Home
-from photosearch.judging_settings import CalibrationParams, GateParams
+from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
 from photosearch.perception_settings import OcrParams
 from photosearch.text_settings import TextParams
 
@@ -205,6 +205,7 @@ class Params(Frozen):
     text: TextParams
     gate: GateParams
     calibration: CalibrationParams
+    benchmark: BenchmarkParams
     index: IndexParams
     ocr: OcrParams
 

@@ -165,3 +165,18 @@ class Label:
     """Where the answers come from: a Label Studio project, or `simulated`."""
     answered_at: str
     """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnBox:
+    """A rectangle that somebody drew round a product, in shares of the photo's sides."""
+
+    photo_id: str
+    sha256: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    annotator: str
+    drawn_at: str
+    """UTC, ISO 8601."""

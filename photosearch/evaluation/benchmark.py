@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from photosearch.embedding.embedder import Vectors, shorten
+from photosearch.embedding.embedder import Vectors
 from photosearch.errors import EmptySource
 from photosearch.evaluation import metrics
 from photosearch.evaluation.metrics import Counts, Found, PerQuery
+from photosearch.evaluation.nearest import nearest_cards, numbered
 
 RANKS = 10
 """Cards looked at a query."""
-QUERIES_A_BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +46,17 @@ class Ranking:
 def rank_cards(queries: PhotoVectors, gallery: Gallery, *, length: int) -> Ranking:
     """Ranks the gallery's cards for every query by their nearest photo, exactly.
 
-    Memory: QUERIES_A_BLOCK x n_gallery cosines at a time.
+    Of equally near cards the one with the lower id comes first. Memory: see nearest.py.
 
     Raises:
         EmptySource: Some query's product is not in the gallery at all.
     """
-    order = np.argsort(np.array(gallery.card_ids), kind="stable")
-    card_ids, starts = np.unique(np.array(gallery.card_ids)[order], return_index=True)
-    card_groups = np.array(gallery.groups)[order][starts]
-    photo_vectors = shorten(gallery.vectors[order], length)
-    query_vectors = shorten(queries.vectors, length)
-    groups = np.array(queries.groups)
-    n_ranks = min(RANKS, len(card_ids))
-    found = np.zeros((len(groups), RANKS), np.bool_)
-    for start in range(0, len(groups), QUERIES_A_BLOCK):
-        block = slice(start, start + QUERIES_A_BLOCK)
-        cosines = query_vectors[block] @ photo_vectors.T
-        by_card = np.maximum.reduceat(cosines, starts, axis=1)
-        best = np.argsort(-by_card, axis=1, kind="stable")[:, :n_ranks]
-        found[block, :n_ranks] = card_groups[best] == groups[block, None]
+    card_ids, card_of_photo = numbered(gallery.card_ids)
+    group_of = dict(zip(gallery.card_ids, gallery.groups, strict=True))
+    card_groups = np.array([group_of[card_id] for card_id in card_ids])
+    nearest = nearest_cards(queries.vectors, gallery.vectors, card_of_photo, length=length, k=RANKS)
+    is_card = nearest.cards >= 0
+    found = is_card & (card_groups[nearest.cards] == np.array(queries.groups)[:, None])
     return Ranking(found, relevant_cards(queries.groups, card_groups.tolist()))
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Found = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 PerQuery = NDArray[np.float64]
+Grades = NDArray[np.float64]
 
 
 def recall_at_k(found: Found, n_relevant: Counts, k: int) -> PerQuery:
@@ -61,6 +62,30 @@ def ndcg_at_k(found: Found, n_relevant: Counts, k: int) -> PerQuery:
     discount = 1 / np.log2(np.arange(2, k + 2))
     best = discount.cumsum()[np.minimum(k, n_relevant) - 1]
     ndcg: PerQuery = np.asarray((found[:, :k] * discount).sum(axis=1) / best)
+    return ndcg
+
+
+def graded_ndcg_at_k(shown: Grades, best: Grades, k: int) -> PerQuery:
+    """Discounted gain of graded cards, 2^grade - 1 each, as a share of the best possible order's.
+
+    Args:
+        shown: Grade in [0, 5] of the card at each rank, best rank first, (n_queries, n_ranks).
+        best: Grades of all graded cards of the query, highest first, (n_queries, at least k);
+            filled up with 0.
+        k: At most n_ranks.
+
+    Returns:
+        In [0, 1]; 0 where the query has no card above grade 0.
+
+    Source: Burges et al. 2005, "Learning to Rank using Gradient Descent", section 6.
+    """
+    if not 1 <= k <= min(shown.shape[1], best.shape[1]):
+        raise ValueError(
+            f"k is {k}, but there are {shown.shape[1]} ranks and {best.shape[1]} best grades."
+        )
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    gain, most = (((2.0 ** grades[:, :k] - 1) * discount).sum(axis=1) for grades in (shown, best))
+    ndcg: PerQuery = np.divide(gain, most, out=np.zeros(len(shown)), where=most > 0)
     return ndcg
 
 

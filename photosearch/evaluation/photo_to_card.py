@@ -14,7 +14,7 @@ from photosearch.embedding.catalog_vectors import VectorsOf
 from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.head import build_head
 from photosearch.embedding.model import HeadShape, mean_pooling_of, read_model
-from photosearch.embedding.tokens import open_tokens, pool_view
+from photosearch.embedding.tokens import open_tokens
 from photosearch.embedding.torch_runtime import load_head, pool_tokens
 from photosearch.errors import EmptySource
 from photosearch.evaluation.benchmark import Gallery, PhotoVectors, Ranking, rank_cards
@@ -27,6 +27,8 @@ from photosearch.evaluation.report import (
 from photosearch.home import Home
 
 PHOTOS_A_BATCH = 64
+ROWS_A_BATCH = 1024
+"""Of the token cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,15 @@ def rank_task(task: Task, vectors_of: VectorsOf, lengths: Sequence[int]) -> dict
 
 
 def _from_cache(home: Home, pool: Callable[[Vectors], Vectors]) -> VectorsOf:
-    rows, vectors = pool_view(open_tokens(home.tokens), 0, pool)
-    row_of = {row.photo_id: number for number, row in enumerate(rows)}
-    return lambda photos: vectors[[row_of[photo.photo_id] for photo in photos]]
+    cache = open_tokens(home.tokens)
+    row_of = {row.photo_id: number for number, row in enumerate(cache.rows) if row.view == 0}
+
+    def vectors_of(photos: Sequence[CuratedPhoto]) -> Vectors:
+        rows = [row_of[photo.photo_id] for photo in photos]
+        parts = [
+            pool(cache.read(rows[start : start + ROWS_A_BATCH]).float().numpy())
+            for start in range(0, len(rows), ROWS_A_BATCH)
+        ]
+        return np.concatenate(parts)
+
+    return vectors_of
