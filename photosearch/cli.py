@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from photosearch.cli_perception import perception_app
 from photosearch.cli_releases import releases_app
 from photosearch.cli_servers import HomeOption, servers_app
 from photosearch.errors import PhotosearchError
@@ -23,6 +24,7 @@ flows_app = typer.Typer(help="Prefect deployments.", no_args_is_help=True)
 app.add_typer(flows_app, name="flows")
 data_app = typer.Typer(help="Snapshots of the source.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(perception_app)
 app.add_typer(releases_app)
 app.add_typer(servers_app)
 

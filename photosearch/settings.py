@@ -11,7 +11,7 @@ from photosearch.errors import BadParams
 from photosearch.frozen import Frozen
 from photosearch.home import Home
 from photosearch.judging_settings import CalibrationParams, GateParams
-from photosearch.perception_settings import OcrParams
+from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.text_settings import TextParams
 
 
@@ -198,6 +198,7 @@ class Params(Frozen):
     calibration: CalibrationParams
     index: IndexParams
     ocr: OcrParams
+    detector: DetectorParams
 
 
 class Services(BaseSettings):
