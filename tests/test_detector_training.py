@@ -29,6 +29,7 @@ from training.detector_export import Origin, export_detector
 from training.detector_losses import detector_loss, targets_of
 from training.detector_network import Decoded, ProductNetwork, boxes_of
 
+ROOT = Path(__file__).parents[1]
 COLOURS = ("red", "gold", "lime", "cyan", "blue", "magenta", "orange", "white")
 QUICK = Recipe(stages=(Stage(96, 60, 0.004),), batch=8, smallest_part=0.99, light=0.05)
 
@@ -159,6 +160,7 @@ def test_the_exported_graph_finds_what_the_network_finds(
     origin = Origin("blocks", 9, 8, QUICK, ["make it so"])
     card = export_detector(learnt, path, origin)
     assert path.stat().st_size < 2.2 * card.n_parameters  # half precision
+    assert str(ROOT).encode() not in path.read_bytes()
     told = json.loads(path.with_suffix(".json").read_text())
     assert told["origin"]["recipe"]["stages"] == [
         {"image_px": 96, "epochs": 60, "learning_rate": 0.004}

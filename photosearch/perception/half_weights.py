@@ -9,6 +9,8 @@ HALVED_FROM = 256
 def with_half_weights(content: bytes) -> bytes:
     """The same graph with large arrays in float16, cast to float32 when it is loaded.
 
+    What the exporter noted about the source code and its folders is left out.
+
     Args:
         content: Of an ONNX file with its weights inside.
     """
@@ -23,6 +25,9 @@ def with_half_weights(content: bytes) -> bytes:
             half = numpy_helper.to_array(weights).astype(np.float16)
             weights.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
             casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for part in (model, model.graph, *model.graph.node):
+        del part.metadata_props[:]
+        part.doc_string = ""
     for cast in reversed(casts):
         model.graph.node.insert(0, cast)
     del model.graph.value_info[:]  # it tells the sizes of the weights that are no longer there
