@@ -11,6 +11,7 @@ import typer
 
 from photosearch.cli_evaluation import evaluation_app
 from photosearch.cli_models import models_app
+from photosearch.cli_perception import perception_app
 from photosearch.cli_releases import releases_app
 from photosearch.cli_servers import HomeOption, servers_app
 from photosearch.errors import PhotosearchError
@@ -27,6 +28,7 @@ data_app = typer.Typer(help="Snapshots of the source.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.add_typer(evaluation_app)
+app.add_typer(perception_app)
 app.add_typer(releases_app)
 app.add_typer(servers_app)
 

@@ -12,7 +12,7 @@ from photosearch.errors import BadParams
 from photosearch.frozen import Frozen
 from photosearch.home import Home
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
-from photosearch.perception_settings import OcrParams
+from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.text_settings import TextParams
 
 
@@ -208,6 +208,7 @@ class Params(Frozen):
     benchmark: BenchmarkParams
     index: IndexParams
     ocr: OcrParams
+    detector: DetectorParams
 
 
 class Services(BaseSettings):

@@ -37,9 +37,26 @@ def place_object(
     Args:
         thing: Mode RGBa; what is transparent around it does not count for its size.
     """
+    seen = look_at(thing, shot, chance)
+    if seen is not None:
+        put_down(scene, seen, shot)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A thing as a shot shows it, not yet in its scene."""
+
+    image: Image.Image
+    """Mode RGBA."""
+    corner: tuple[int, int]
+    """Where its upper left goes."""
+
+
+def look_at(thing: Image.Image, shot: Shot, chance: np.random.Generator) -> Seen | None:
+    """The thing in perspective; None if all of it is transparent."""
     box = thing.getbbox()
     if box is None:
-        return
+        return None
     scale = shot.size_px / max(box[2] - box[0], box[3] - box[1])
     if shot.is_fine and scale < 0.6:  # bilinear sampling sees two pixels at most, so halve before
         thing = thing.reduce(2)
@@ -53,8 +70,13 @@ def place_object(
         _perspective(quad - (left, top), box),
         Image.Resampling.BILINEAR if shot.is_fine else Image.Resampling.NEAREST,
     ).convert("RGBA")
-    _cast_shadow(scene, seen, (left, top), shot)
-    scene.paste(seen, (left, top), seen)
+    return Seen(seen, (left, top))
+
+
+def put_down(scene: Image.Image, seen: Seen, shot: Shot) -> None:
+    """Draws what a shot shows into the scene, with a shadow under it."""
+    _cast_shadow(scene, seen.image, seen.corner, shot)
+    scene.paste(seen.image, seen.corner, seen.image)
 
 
 def develop(seed: int, scene: Image.Image, chance: np.random.Generator) -> Image.Image:

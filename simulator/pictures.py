@@ -95,7 +95,7 @@ def _gallery(world: World, picture: Picture) -> Exposure:
     chance = _chance(world, picture)
     is_banner = picture.nature == "banner"
     is_turned = picture.place == 1 or (picture.place == 2 and bool(chance.integers(2)))
-    scene = _banner(chance) if is_banner else _backdrop(chance)
+    scene = _banner(chance) if is_banner else backdrop(chance)
     scale = 0.56 if is_banner else (0.86, 0.78, 0.68)[picture.place]
     shot = Shot(
         x=GALLERY_PX * (0.5 + (0.04 * float(chance.normal()) if picture.place else 0)),
@@ -112,7 +112,7 @@ def _gallery(world: World, picture: Picture) -> Exposure:
     return Exposure(scene, 88, 1)
 
 
-def _backdrop(chance: np.random.Generator) -> Image.Image:
+def backdrop(chance: np.random.Generator) -> Image.Image:
     light = chance.uniform(234, 255, 3)
     rows = np.linspace(light, light * chance.uniform(0.9, 0.98), 8)[:, None]
     return Image.fromarray(rows.astype(np.uint8)).resize(
@@ -139,7 +139,7 @@ def _banner(chance: np.random.Generator) -> Image.Image:
 def _review(world: World, picture: Picture) -> Exposure:
     """The product somewhere at home, as a buyer photographs it."""
     chance = _chance(world, picture)
-    scene = _scene(world, chance, chance.choice(list(GROUNDS)))
+    scene = empty_scene(world, chance, chance.choice(list(GROUNDS)))
     width, height = scene.size
     for _ in range(int(chance.integers(0, 4))):
         _put_clutter(world, scene, chance.uniform((0, 0), (width, height)), chance)
@@ -166,7 +166,7 @@ def _review(world: World, picture: Picture) -> Exposure:
     return Exposure(develop(world.seed, scene, chance), quality, orientation)
 
 
-def _scene(world: World, chance: np.random.Generator, name: str) -> Image.Image:
+def empty_scene(world: World, chance: np.random.Generator, name: str) -> Image.Image:
     """An empty piece of ground in the size of a photo, mostly upright."""
     width, height = REVIEW_PX if chance.random() < 0.75 else REVIEW_PX[::-1]
     whole = ground(world.seed, str(name), int(chance.integers(VARIANTS)))
@@ -204,7 +204,7 @@ def _nothing_sold(world: World, picture: Picture) -> Exposure:
     chance = _chance(world, picture)
     what = int(chance.integers(3))
     quality = int(chance.integers(50, 86))
-    scene = _scene(world, chance, chance.choice(("tiles", "carpet", "wood", "stone", "sheet")))
+    scene = empty_scene(world, chance, chance.choice(("tiles", "carpet", "wood", "stone", "sheet")))
     if what:
         thing = (props.parcel if what == 1 else props.receipt)(chance).convert("RGBa")
         shot = Shot(
@@ -255,7 +255,7 @@ def _collage(world: World, picture: Picture) -> Exposure:
 
 def _person(world: World, picture: Picture) -> Exposure:
     chance = _chance(world, picture)
-    scene = _scene(world, chance, chance.choice(list(GROUNDS)))
+    scene = empty_scene(world, chance, chance.choice(list(GROUNDS)))
     spoilt.draw_person(scene, chance)
     return Exposure(develop(world.seed, scene, chance), int(chance.integers(50, 86)), 1)
 
