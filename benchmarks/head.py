@@ -22,20 +22,20 @@ from numpy.typing import NDArray
 from photosearch.assembly import load_settings
 from photosearch.catalog.schemas import CuratedPhoto
 from photosearch.embedding.backbones import OpenClipTower
+from photosearch.embedding.catalog_vectors import VectorsOf
 from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.model import mean_pooling_of, read_model
 from photosearch.evaluation.benchmark import measure
 from photosearch.evaluation.photo_to_card import (
     Task,
-    VectorsOf,
     cached_vectors,
     load_task,
     mean_vectors,
     rank_task,
 )
+from photosearch.head_settings import HeadParams
 from photosearch.home import Home
 from photosearch.progress import configure_logging, track
-from photosearch.settings import HeadParams
 from training.fit import TrainReport, train_head
 
 LENGTHS = (512, 256, 128, 64)

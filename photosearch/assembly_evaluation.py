@@ -7,14 +7,13 @@ from photosearch.assembly import champion_model, frozen_model, load_embedder
 from photosearch.assembly_text import open_text_encoder
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_rows
+from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.embedding.model import ModelManifest, read_model
 from photosearch.embedding.text import MANIFEST as ALIGNER
 from photosearch.embedding.text import in_batches, read_aligner
-from photosearch.embedding.tokens import open_tokens
 from photosearch.errors import BadArtifact, TextEncoderUnavailable
 from photosearch.evaluation.contender import REFINED, TEXT, Contender, TextSide
 from photosearch.evaluation.held_out import AskedChange, read_held_out
-from photosearch.evaluation.photo_to_card import cached_vectors, embedded_vectors
 from photosearch.evaluation.suite import BenchmarkReport, run_benchmark
 from photosearch.evaluation.suite_files import save_benchmark
 from photosearch.release import live_release, open_release
@@ -67,13 +66,12 @@ def _champion(settings: Settings, model: Contender) -> Contender:
 
 def _contender(settings: Settings, folder: Path, name: str) -> Contender:
     home, manifest, embedder = settings.home, read_model(folder), load_embedder(folder)
-    is_cached = manifest.tower_id == open_tokens(home.tokens).tower_id
     without: dict[str, str] = {}
     return Contender(
         name,
         manifest.model_id,
         list(manifest.head.lengths),
-        cached_vectors(home, folder) if is_cached else embedded_vectors(home, embedder),
+        catalog_vectors(home, folder, embedder),
         embedder,
         _text_side(settings, manifest, without),
         without,

@@ -16,9 +16,9 @@ from photosearch.embedding.model import HeadShape, Lineage, write_model
 from photosearch.embedding.tokens import cache_tokens
 from photosearch.embedding.tower import CONFIG, WEIGHTS
 from photosearch.evaluation.held_out import HeldOut, read_held_out
+from photosearch.head_settings import TokensParams
 from photosearch.home import Home
 from photosearch.report import save_report
-from photosearch.settings import TokensParams
 from training.triplets import triplets_from_cards
 
 N_SEEN = 5
@@ -59,7 +59,7 @@ def make_home(folder: Path) -> Home:
     """With mean pooling of the colour tower as the candidate, and the text side of it."""
     made = Home(folder)
     write_home(made)
-    cache_tokens(made, ColourTower(), tokens=TokensParams(views=1, seed=7))
+    cache_tokens(made, ColourTower(), tokens=TokensParams(views=1, form="bf16", pool=1, seed=7))
     made.tower.mkdir(parents=True)
     for name in (CONFIG, WEIGHTS):
         (made.tower / name).write_bytes(b"copied and hashed, never opened here")

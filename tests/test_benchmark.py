@@ -25,9 +25,10 @@ from photosearch.evaluation.suite import Row, run_benchmark
 from photosearch.evaluation.suite_files import save_benchmark
 from photosearch.evaluation.suite_tables import as_markdown
 from photosearch.evaluation.views import VIEWS
+from photosearch.head_settings import TokensParams
 from photosearch.home import Home
 from photosearch.search.refine import read_refiner
-from photosearch.settings import Settings, TokensParams, load_params, load_services
+from photosearch.settings import Settings, load_params, load_services
 from training.text_side import learn_texts
 
 ROOT = Path(__file__).parents[1]
@@ -164,7 +165,9 @@ def test_a_home_with_a_real_tower_is_measured_from_settings(tmp_path: Path):
     home = Home(tmp_path / "home")
     write_home(home)
     untrained_tower(home.tower)
-    cache_tokens(home, OpenClipTower(home.tower), tokens=TokensParams(views=1, seed=7))
+    cache_tokens(
+        home, OpenClipTower(home.tower), tokens=TokensParams(views=1, form="bf16", pool=1, seed=7)
+    )
     width = OpenClipTower(home.tower).width
     shape = HeadShape("mean", width, 64, [64, 32])
     write_model(home.candidate, tower=home.tower, head=shape, lineage=Lineage("d1", 0))

@@ -12,8 +12,8 @@ from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.embedding.model import HeadShape, Lineage, write_model
 from photosearch.embedding.tokens import cache_tokens
 from photosearch.embedding.torch_runtime import TorchEmbedder
+from photosearch.head_settings import TokensParams
 from photosearch.home import Home
-from photosearch.settings import TokensParams
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 60), (40, 60, 200), (255, 255, 255)
 PHOTOS = [

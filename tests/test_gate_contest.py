@@ -14,9 +14,9 @@ from photosearch.embedding.model import HeadShape, Lineage, write_model
 from photosearch.embedding.tokens import cache_tokens
 from photosearch.evaluation.gate import hold_contest
 from photosearch.evaluation.verdict_file import as_markdown, override_verdict, read_verdict
+from photosearch.head_settings import TokensParams
 from photosearch.home import Home
 from photosearch.judging_settings import GateParams
-from photosearch.settings import TokensParams
 
 GATE = GateParams(
     metric="recall_at_1", length=64, min_gain=0.0, confidence=0.95, slice_margin=0.02,

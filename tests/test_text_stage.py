@@ -18,9 +18,9 @@ from photosearch.embedding.text import read_aligner
 from photosearch.embedding.tokens import cache_tokens
 from photosearch.embedding.tower import CONFIG, WEIGHTS
 from photosearch.errors import BadArtifact, EmptySource
+from photosearch.head_settings import TokensParams
 from photosearch.home import Home
 from photosearch.search.refine import read_refiner
-from photosearch.settings import TokensParams
 from photosearch.text_settings import TextParams
 from training.text_side import learn_texts
 

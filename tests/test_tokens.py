@@ -26,8 +26,8 @@ from photosearch.embedding.tokens import (
     pool_view,
 )
 from photosearch.errors import BadArtifact
+from photosearch.head_settings import TokensParams
 from photosearch.home import Home
-from photosearch.settings import TokensParams
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 60), (40, 60, 200), (255, 255, 255)
 PHOTOS = [

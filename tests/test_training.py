@@ -24,15 +24,9 @@ from photosearch.embedding.tokens import cache_tokens, open_tokens, pool_view
 from photosearch.embedding.torch_runtime import load_head, pool_tokens
 from photosearch.embedding.tower import CONFIG, WEIGHTS
 from photosearch.errors import EmptySource
+from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
-from photosearch.settings import (
-    HeadParams,
-    Params,
-    PretrainingParams,
-    TokensParams,
-    TowerParams,
-    load_params,
-)
+from photosearch.settings import Params, PretrainingParams, TowerParams, load_params
 from training.backbone_pretraining import pretrain
 from training.fit import train_head
 from training.head_module import HeadModule, warm_up_then_cosine

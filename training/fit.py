@@ -18,8 +18,8 @@ from photosearch.embedding.model import HeadShape, Lineage, write_model
 from photosearch.embedding.tokens import TokenCache, open_tokens
 from photosearch.embedding.whitening import whitening
 from photosearch.errors import EmptySource
+from photosearch.head_settings import HeadParams
 from photosearch.home import Home
-from photosearch.settings import HeadParams
 from training.data import TokenBatches
 from training.head_module import HeadModule
 from training.lightning_fit import fingerprint, fit

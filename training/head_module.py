@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from photosearch.embedding.head import AttentionHead
 from photosearch.embedding.model import HeadShape
 from photosearch.embedding.torch_device import autocast, choose_device
-from photosearch.settings import HeadParams
+from photosearch.head_settings import HeadParams
 from training.losses import info_nce, matryoshka
 
 WARM_UP_SHARE = 0.1

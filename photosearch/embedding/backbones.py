@@ -118,7 +118,7 @@ def pooled_patches(tokens: Tensor, pool: int) -> Tensor:
             f"tokens.pool {pool} needs a square grid of patches, this tower gives "
             f"{tokens.shape[1]}. Set tokens.pool to 1 in params.yaml."
         )
-    grid = tokens.transpose(1, 2).unflatten(2, (side, side))
+    grid = tokens.transpose(1, 2).reshape(tokens.shape[0], -1, side, side)
     return F.avg_pool2d(grid, pool, ceil_mode=True).flatten(2).transpose(1, 2)
 
 

@@ -122,8 +122,8 @@ class AttentionHead(nn.Module):
             tokens: (B, T, D); the mean over photos and heads is given.
         """
         key, _ = self.key_value(self.reducer(tokens)).chunk(2, dim=-1)
-        keys = key.unflatten(-1, (self.heads, -1))
-        query = self.query.unflatten(-1, (self.heads, -1))[0]
+        keys = key.reshape(*key.shape[:2], self.heads, -1)
+        query = self.query.reshape(1, self.heads, -1)
         logits = torch.einsum("bthd,qhd->bht", keys, query) * keys.shape[-1] ** -0.5
         shares = logits.softmax(dim=-1)
         return float(-(shares * shares.clamp_min(1e-12).log()).sum(dim=-1).mean())

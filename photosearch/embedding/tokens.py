@@ -34,10 +34,10 @@ from photosearch.embedding.token_shards import (
 )
 from photosearch.embedding.tower import Tower
 from photosearch.errors import BadArtifact
+from photosearch.head_settings import TokensParams
 from photosearch.home import Home
 from photosearch.progress import track
 from photosearch.report import save_report
-from photosearch.settings import TokensParams
 
 PHOTOS_A_BATCH = 64
 STRENGTH = Strength(area_min=0.3)

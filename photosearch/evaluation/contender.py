@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from photosearch.catalog.images import load
+from photosearch.embedding.catalog_vectors import PHOTOS_A_BATCH, VectorsOf
 from photosearch.embedding.embedder import Embedder, Vectors, shorten, unit
 from photosearch.evaluation.asked import Answered, Asked, StoredCards, answer, asked_for_groups
 from photosearch.evaluation.held_out import HeldOut
 from photosearch.evaluation.nearest import numbered
-from photosearch.evaluation.photo_to_card import PHOTOS_A_BATCH, VectorsOf
 from photosearch.evaluation.text_queries import change_queries, title_queries
 from photosearch.evaluation.verification import Judged, can_be_judged, judge_pairs
 from photosearch.evaluation.views import VIEWS, WHOLE, seen_as

@@ -8,7 +8,7 @@ from pathlib import Path
 from photosearch.catalog.images import load
 from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows
-from photosearch.embedding.catalog_vectors import catalog_vectors
+from photosearch.embedding.catalog_vectors import VectorsOf, catalog_vectors
 from photosearch.embedding.model import ModelManifest, read_model
 from photosearch.embedding.tokens import open_tokens
 from photosearch.embedding.torch_runtime import TorchEmbedder
@@ -19,7 +19,6 @@ from photosearch.evaluation.leakage import Leak, find_leaks
 from photosearch.evaluation.metrics import PerQuery
 from photosearch.evaluation.photo_to_card import (
     Task,
-    VectorsOf,
     cached_vectors,
     load_task,
     rank_task,
