@@ -44,6 +44,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "learned query": {"query": "learned"},
     "learned temperature": {"learn_temperature": True},
     "no Matryoshka": {"lengths": [512]},
+    "hard negatives, 5 a photo": {"hard_negatives": 5},
 }
 RESAMPLES = 2000
 

@@ -37,5 +37,8 @@ class HeadParams(Frozen):
     """Whether training moves the temperature, from the one above."""
     query: Literal["learned", "anchored"]
     """What pooling asks with: trained, or the UnLearnable token, see `AttentionHead.anchor`."""
+    hard_negatives: int = Field(ge=0)
+    """Nearest other products by the head's start that a photo brings into its batch; 0 brings none.
+    Measured: docs/experiments/head.md."""
     dropout: float = Field(ge=0, lt=1)
     seed: int

@@ -29,6 +29,7 @@ from photosearch.home import Home
 from photosearch.settings import Params, PretrainingParams, TowerParams, load_params
 from training.backbone_pretraining import pretrain
 from training.fit import train_head
+from training.hard_negatives import hard_negatives, joined
 from training.head_module import HeadModule, warm_up_then_cosine
 from training.lightning_fit import fingerprint, fit
 from training.losses import info_nce, matryoshka
@@ -42,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:Future
 HEAD = HeadParams(
     width=16, tokens=2, heads=2, out=8, lengths=[8, 4], epochs=30, batch=16,
     learning_rate=0.02, weight_decay=0.0, temperature=0.1, learn_temperature=False,
-    query="anchored", dropout=0.0, seed=7,
+    query="anchored", hard_negatives=0, dropout=0.0, seed=7,
 )  # fmt: skip
 SHAPE = HeadShape("attention", 8, 8, [8, 4], 16, 2, 2)
 LOGOS = {"a": (255, 0, 0), "b": (0, 255, 0), "c": (0, 0, 255), "d": (255, 255, 0)}
@@ -279,6 +280,24 @@ def test_two_doubtful_answers_do_not_outweigh_a_sure_one():
         a_label("a/gallery/1", "a/review/1/0", "same", sure=0.99),
     ]
     assert products_from_labels(CARDS, CARD_OF, labels).strangers == set()
+
+
+def test_hard_negatives_are_the_products_of_the_nearest_other_photos():
+    angles = np.radians([0, 2, 10, 12, 90, 95])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    found = hard_negatives(vectors, [1, 1, 2, 2, 3, 3], k=2)
+    assert found == {1: {2: 1.0}, 2: {1: 1.0}, 3: {2: 1.0}}
+
+
+def test_products_that_people_called_different_weigh_more_than_those_that_only_look_alike():
+    both = joined({1: {2: 0.9}}, {1: {2: 0.5, 3: 0.5}, 4: {1: 1.0}})
+    assert both == {1: {2: 1.4, 3: 0.5}, 4: {1: 1.0}}
+
+
+def test_a_head_trains_with_hard_negatives(eight_photos: Home):
+    plain = train_head(eight_photos, HEAD)
+    harder = train_head(eight_photos, HEAD.model_copy(update={"hard_negatives": 2, "batch": 8}))
+    assert harder.model_id != plain.model_id
 
 
 def test_unclear_answers_and_photos_that_are_gone_change_nothing():

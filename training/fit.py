@@ -14,13 +14,16 @@ from torch.utils.data import DataLoader
 from photosearch.catalog.pull import load_snapshot
 from photosearch.catalog.schemas import Card, Label
 from photosearch.catalog.tables import read_rows
+from photosearch.embedding.head import AttentionHead
 from photosearch.embedding.model import HeadShape, Lineage, write_model
 from photosearch.embedding.tokens import TokenCache, open_tokens
+from photosearch.embedding.torch_runtime import pool_tokens
 from photosearch.embedding.whitening import whitening
 from photosearch.errors import EmptySource
 from photosearch.head_settings import HeadParams
 from photosearch.home import Home
 from training.data import TokenBatches
+from training.hard_negatives import hard_negatives, joined
 from training.head_module import HeadModule
 from training.lightning_fit import fingerprint, fit
 from training.products import Products, products_from_labels
@@ -64,6 +67,49 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
     data_version = load_snapshot(home.catalog).data_version
     card_of_photo = {row.photo_id: row.card_id for row in cache.rows}
     products = products_from_labels(cards, card_of_photo, labels)
+    start = set_up(cache, products, head)
+    loader = DataLoader(start.batches, batch_sampler=start.sampler, collate_fn=lambda batch: batch)
+    resume = home.resume / f"head-{fingerprint(cache.tower_id, cache.rows, products, head)}"
+    fit(start.module, loader, doing="training head", epochs=head.epochs, resume=resume)
+    manifest = write_model(
+        home.candidate,
+        tower=home.tower,
+        head=start.shape,
+        lineage=Lineage(data_version, len(labels)),
+        head_weights=save_head(start.module, resume),
+    )
+    shutil.rmtree(resume, ignore_errors=True)
+    used = [row for rows in start.rows_by_product.values() for row in rows]
+    return TrainReport(
+        manifest.model_id,
+        photos=len({cache.rows[row].photo_id for row in used}),
+        views=len(used),
+        products=len(start.rows_by_product),
+        labels=len(labels),
+        look_alike_products=sum(p in products.look_alikes for p in start.rows_by_product),
+        strangers_left_out=len(products.strangers),
+        pooling_entropy=start.module.entropies,
+        temperature=round(float(start.module.log_temperature.detach().exp()), 4),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTraining:
+    """All that a training starts from."""
+
+    module: HeadModule
+    shape: HeadShape
+    batches: TokenBatches
+    sampler: ProductSampler
+    rows_by_product: dict[int, list[int]]
+
+
+def set_up(cache: TokenCache, products: Products, head: HeadParams) -> HeadTraining:
+    """Draws the first weights and finds the rows to learn from.
+
+    Raises:
+        EmptySource: Fewer than two products have two training photos each.
+    """
     rows_by_product = _rows_by_product(cache, products)
     if len(rows_by_product) < 2:
         raise EmptySource(
@@ -71,10 +117,6 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
             "head. Pull more cards or reviews."
         )
     batches = TokenBatches(cache, [products.product_of_card[row.card_id] for row in cache.rows])
-    sampler = ProductSampler(
-        rows_by_product, products.look_alikes, batch=head.batch, seed=head.seed
-    )
-    loader = DataLoader(batches, batch_sampler=sampler, collate_fn=lambda batch: batch)
     shape = HeadShape(
         "attention", cache.shape.width, head.out, list(head.lengths),
         head.width, head.tokens, head.heads, cache.shape.pool,
@@ -84,28 +126,12 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
     module.head.start_at(*_best_linear_map(cache, rows_by_product))
     if head.query == "anchored":
         module.head.anchor(_tokens_of(cache, rows_by_product))
-    resume = home.resume / f"head-{fingerprint(cache.tower_id, cache.rows, products, head)}"
-    fit(module, loader, doing="training head", epochs=head.epochs, resume=resume)
-    manifest = write_model(
-        home.candidate,
-        tower=home.tower,
-        head=shape,
-        lineage=Lineage(data_version, len(labels)),
-        head_weights=save_head(module, resume),
-    )
-    shutil.rmtree(resume, ignore_errors=True)
-    used = [row for rows in rows_by_product.values() for row in rows]
-    return TrainReport(
-        manifest.model_id,
-        photos=len({cache.rows[row].photo_id for row in used}),
-        views=len(used),
-        products=len(rows_by_product),
-        labels=len(labels),
-        look_alike_products=sum(product in products.look_alikes for product in rows_by_product),
-        strangers_left_out=len(products.strangers),
-        pooling_entropy=module.entropies,
-        temperature=round(float(module.log_temperature.detach().exp()), 4),
-    )
+    look_alikes = products.look_alikes
+    if head.hard_negatives:
+        near = _near_products(module.head, cache, rows_by_product, k=head.hard_negatives)
+        look_alikes = joined(look_alikes, near)
+    sampler = ProductSampler(rows_by_product, look_alikes, batch=head.batch, seed=head.seed)
+    return HeadTraining(module, shape, batches, sampler, rows_by_product)
 
 
 def _best_linear_map(
@@ -127,6 +153,23 @@ def _best_linear_map(
     # the optimiser's steps are made for numbers as large as the tokens'
     scale = np.linalg.norm(means, axis=1).mean() / np.linalg.norm(mapped, axis=1).mean()
     return torch.from_numpy(white.centre).float(), torch.from_numpy(directions * scale).float()
+
+
+def _near_products(
+    head: AttentionHead, cache: TokenCache, rows_by_product: Mapping[int, Sequence[int]], *, k: int
+) -> dict[int, dict[int, float]]:
+    """Look-alikes by the head as it starts, over the photos as they are."""
+    product_of = {row: product for product, rows in rows_by_product.items() for row in rows}
+    plain = sorted(row for row in product_of if cache.rows[row].view == 0)
+    was_training = head.training
+    head.eval()
+    parts = [
+        pool_tokens(head, cache.read(plain[start : start + ROWS_A_BATCH]).float().numpy())
+        for start in range(0, len(plain), ROWS_A_BATCH)
+    ]
+    head.train(was_training)
+    k = min(k, len(plain) - 1)
+    return hard_negatives(np.concatenate(parts), [product_of[row] for row in plain], k=k)
 
 
 def _tokens_of(cache: TokenCache, rows_by_product: Mapping[int, Sequence[int]]) -> Iterator[Tensor]:

@@ -25,13 +25,22 @@ class TellProgress(lightning.Callback):
         self.doing = doing
         self.started = self.told = time.monotonic()
         self.first_step = 0
+        self.ended = self.started
+        self.waited_s = 0.0
+        """Between the end of a step and the start of the next, epochs' ends left out."""
 
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         self.started = self.told = time.monotonic()
         self.first_step = trainer.global_step
 
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self.ended = time.monotonic()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.waited_s += time.monotonic() - self.ended
+
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        now = time.monotonic()
+        self.ended = now = time.monotonic()
         if now - self.told < EVERY_S:
             return
         self.told = now
@@ -41,6 +50,13 @@ class TellProgress(lightning.Callback):
             "%s: step %d/%d, %.1f steps/s, %.0f s left, loss %.3f",
             self.doing, trainer.global_step, steps, rate, (steps - trainer.global_step) / rate,
             float(trainer.callback_metrics.get("loss", float("nan"))),
+        )  # fmt: skip
+
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        steps, seconds = trainer.global_step - self.first_step, time.monotonic() - self.started
+        log.info(
+            "%s: %d steps in %.1f s, %.1f steps/s, %.1f%% of it waiting for data",
+            self.doing, steps, seconds, steps / seconds, 100 * self.waited_s / seconds,
         )  # fmt: skip
 
 
