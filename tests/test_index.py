@@ -14,6 +14,7 @@ from qdrant_over_http import serving
 
 from photosearch.embedding.embedder import Vectors
 from photosearch.errors import DimensionMismatch
+from photosearch.index.filters import CardFilter, Listing, passes
 from photosearch.index.lifecycle import fill, verify
 from photosearch.index.qdrant_connection import QdrantConnection
 from photosearch.index.qdrant_edge import QdrantEdgeIndex
@@ -249,3 +250,28 @@ def test_exact_search_agrees_with_sorting_everything() -> None:
     query = clustered(1, 32, seed=8)[0]
     order = sorted(kept, key=lambda row: -float(vectors[row] @ query))
     assert photo_ids(index.nearest(query, limit=40)) == [ids[row] for row in order[:40]]
+
+
+SHOE = Listing("shoe", ("Worn", "Shoes"), brand="Nord", price=40.0, rating=4.5)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_found"),
+    [
+        (CardFilter(), True),
+        (CardFilter(category=("Worn",)), True),
+        (CardFilter(category=("Home",)), False),
+        (CardFilter(brands=("Sud", "Nord")), True),
+        (CardFilter(brands=("Sud",)), False),
+        (CardFilter(price_min=40, price_max=40), True),
+        (CardFilter(price_max=39.99), False),
+        (CardFilter(rating_min=4.6), False),
+    ],
+)
+def test_a_filter_keeps_what_was_asked_for(wanted: CardFilter, is_found: bool):
+    assert passes(SHOE, wanted) is is_found
+
+
+def test_a_card_that_does_not_tell_its_price_passes_no_price_filter():
+    assert not passes(Listing("shoe"), CardFilter(price_max=100))
+    assert passes(Listing("shoe"), CardFilter())

@@ -46,7 +46,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
 def found(card_id: str, cosine: float) -> FoundCard:
     facts = CardFacts(
         card_id=card_id, title=card_id, title_ru=None, description=None, category=[], brand=None,
-        article=None, price=None, thumbnail=None,
+        article=None, price=None, rating=None, n_reviews=None, seller=None, status=None,
+        thumbnail=None,
     )  # fmt: skip
     return FoundCard(facts, f"{card_id}/gallery/0", cosine, cosine)
 

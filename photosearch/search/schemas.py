@@ -63,8 +63,25 @@ class CardFacts(Wire):
     brand: str | None
     article: str | None
     price: float | None
+    rating: float | None
+    """Mean stars, 0 to 5."""
+    n_reviews: int | None
+    seller: str | None
+    status: str | None
+    """In the source's own word: `on_sale`, `out_of_stock`, ..."""
     thumbnail: str | None
     """Where its picture is served: `/v1/thumbnails/<sha256>.jpg`."""
+
+
+class Reason(Wire):
+    """What one step of the search thought of a card."""
+
+    step: str
+    """`rank`, `rerank`, `late_interaction`, `policies`, ..."""
+    what: str
+    """A feature's or a rule's name: `price_distance`, `sold_out`, ..."""
+    value: float | None = None
+    """How much it moved the score; None where it was a yes or no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,8 @@ class FoundCard:
     """The photo of this card nearest to the query."""
     cosine: float
     score: float
+    reasons: tuple[Reason, ...] = ()
+    """Told where the request asks to explain."""
 
 
 class RankedCard(Wire):
