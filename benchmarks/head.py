@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from photosearch.catalog.schemas import CuratedPhoto
 from photosearch.embedding.backbones import OpenClipTower
 from photosearch.embedding.catalog_vectors import VectorsOf
 from photosearch.embedding.embedder import Vectors
+from photosearch.embedding.head import AttentionHead
 from photosearch.embedding.model import mean_pooling_of, read_model
 from photosearch.evaluation.benchmark import measure
 from photosearch.evaluation.photo_to_card import (
@@ -45,6 +47,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "learned temperature": {"learn_temperature": True},
     "no Matryoshka": {"lengths": [512]},
     "hard negatives, 5 a photo": {"hard_negatives": 5},
+}
+FROM_IDENTITY: dict[str, dict[str, Any]] = {
+    "the first row, but started at mean pooling": {},
+    "no Matryoshka, started at mean pooling": {"lengths": [512]},
 }
 RESAMPLES = 2000
 
@@ -76,6 +82,11 @@ def main() -> None:
             _trained(work, task, head.model_copy(update=changes), name, seeds=arguments.seeds)
             for name, changes in VARIANTS.items()
         ]
+        with mock.patch.object(AttentionHead, "start_at"):  # stays the identity
+            rows += [
+                _trained(work, task, head.model_copy(update=changes), name, seeds=arguments.seeds)
+                for name, changes in FROM_IDENTITY.items()
+            ]
     for title, chosen in (("never seen", ~task.is_seen), ("all", np.ones(len(task.queries), bool))):
         sys.stdout.write(_table(rows, chosen, title))
     sys.stdout.write(_entropies(rows, head.tokens))

@@ -14,12 +14,15 @@ from photosearch.release import Release, live_release, open_release, withdrawal_
 from photosearch.settings import Services, Settings, load_params, load_services
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from photosearch.catalog.images import Box
     from photosearch.catalog.sources import Source
     from photosearch.curation.pairs import PairsReport
     from photosearch.curation.snapshot import CurationReport
     from photosearch.embedding.backbones import TowerReport
     from photosearch.embedding.embedder import Embedder
-    from photosearch.embedding.tokens import TokensReport
+    from photosearch.embedding.tokens import BoxedViews, TokensReport
     from photosearch.evaluation.folder import Models
     from photosearch.evaluation.promotion import Verdict
     from photosearch.evaluation.report import EvaluationReport
@@ -106,7 +109,31 @@ def cache_catalog_tokens(settings: Settings) -> "TokensReport":
 
     tokens = settings.params.tokens
     tower = OpenClipTower(settings.home.tower, pool=tokens.pool)
-    return cache_tokens(settings.home, tower, tokens=tokens)
+    return cache_tokens(settings.home, tower, tokens=tokens, boxed=_boxed_views(settings))
+
+
+def _boxed_views(settings: Settings) -> "BoxedViews | None":
+    """Where boxed views are cut: by the detector's boxes, moved as wrongly as params say."""
+    from photosearch.assembly_perception import load_detector
+    from photosearch.embedding.tokens import BoxedViews
+    from photosearch.perception.box_jitter import Jitter, jittered_boxes
+
+    boxed = settings.params.tokens.boxed
+    if boxed is None:
+        return None
+    detector = load_detector(settings.params.detector, settings.home)
+    if detector is None:
+        raise BadParams(
+            "tokens.boxed asks for views by the detector's boxes, and detector.model is none. "
+            "Name a detector in params.yaml, or set tokens.boxed to null."
+        )
+    jitter = Jitter(boxed.shift, boxed.scale, boxed.wrong)
+
+    def draw(photo: "Image", seed: int) -> "list[Box]":
+        boxes = [found.box for found in detector.find(photo)]
+        return jittered_boxes(boxes, photo.size, boxed.views, jitter=jitter, seed=seed)
+
+    return BoxedViews(f"{boxed}, detector {detector.told}", draw)
 
 
 def judge_candidate(settings: Settings) -> "Verdict":

@@ -6,7 +6,7 @@ from photosearch.home import Home
 from photosearch.perception_settings import DetectorParams, OcrParams
 
 if TYPE_CHECKING:
-    from photosearch.perception.detector import Detector
+    from photosearch.perception.onnx_detector import OnnxDetector
     from photosearch.perception.reader import Reader
 
 
@@ -27,7 +27,7 @@ def load_reader(ocr: OcrParams) -> "Reader | None":
             return None
 
 
-def load_detector(detector: DetectorParams, home: Home) -> "Detector | None":
+def load_detector(detector: DetectorParams, home: Home) -> "OnnxDetector | None":
     """What finds things on photos, ready to be asked; None where params turn it off.
 
     Raises:

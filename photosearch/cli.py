@@ -170,7 +170,10 @@ def train(home: HomeOption = None) -> None:
     from training.fit import train_head
 
     settings = load_settings(home)
-    _finish(settings.home, "train", train_head(settings.home, settings.params.head))
+    machine = settings.services.lightning
+    _finish(
+        settings.home, "train", train_head(settings.home, settings.params.head, machine=machine)
+    )
 
 
 @app.command()

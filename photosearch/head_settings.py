@@ -1,10 +1,23 @@
 """The part of Params that tokens and the attention head read."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from photosearch.frozen import Frozen
+
+
+class BoxedViewsParams(Frozen):
+    """Views cut out by the detector's box, moved as wrongly as boxes of real queries are."""
+
+    views: int = Field(gt=0)
+    """Of the augmented views of a photo, those that are cut so; fewer than `tokens.views`."""
+    shift: float = Field(ge=0)
+    """Standard deviation of the centre's move, as a share of the box's own sides."""
+    scale: float = Field(ge=0)
+    """Standard deviation of the logarithm of each side's factor."""
+    wrong: float = Field(ge=0, le=1)
+    """Share of boxes round another thing on the photo, or round a part of the product."""
 
 
 class TokensParams(Frozen):
@@ -14,7 +27,18 @@ class TokensParams(Frozen):
     """How tokens are kept: int8 takes half the disk. Measured: docs/experiments/tokens.md."""
     pool: int = Field(gt=0)
     """Side of the squares of patches whose mean is a token: 2 keeps a quarter of them."""
+    boxed: BoxedViewsParams | None = None
+    """None where no detector knows the products. Measured: docs/experiments/head.md."""
     seed: int
+
+    @model_validator(mode="after")
+    def _has_a_plain_view(self) -> Self:
+        if self.boxed is not None and self.boxed.views >= self.views:
+            raise ValueError(
+                f"boxed.views is {self.boxed.views}: only {self.views - 1} of {self.views} views "
+                "are augmented"
+            )
+        return self
 
 
 class HeadParams(Frozen):
@@ -38,7 +62,7 @@ class HeadParams(Frozen):
     query: Literal["learned", "anchored"]
     """What pooling asks with: trained, or the UnLearnable token, see `AttentionHead.anchor`."""
     hard_negatives: int = Field(ge=0)
-    """Nearest other products by the head's start that a photo brings into its batch; 0 brings none.
-    Measured: docs/experiments/head.md."""
+    """Nearest photos of other products, found anew each epoch, whose products a photo may bring
+    into its batch; 0 brings none. Measured: docs/experiments/head.md."""
     dropout: float = Field(ge=0, lt=1)
     seed: int

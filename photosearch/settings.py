@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError
@@ -224,6 +225,8 @@ class Services(BaseSettings):
     """Our photo endpoint as annotators' browsers reach it; empty means Label Studio's own files."""
     photos_secret: SecretStr = SecretStr("")
     """Signs links to photos; the same for who makes links and who serves photos."""
+    lightning: dict[str, Any] = {}
+    """JSON that head training gives Lightning's Trainer: `{"devices": 4, "strategy": "ddp"}`."""
 
 
 class Settings(Frozen):

@@ -20,6 +20,7 @@ from photosearch.embedding.token_shards import (
     to_stored,
 )
 from photosearch.embedding.tokens import (
+    BoxedViews,
     TokensReport,
     cache_tokens,
     open_tokens,
@@ -93,6 +94,34 @@ def test_views_depend_on_photo_and_seed_alone(home: Home):
     other = of_seed(8)
     changed = {view for (photo, view), tokens in other.items() if first[photo, view] != tokens}
     assert changed == {1, 2}  # view 0 is the photo as it is
+
+
+def in_the_corner(told: str = "corner") -> BoxedViews:
+    return BoxedViews(told, lambda photo, _: [(0, 0, photo.width / 4, photo.height / 4)])
+
+
+def test_boxed_views_show_what_is_in_the_box(home: Home):
+    red = Image.new("RGB", (64, 64), RED)
+    red.paste(BLUE, (32, 0, 64, 64))
+    write_curated(home, [("c0/gallery/0", red)], split="train")
+    cache_tokens(home, ColourTower(), tokens=VIEWS, boxed=in_the_corner())
+    plain, boxed = (np.array(cached(home)["c0/gallery/0", view]) for view in (0, 2))
+    pure = ColourTower().tokens([Image.new("RGB", (64, 64), RED)])[0]
+    assert np.abs(boxed - pure).max() < np.abs(boxed - plain).max()
+
+
+def test_other_boxes_are_other_views(home: Home):
+    tower = CountingTower()
+    for told, n_shown in (("corner", 6), ("corner", 6), ("another detector", 12)):
+        cache_tokens(home, tower, tokens=VIEWS, boxed=in_the_corner(told))
+        assert tower.n_shown == n_shown
+
+
+def test_where_nothing_was_found_the_views_are_those_without_boxes(home: Home):
+    cache_tokens(home, ColourTower(), tokens=VIEWS)
+    plain = cached(home)
+    cache_tokens(home, ColourTower(), tokens=VIEWS, boxed=BoxedViews("blind", lambda *_: []))
+    assert cached(home) == plain
 
 
 def test_only_training_photos_get_views(home: Home):

@@ -2,6 +2,8 @@
 
 import logging
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from asked_labels import a_card, a_label
 from small_source import card, review, write_folder
 from small_tower import ColourTower, png, quarters, write_curated
 from torch.utils.data import DataLoader
@@ -29,11 +32,9 @@ from photosearch.home import Home
 from photosearch.settings import Params, PretrainingParams, TowerParams, load_params
 from training.backbone_pretraining import pretrain
 from training.fit import train_head
-from training.hard_negatives import hard_negatives, joined
 from training.head_module import HeadModule, warm_up_then_cosine
 from training.lightning_fit import fingerprint, fit
 from training.losses import info_nce, matryoshka
-from training.products import products_from_labels
 from training.sampler import ProductSampler
 from training.tower_module import some_products
 
@@ -48,18 +49,6 @@ HEAD = HeadParams(
 SHAPE = HeadShape("attention", 8, 8, [8, 4], 16, 2, 2)
 LOGOS = {"a": (255, 0, 0), "b": (0, 255, 0), "c": (0, 0, 255), "d": (255, 255, 0)}
 """Four products differ in one quarter of the photo; the rest is light or dark."""
-
-
-def a_card(card_id: str, group_id: str | None = None) -> Card:
-    return Card(card_id, card_id, None, None, [], None, None, None, group_id or card_id)
-
-
-def a_label(photo_a: str, photo_b: str, answer: str, *, sure: float = 1.0) -> Label:
-    same = {"same": sure, "different": 1 - sure, "unclear": 0.5}[answer]
-    return Label(
-        f"{photo_a} {photo_b}", photo_a, photo_b, answer, same, 3, ["ann"], "simulated",
-        "2026-11-21T12:00:00+00:00",
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -154,160 +143,43 @@ def test_the_learning_rate_warms_up_and_ends_at_nothing():
     assert factors[10:] == sorted(factors[10:], reverse=True)
 
 
-def sampler(
-    look_alikes: dict[int, dict[int, float]] | None = None, *, seed: int = 7
-) -> ProductSampler:
-    rows = {product: range(product * 10, product * 10 + 6) for product in range(8)}
-    return ProductSampler(rows, look_alikes or {}, batch=16, seed=seed)
-
-
-def test_a_batch_holds_several_rows_of_each_product():
-    batches = list(sampler())
-    assert len(batches) == len(sampler()) == 3  # 48 rows, 16 a batch
-    for batch in batches:
-        products = [row // 10 for row in batch]
-        assert {products.count(product) for product in products} == {4}
-        assert len(set(products)) == 4
-        assert len(set(batch)) == 16
-
-
-def test_a_product_with_few_photos_shows_them_more_than_once():
-    (batch,) = ProductSampler({1: [5, 6], 2: [7]}, {}, batch=8, seed=0)
-    assert len(batch) == 8
-    assert set(batch[:4]) | set(batch[4:]) <= {5, 6, 7}
-    assert batch.count(7) == 4
-
-
-def test_look_alikes_stand_side_by_side():
-    twins = {product: {product ^ 1: 1.0} for product in range(8)}
-    for batch in sampler(twins):
-        products = {row // 10 for row in batch}
-        assert all(product ^ 1 in products for product in products)
-
-
-def test_a_look_alike_that_people_were_sure_of_comes_more_often():
-    drawn = sampler(
-        {product: {(product + 1) % 8: 0.9, (product + 2) % 8: 0.1} for product in range(8)}
-    )
-    sure = doubtful = 0
-    for epoch in range(40):
-        drawn.set_epoch(epoch)
-        for batch in drawn:
-            first, second = batch[0] // 10, batch[4] // 10
-            sure += second == (first + 1) % 8
-            doubtful += second == (first + 2) % 8
-    assert sure > 4 * doubtful > 0
-
-
-def test_a_look_alike_that_has_no_photos_is_left_out():
-    batch = next(iter(sampler({product: {99: 1.0} for product in range(8)})))
-    assert 99 not in {row // 10 for row in batch}
-
-
-def test_batches_depend_on_seed_and_epoch_alone():
-    first, again, other_seed = sampler(), sampler(), sampler(seed=8)
-    assert list(first) == list(again) == list(first)
-    assert list(other_seed) != list(first)
-    again.set_epoch(1)
-    assert list(again) != list(first)
-    first.set_epoch(1)
-    assert list(again) == list(first)
-
-
-CARDS = [a_card("a"), a_card("b"), a_card("b2", "b"), a_card("c")]
-CARD_OF = {
-    f"{card_id}/{kind}/{n}": card_id
-    for card_id in ("a", "b", "b2", "c")
-    for kind in ("gallery", "review/1")
-    for n in (0, 1)
-}
-
-
-def test_cards_of_one_group_are_one_product():
-    products = products_from_labels(CARDS, CARD_OF, [])
-    assert products.product_of_card["b"] == products.product_of_card["b2"]
-    assert len(set(products.product_of_card.values())) == 3
-    assert (products.look_alikes, products.strangers) == ({}, set())
-
-
-def test_same_merges_the_groups_of_both_cards():
-    labels = [
-        a_label("a/gallery/0", "b/gallery/0", "same"),
-        a_label("b2/gallery/0", "c/gallery/0", "same"),
-    ]
-    assert set(products_from_labels(CARDS, CARD_OF, labels).product_of_card.values()) == {0}
-
-
-def test_different_makes_look_alikes_of_both_products():
-    labels = [
-        a_label("a/gallery/0", "b2/gallery/0", "different"),
-        a_label("a/gallery/1", "b/gallery/0", "different", sure=0.75),
-    ]
-    products = products_from_labels(CARDS, CARD_OF, labels)
-    a, b = products.product_of_card["a"], products.product_of_card["b"]
-    assert products.look_alikes == {a: {b: 1.75}, b: {a: 1.75}}
-    assert products.strangers == set()
-
-
-def test_different_does_not_stand_against_a_chain_of_same():
-    labels = [
-        a_label("a/gallery/0", "c/gallery/0", "different"),
-        a_label("a/gallery/0", "b/gallery/0", "same"),
-        a_label("b/gallery/0", "c/gallery/0", "same"),
-    ]
-    assert products_from_labels(CARDS, CARD_OF, labels).look_alikes == {}
-
-
-def test_a_buyers_photo_unlike_its_own_card_is_a_stranger():
-    labels = [a_label("a/gallery/0", "a/review/1/0", "different")]
-    products = products_from_labels(CARDS, CARD_OF, labels)
-    assert products.strangers == {"a/review/1/0"}  # never the card's own picture
-    assert products.look_alikes == {}
-
-
-def test_as_many_same_answers_clear_a_stranger():
-    labels = [
-        a_label("a/gallery/0", "a/review/1/0", "different"),
-        a_label("a/gallery/1", "a/review/1/0", "same"),
-    ]
-    assert products_from_labels(CARDS, CARD_OF, labels).strangers == set()
-
-
-def test_two_doubtful_answers_do_not_outweigh_a_sure_one():
-    labels = [
-        a_label("a/gallery/0", "a/review/1/0", "different", sure=0.55),
-        a_label("a/gallery/1", "a/review/1/0", "different", sure=0.4),
-        a_label("a/gallery/1", "a/review/1/0", "same", sure=0.99),
-    ]
-    assert products_from_labels(CARDS, CARD_OF, labels).strangers == set()
-
-
-def test_hard_negatives_are_the_products_of_the_nearest_other_photos():
-    angles = np.radians([0, 2, 10, 12, 90, 95])
-    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    found = hard_negatives(vectors, [1, 1, 2, 2, 3, 3], k=2)
-    assert found == {1: {2: 1.0}, 2: {1: 1.0}, 3: {2: 1.0}}
-
-
-def test_products_that_people_called_different_weigh_more_than_those_that_only_look_alike():
-    both = joined({1: {2: 0.9}}, {1: {2: 0.5, 3: 0.5}, 4: {1: 1.0}})
-    assert both == {1: {2: 1.4, 3: 0.5}, 4: {1: 1.0}}
-
-
 def test_a_head_trains_with_hard_negatives(eight_photos: Home):
     plain = train_head(eight_photos, HEAD)
     harder = train_head(eight_photos, HEAD.model_copy(update={"hard_negatives": 2, "batch": 8}))
     assert harder.model_id != plain.model_id
 
 
-def test_unclear_answers_and_photos_that_are_gone_change_nothing():
-    labels = [
-        a_label("a/gallery/0", "b/gallery/0", "unclear"),
-        a_label("a/gallery/0", "a/review/1/0", "unclear"),
-        a_label("a/gallery/0", "gone/gallery/0", "same"),
-    ]
-    nothing = products_from_labels(CARDS, CARD_OF, [])
-    assert products_from_labels(CARDS, CARD_OF, labels) == nothing
+def test_a_training_with_hard_negatives_that_was_cut_off_ends_where_it_would_have(
+    eight_photos: Home, monkeypatch: pytest.MonkeyPatch
+):
+    harder = HEAD.model_copy(update={"hard_negatives": 2, "batch": 8, "epochs": 6})
+    whole = train_head(eight_photos, harder)
+    drawn: list[int] = []
+
+    def cut_at_the_fourth_epoch(sampler: ProductSampler, epoch: int) -> None:
+        drawn.append(epoch)
+        if epoch == 3:
+            raise OSError("power cut")
+        sampler._epoch = epoch
+
+    with monkeypatch.context() as power:
+        power.setattr(ProductSampler, "set_epoch", cut_at_the_fourth_epoch)
+        with pytest.raises(OSError, match="power cut"):
+            train_head(eight_photos, harder)
+    assert 3 in drawn
+    assert train_head(eight_photos, harder).model_id == whole.model_id
+
+
+@pytest.mark.slow  # two processes import torch and Lightning
+def test_two_devices_train_one_head_together(eight_photos: Home):
+    script = Path(__file__).with_name("two_devices.py")
+    command = [sys.executable, "-W", "ignore", str(script), str(eight_photos.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "MEMBER: 2/2" in done.stderr
+    assert done.stdout.split() == [read_model(eight_photos.candidate).model_id]  # told once
+    train_head(eight_photos, HEAD.model_copy(update={"epochs": 3, "batch": 4}))
+    assert done.stdout.split() != [read_model(eight_photos.candidate).model_id]
 
 
 def test_a_head_learns_eight_photos_that_mean_pooling_mixes_up(eight_photos: Home):
@@ -452,7 +324,8 @@ class Rows(torch.utils.data.Dataset):
 
 
 def test_every_epoch_of_a_training_draws_other_batches(tmp_path: Path):
-    drawn = ProductSampler({p: range(4 * p, 4 * p + 4) for p in range(8)}, {}, batch=16, seed=7)
+    rows_by_product = {p: range(4 * p, 4 * p + 4) for p in range(8)}
+    drawn = ProductSampler(rows_by_product, dict, batch=16, seed=7)
     rows = Rows()
     loader = DataLoader(rows, batch_sampler=drawn, collate_fn=lambda batch: batch)
     fit(a_module(), loader, doing="training", epochs=3, resume=tmp_path)

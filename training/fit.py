@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +26,9 @@ from photosearch.home import Home
 from training.data import TokenBatches
 from training.hard_negatives import hard_negatives, joined
 from training.head_module import HeadModule
-from training.lightning_fit import fingerprint, fit
+from training.lightning_fit import ONE_DEVICE, fingerprint, fit
 from training.products import Products, products_from_labels
-from training.sampler import ProductSampler
+from training.sampler import LookAlikes, ProductSampler
 
 ROWS_A_BATCH = 1024
 SHRINKAGE = 0.1
@@ -50,13 +51,16 @@ class TrainReport:
     temperature: float
 
 
-def train_head(home: Home, head: HeadParams) -> TrainReport:
+def train_head(
+    home: Home, head: HeadParams, *, machine: Mapping[str, Any] = ONE_DEVICE
+) -> TrainReport:
     """Trains a head on the training photos of the token cache and writes the candidate model.
 
     Args:
         home: Reads tokens, curated cards and labels (answers outrank what cards say), writes
             `home.candidate` at the end, so a killed run leaves the old one and goes on.
         head: See params.yaml.
+        machine: See `fit`; on several devices each has batches of its own, `head.batch` rows.
 
     Raises:
         EmptySource: Fewer than two products have two training photos each.
@@ -70,7 +74,10 @@ def train_head(home: Home, head: HeadParams) -> TrainReport:
     start = set_up(cache, products, head)
     loader = DataLoader(start.batches, batch_sampler=start.sampler, collate_fn=lambda batch: batch)
     resume = home.resume / f"head-{fingerprint(cache.tower_id, cache.rows, products, head)}"
-    fit(start.module, loader, doing="training head", epochs=head.epochs, resume=resume)
+    fit(
+        start.module, loader,
+        doing="training head", epochs=head.epochs, resume=resume, machine=machine,
+    )  # fmt: skip
     manifest = write_model(
         home.candidate,
         tower=home.tower,
@@ -126,10 +133,13 @@ def set_up(cache: TokenCache, products: Products, head: HeadParams) -> HeadTrain
     module.head.start_at(*_best_linear_map(cache, rows_by_product))
     if head.query == "anchored":
         module.head.anchor(_tokens_of(cache, rows_by_product))
-    look_alikes = products.look_alikes
-    if head.hard_negatives:
+
+    def look_alikes() -> LookAlikes:
+        if not head.hard_negatives:
+            return products.look_alikes
         near = _near_products(module.head, cache, rows_by_product, k=head.hard_negatives)
-        look_alikes = joined(look_alikes, near)
+        return joined(products.look_alikes, near)
+
     sampler = ProductSampler(rows_by_product, look_alikes, batch=head.batch, seed=head.seed)
     return HeadTraining(module, shape, batches, sampler, rows_by_product)
 
@@ -158,7 +168,7 @@ def _best_linear_map(
 def _near_products(
     head: AttentionHead, cache: TokenCache, rows_by_product: Mapping[int, Sequence[int]], *, k: int
 ) -> dict[int, dict[int, float]]:
-    """Look-alikes by the head as it starts, over the photos as they are."""
+    """Look-alikes by an index of the photos as they are, seen by the head as it is now."""
     product_of = {row: product for product, rows in rows_by_product.items() for row in rows}
     plain = sorted(row for row in product_of if cache.rows[row].view == 0)
     was_training = head.training

@@ -1,4 +1,4 @@
-"""Products that look alike to the head before it is trained: negatives worth learning from."""
+"""Products that look alike to the head as it is: negatives worth learning from."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,9 @@ def hard_negatives(
         products: Product by photo, (n_photos,). Unlabelled cards of one product that lie in two
             groups are taken for two products: ask about them first, as the stage `pairs` does.
         k: Neighbours a photo, fewer than there are photos.
+
+    Source: Xiong et al. 2020, "Approximate Nearest Neighbor Negative Contrastive Learning":
+    negatives from an index of the model in training, made anew as it learns.
     """
     near, cosines = neighbours_of_others(vectors, [str(product) for product in products], k=k)
     counted: dict[int, Counter[int]] = defaultdict(Counter)

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from photosearch.embedding.torch_device import choose_device
 
 log = logging.getLogger(__name__)
 EVERY_S = 10.0
+ONE_DEVICE: Mapping[str, Any] = {}
 LAST = "last"
 """The one checkpoint kept: of the last whole epoch."""
 
@@ -60,8 +62,14 @@ class TellProgress(lightning.Callback):
         )  # fmt: skip
 
 
-def fit(
-    module: lightning.LightningModule, batches: Any, *, doing: str, epochs: int, resume: Path
+def fit(  # noqa: PLR0913 - options have names
+    module: lightning.LightningModule,
+    batches: Any,
+    *,
+    doing: str,
+    epochs: int,
+    resume: Path,
+    machine: Mapping[str, Any] = ONE_DEVICE,
 ) -> None:
     """Trains `module` to the end, or goes on from the last whole epoch in `resume`.
 
@@ -72,14 +80,16 @@ def fit(
         epochs: Passes over the loader, those before an interruption included.
         resume: A folder of this very training: named after its data and parameters by the caller,
             so that another training never goes on from it.
+        machine: What the Trainer shall know beside the device that is found: `devices`, `strategy`,
+            `num_nodes`, ... Of several processes only the first comes back from here.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # tips and adverts
     checkpoint = ModelCheckpoint(resume, LAST, every_n_epochs=1, enable_version_counter=False)
     device = choose_device()
     trainer = lightning.Trainer(
+        **{"accelerator": device.name, "devices": 1, **machine},
         max_epochs=epochs,
-        accelerator=device.name,
-        devices="auto" if device.name == "cuda" else 1,
+        use_distributed_sampler=False,  # ours knows its process
         precision="32-true",  # each module casts where it pays: autocast() inside its step
         callbacks=[checkpoint, TellProgress(doing)],
         logger=False,
@@ -94,6 +104,8 @@ def fit(
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory.*not empty.*")
         trainer.fit(module, batches, ckpt_path=last if last.is_file() else None)
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # it was started for this training alone
 
 
 def fingerprint(*parts: object) -> str:

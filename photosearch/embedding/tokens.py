@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from photosearch.catalog.images import load
+from photosearch.catalog.images import Box, crop, load
 from photosearch.catalog.schemas import CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.augment import Strength, random_views
@@ -41,6 +41,8 @@ from photosearch.report import save_report
 
 PHOTOS_A_BATCH = 64
 STRENGTH = Strength(area_min=0.3)
+BOXED = Strength(area_min=1.0)
+"""A box is a crop already."""
 STORED_PX = 1.25
 """Augmented views are cut from photos this much larger than the tower's square."""
 ROWS_A_COPY = 1024
@@ -51,6 +53,17 @@ Key = tuple[str, int]
 """A photo's content and the number of a view: what tokens depend on, for one tower."""
 Place = tuple[int, int]
 """Shard and row in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxedViews:
+    """Where boxed views are cut."""
+
+    told: str
+    """All that the boxes depend on but the photo: tokens are kept as long as it stays."""
+    draw: Callable[[Image.Image, int], list[Box]]
+    """A photo and a seed -> the boxes, in its pixels: less than `views`, none where it shows
+    nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +109,16 @@ class TokenCache:
         return from_stored(self.reader.read(shards, places))
 
 
-def cache_tokens(home: Home, tower: Tower, *, tokens: TokensParams) -> TokensReport:
+def cache_tokens(
+    home: Home, tower: Tower, *, tokens: TokensParams, boxed: BoxedViews | None = None
+) -> TokensReport:
     """The stage `tokens`: runs the tower over new curated photos, and over views of training ones.
 
     Args:
         home: Reads curated photos, writes `home.tokens`; a killed run leaves the old folder.
         tower: Gives the tokens.
         tokens: See params.yaml.
+        boxed: Cuts the last views out by boxes; None cuts all of them at random.
     """
     photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
     partial = home.tokens.with_name(f".{home.tokens.name}.partial")
@@ -110,13 +126,20 @@ def cache_tokens(home: Home, tower: Tower, *, tokens: TokensParams) -> TokensRep
     partial.mkdir(parents=True)
     shape = ShardShape(tower.n_tokens, tower.width, tokens.form, tower.pool)
     views_drawn = f"seed {tokens.seed}, from {STORED_PX} of the square, {asdict(STRENGTH)}"
+    if boxed is not None:
+        views_drawn += f"; boxed: {asdict(BOXED)}, {boxed.told}"
     wanted = {key: photo for photo in photos for key in _keys(photo, tokens.views)}
     old = _same_tower(home.tokens, tower.tower_id, shape, views_drawn)
     places, writer = _reused(old, wanted.keys(), partial, shape)
     unseen = list({p.sha256: p for key, p in wanted.items() if key not in places}.values())
     for batch in track(_batches(unseen), "tokens of photos", -(-len(unseen) // PHOTOS_A_BATCH)):
         keys = [key for photo in batch for key in _keys(photo, tokens.views)]
-        seen = tower.tokens(list(_views(batch, home.images, tower.image_px, tokens)))
+        views = (
+            view
+            for photo in batch
+            for view in _views(photo, home.images, tower.image_px, tokens, boxed)
+        )
+        seen = tower.tokens(list(views))
         places |= dict(zip(keys, writer.append(to_stored(seen, tokens.form)), strict=True))
     writer.close()
     rows = [
@@ -208,21 +231,37 @@ def _batches(photos: Sequence[CuratedPhoto]) -> Iterator[Sequence[CuratedPhoto]]
 
 
 def _views(
-    batch: Sequence[CuratedPhoto], images: Path, image_px: int, tokens: TokensParams
+    photo: CuratedPhoto,
+    images: Path,
+    image_px: int,
+    tokens: TokensParams,
+    boxed: BoxedViews | None,
 ) -> Iterator[Image.Image]:
-    """The photo, then its random views; a view depends on photo and number alone."""
+    """The photo, then its random views, the boxed ones last; all hang on photo and seed alone."""
     large_px = round(image_px * STORED_PX)
-    for photo in batch:
-        opened = load(images, photo.sha256, draft_px=large_px)
-        yield opened
-        if photo.split == "train" and tokens.views > 1:
-            resized = np.array(opened.resize((large_px, large_px), Image.Resampling.BICUBIC))
-            copies = torch.from_numpy(resized).permute(2, 0, 1).expand(tokens.views - 1, -1, -1, -1)
-            drawn = random_views(
-                copies, image_px, strength=STRENGTH, seed=tokens.seed ^ int(photo.sha256[:12], 16)
-            )
-            for view in (drawn * 255).round().byte().permute(0, 2, 3, 1).numpy():
-                yield Image.fromarray(view)
+    opened = load(images, photo.sha256, draft_px=large_px)
+    yield opened
+    if photo.split != "train" or tokens.views == 1:
+        return
+    seed = tokens.seed ^ int(photo.sha256[:12], 16)
+    boxes = boxed.draw(opened, seed) if boxed else []
+    n_whole = tokens.views - 1 - len(boxes)
+    if n_whole:
+        yield from _augmented([opened] * n_whole, image_px, STRENGTH, seed)
+    if boxes:
+        yield from _augmented([crop(opened, box) for box in boxes], image_px, BOXED, seed + 1)
+
+
+def _augmented(
+    sources: Sequence[Image.Image], image_px: int, strength: Strength, seed: int
+) -> Iterator[Image.Image]:
+    """A random view of each picture."""
+    size = (round(image_px * STORED_PX),) * 2
+    resized = [np.array(source.resize(size, Image.Resampling.BICUBIC)) for source in sources]
+    pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
+    drawn = random_views(pixels, image_px, strength=strength, seed=seed)
+    for view in (drawn * 255).round().byte().permute(0, 2, 3, 1).numpy():
+        yield Image.fromarray(view)
 
 
 def pool_view(

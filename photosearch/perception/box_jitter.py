@@ -64,6 +64,24 @@ def jitter_box(
     return _inside(centre, sides * np.exp(jitter.scale * factors), size)
 
 
+def jittered_boxes(
+    found: Sequence[Box], size: tuple[int, int], wanted: int, *, jitter: Jitter, seed: int
+) -> list[Box]:
+    """Boxes round the surest thing as real queries might have them; none where nothing was found.
+
+    Args:
+        found: Boxes of the things on a photo, surest first.
+        size: Width and height of the photo in pixels.
+        wanted: Boxes to draw.
+        jitter: How far they may go.
+        seed: Equal seeds give equal boxes.
+    """
+    rng = np.random.default_rng(seed)
+    return [
+        jitter_box(found[0], size, rng, jitter, found[1:]) for _ in range(wanted if found else 0)
+    ]
+
+
 def _part(box: Box, share: float, moves: np.ndarray) -> Box:
     """A part of the product, somewhere in it: `share` tells how large, `moves` where."""
     left, top, right, bottom = box

@@ -10,7 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import Image
 
-from photosearch.catalog.images import Box
+from photosearch.catalog.images import Box, content_hash
 from photosearch.errors import BadArtifact
 from photosearch.perception.detector import Found, inside, thin_out
 from photosearch.perception.detector_formats import Format, Outputs, Things, as_input, as_things
@@ -59,6 +59,8 @@ class OnnxDetector:
         self._session = _open(path, threads)
         self._input, self._size = _input_of(self._session, path)
         self._things(Image.new("RGB", TRIAL_SIZE, (128, 128, 128)))
+        self.told = f"{content_hash(path.read_bytes())[:12]} {confidence_min} {overlap_max}"
+        """All that its boxes depend on but the photo."""
         log.info("detector %s (%s, %d x %d px)", path.name, format_, *self._size)
 
     def find(self, photo: Image.Image) -> list[Found]:
