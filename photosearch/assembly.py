@@ -109,10 +109,10 @@ def cache_catalog_tokens(settings: Settings) -> "TokensReport":
 
     tokens = settings.params.tokens
     tower = OpenClipTower(settings.home.tower, pool=tokens.pool)
-    return cache_tokens(settings.home, tower, tokens=tokens, boxed=_boxed_views(settings))
+    return cache_tokens(settings.home, tower, tokens=tokens, boxed=boxed_views(settings))
 
 
-def _boxed_views(settings: Settings) -> "BoxedViews | None":
+def boxed_views(settings: Settings) -> "BoxedViews | None":
     """Where boxed views are cut: by the detector's boxes, moved as wrongly as params say."""
     from photosearch.assembly_perception import load_detector
     from photosearch.embedding.tokens import BoxedViews

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from photosearch.catalog.images import Box, crop
-from photosearch.perception.box_jitter import Jitter, jitter_box
+from photosearch.perception.box_jitter import Jitter, jitter_box, jittered_boxes
 
 STILL = Jitter(shift=0, scale=0, wrong=0)
 BOX: Box = (100, 60, 300, 160)
@@ -77,3 +77,17 @@ def test_every_box_can_be_cut_out(size, corner, seed, shift, scale):
 def test_a_photo_too_small_for_any_box_is_refused():
     with pytest.raises(ValueError, match=r"A photo of \(7, 90\) has no room"):
         jitter_box((0, 0, 7, 90), (7, 90), np.random.default_rng(0), Jitter())
+
+
+def test_boxes_are_drawn_round_the_surest_thing_and_none_where_nothing_is():
+    other: Box = (0, 0, 20, 20)
+    assert jittered_boxes([BOX, other], SIZE, 2, jitter=STILL, seed=3) == [BOX, BOX]
+    assert jittered_boxes([], SIZE, 2, jitter=STILL, seed=3) == []
+    first, second = jittered_boxes([BOX], SIZE, 2, jitter=Jitter(), seed=3)
+    assert first != second
+
+
+def test_a_wrong_box_is_round_another_thing():
+    other: Box = (0, 0, 20, 20)
+    always = Jitter(shift=0, scale=0, wrong=1)
+    assert jittered_boxes([BOX, other], SIZE, 1, jitter=always, seed=3) == [other]

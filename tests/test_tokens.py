@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from small_tower import ColourTower, quarters, write_curated
 
+from photosearch.assembly import boxed_views
 from photosearch.embedding import token_shards
 from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.token_shards import (
@@ -26,9 +27,10 @@ from photosearch.embedding.tokens import (
     open_tokens,
     pool_view,
 )
-from photosearch.errors import BadArtifact
-from photosearch.head_settings import TokensParams
+from photosearch.errors import BadArtifact, BadParams
+from photosearch.head_settings import BoxedViewsParams, TokensParams
 from photosearch.home import Home
+from photosearch.settings import Services, Settings, load_params
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 60), (40, 60, 200), (255, 255, 255)
 PHOTOS = [
@@ -122,6 +124,22 @@ def test_where_nothing_was_found_the_views_are_those_without_boxes(home: Home):
     plain = cached(home)
     cache_tokens(home, ColourTower(), tokens=VIEWS, boxed=BoxedViews("blind", lambda *_: []))
     assert cached(home) == plain
+
+
+def test_boxed_views_take_a_detector(tmp_path: Path):
+    boxed = BoxedViewsParams(views=1, shift=0.1, scale=0.15, wrong=0.05)
+    params = load_params(Path(__file__).parent.parent / "params.yaml")
+    tokens = params.tokens.model_copy(update={"boxed": boxed})
+    params = params.model_copy(update={"tokens": tokens})
+    settings = Settings(home=Home(tmp_path), params=params, services=Services())
+    with pytest.raises(BadParams, match=r"detector\.model is none.*set tokens\.boxed to null"):
+        boxed_views(settings)
+
+
+def test_the_plain_view_is_never_boxed():
+    told = {"views": 2, "shift": 0, "scale": 0, "wrong": 0}
+    with pytest.raises(ValueError, match=r"boxed\.views is 2: only 1 of 2 views are augmented"):
+        TokensParams.model_validate(PLAIN.model_dump() | {"views": 2, "boxed": told})
 
 
 def test_only_training_photos_get_views(home: Home):
