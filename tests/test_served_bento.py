@@ -20,6 +20,7 @@ from small_shop import colour, jpeg, open_shop, painted
 from photosearch.catalog import images
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.tower import WEIGHTS
+from photosearch.index.filters import Listing
 from photosearch.release import Release, open_release, seal
 from photosearch.search.schemas import SearchResponse
 from photosearch.settings import Services, quiet_environment
@@ -69,9 +70,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     export_graph(shop.release.model, shop.release.graph, pictures)
     (tower / WEIGHTS).unlink()
     (shop.release.model / TOWER / WEIGHTS).unlink()  # as a bento carries it
-    index = index_engine(Services()).create(shop.release.index, "r1", DIM, model_id)
+    index = index_engine(Services(), "int8").create(shop.release.index, "r1", DIM, model_id)
     photo_ids = [photo.photo_id for photo in shop.photos]
-    index.add(photo_ids, [photo.card_id for photo in shop.photos], vectors)
+    index.add(photo_ids, [Listing(photo.card_id) for photo in shop.photos], vectors)
     index.close()
     seal(
         shop.release.folder,
