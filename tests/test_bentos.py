@@ -82,7 +82,7 @@ def test_a_box_may_be_json_or_four_numbers(api: httpx.Client, box: str):
         ({"limit": "9" * 500}, "Give a whole number"),
         ({"length": "16"}, "Vector length 16 is not one of 64"),
         ({"length": "long"}, "'length' is 'long'. Give a whole number"),
-        ({"lenght": "64"}, "Part 'lenght' is unknown. Send photo, box, limit, length"),
+        ({"lenght": "64"}, "Part 'lenght' is unknown. Send photo, box, limit, offset, length"),
     ],
 )
 def test_an_impossible_wish_is_400_and_says_why(
@@ -129,7 +129,7 @@ def test_a_chunked_body_is_counted_as_it_arrives(api: httpx.Client):
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     response = api.post("/v1/search", content=chunks(), headers=headers)
-    assert_problem(response, 413, "The body has more than 10,020,000 bytes")
+    assert_problem(response, 413, "The body has more than 10,100,000 bytes")
 
 
 def test_an_address_in_place_of_a_photo_is_refused_and_never_fetched(api: httpx.Client):
