@@ -123,7 +123,7 @@ def test_facts_of_a_card_reach_the_answer(shop: SmallShop):
     card = shop.pipeline.answer(SearchRequest(jpeg(painted(colour("green"))))).cards[0].card
     assert card.title == "Green kettle"
     assert card.title_ru == "Зелёный чайник"
-    assert (card.brand, card.article, card.price) == ("Paint & Co", "N-1", 10.5)
+    assert (card.brand, card.article, card.price) == ("Paint & Co", "KR-4821", 10.5)
     assert card.category == ["Home", "Colour"]
     assert card.thumbnail is not None
     assert (shop.release.thumbnails / Path(card.thumbnail).name).is_file()
