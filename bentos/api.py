@@ -4,11 +4,12 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
 from anyio import CapacityLimiter, to_thread
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -20,12 +21,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.problems import answer_error, unavailable
-from bentos.upload import read_search
-from photosearch.errors import PhotosearchError
+from bentos.upload import read_photo, read_search
+from bentos.wishes import SHOWN_CHARACTERS
+from photosearch.errors import PhotosearchError, UnknownQuery
 from photosearch.release import Release
 from photosearch.search.pipeline import SearchPipeline
+from photosearch.search.schemas import SearchRequest
 
 WEB = Path(__file__).parent / "web"
+QUERY_ID = re.compile(r"[0-9a-f]{32}")
+READING_S = 1
+"""After so long it is worth asking again for articles that are being read."""
 THUMBNAIL_NAME = re.compile(r"[0-9a-f]{64}\.jpg")
 SEARCHES_AT_ONCE = 16
 """Each may hold a decoded photo of 150 MB; the encoder batches so many at most."""
@@ -42,6 +48,10 @@ SAFE_HEADERS = {
 }
 
 
+Read = Callable[[Request], Awaitable[SearchRequest]]
+Act = Callable[[SearchRequest], BaseModel]
+
+
 class Served(Protocol):
     """What the app answers with."""
 
@@ -49,24 +59,37 @@ class Served(Protocol):
     release: Release
 
 
-def make_app(find_served: Callable[[], Served]) -> Starlette:
-    """The app; `find_served` is asked at each request, when the service has been set up."""
+def make_app(served: Callable[[], Served]) -> Starlette:
+    """The app; `served` is asked at each request, when the service has been set up."""
     limiter = CapacityLimiter(SEARCHES_AT_ONCE)
 
     async def search(request: Request) -> Response:
+        return await in_turn(request, read_search, served().pipeline.answer)
+
+    async def detect(request: Request) -> Response:
+        return await in_turn(request, read_photo, served().pipeline.detect)
+
+    async def in_turn(request: Request, read: Read, act: Act) -> Response:
         if limiter.statistics().tasks_waiting >= SEARCHES_WAITING:
             return unavailable("Too many searches at once. Try again in a few seconds.")
-        asked = await read_search(request)
-        answer = await to_thread.run_sync(find_served().pipeline.answer, asked, limiter=limiter)
-        return Response(answer.model_dump_json(), media_type="application/json")
+        return as_json(await to_thread.run_sync(act, await read(request), limiter=limiter))
+
+    async def articles(request: Request) -> Response:
+        query_id = request.path_params["query_id"]
+        if not QUERY_ID.fullmatch(query_id):
+            raise UnknownQuery(query_id[:SHOWN_CHARACTERS])
+        read = await to_thread.run_sync(served().pipeline.articles_of, query_id)
+        if read.state == "reading":
+            return as_json(read, 202, headers={"Retry-After": str(READING_S)})
+        return as_json(read)
 
     async def release(_: Request) -> Response:
-        manifest = dataclasses.asdict(find_served().release.manifest)
+        manifest = dataclasses.asdict(served().release.manifest)
         return Response(json.dumps(manifest), media_type="application/json")
 
     async def thumbnail(request: Request) -> Response:
         name = request.path_params["name"]
-        path = find_served().release.thumbnails / name
+        path = served().release.thumbnails / name
         if not (THUMBNAIL_NAME.fullmatch(name) and path.is_file()):
             raise HTTPException(404, "There is no such thumbnail. Take its address from a search.")
         # Named by its content, so it never changes.
@@ -75,6 +98,8 @@ def make_app(find_served: Callable[[], Served]) -> Starlette:
 
     calls = [
         Route("/search", search, methods=["POST"]),
+        Route("/detect", detect, methods=["POST"]),
+        Route("/queries/{query_id}/articles", articles),
         Route("/release", release),
         Route("/thumbnails/{name}", thumbnail),
     ]
@@ -88,6 +113,14 @@ def make_app(find_served: Callable[[], Served]) -> Starlette:
             error: answer_error for error in (HTTPException, PhotosearchError, Exception)
         },
     )
+
+
+def as_json(
+    answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """An answer of ours as a response."""
+    body = answer.model_dump_json()
+    return Response(body, status, headers=headers, media_type="application/json")
 
 
 class Page(StaticFiles):

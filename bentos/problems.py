@@ -14,11 +14,17 @@ from photosearch.errors import (
     EncoderUnavailable,
     HugePhoto,
     IndexProblem,
+    UnknownQuery,
     UnreadablePhoto,
 )
 from photosearch.search.schemas import Problem
 
 RETRY_AFTER_S = 5
+STATUS_OF: dict[type[Exception], int] = {
+    BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, HugePhoto: 413,
+    UnreadablePhoto: 422,
+}  # fmt: skip
+"""Errors whose turn is the caller's; their messages are for the caller."""
 
 log = logging.getLogger(__name__)
 
@@ -28,23 +34,17 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
     Errors of ours are only logged in full: their messages may name paths or hosts.
     """
-    match error:
-        case HTTPException():
-            headers = dict(error.headers) if error.headers else None
-            return problem(error.status_code, _detail(request, error), headers=headers)
-        case BadRequest() | BadBox() | BadLength():
-            return problem(400, str(error))
-        case HugePhoto():
-            return problem(413, str(error))
-        case UnreadablePhoto():
-            return problem(422, str(error))
-        case EncoderUnavailable() | IndexProblem():
-            log.warning("%s: %s", request.url.path, error)
-            part = "model" if isinstance(error, EncoderUnavailable) else "index"
-            return unavailable(f"The {part} does not answer. Try again in a few seconds.")
-        case _:
-            log.error("%s failed", request.url.path, exc_info=error)
-            return problem(500, "The search failed, by no fault of yours. The log says why.")
+    if isinstance(error, HTTPException):
+        headers = dict(error.headers) if error.headers else None
+        return problem(error.status_code, _detail(request, error), headers=headers)
+    if type(error) in STATUS_OF:
+        return problem(STATUS_OF[type(error)], str(error))
+    if isinstance(error, EncoderUnavailable | IndexProblem):
+        log.warning("%s: %s", request.url.path, error)
+        part = "model" if isinstance(error, EncoderUnavailable) else "index"
+        return unavailable(f"The {part} does not answer. Try again in a few seconds.")
+    log.error("%s failed", request.url.path, exc_info=error)
+    return problem(500, "The search failed, by no fault of yours. The log says why.")
 
 
 def unavailable(detail: str) -> Response:
@@ -65,5 +65,6 @@ def _detail(request: Request, error: HTTPException) -> str:
         return error.detail
     return (
         f"{error.detail}: {request.method} {request.url.path}. "
-        "There are POST /v1/search, GET /v1/release, GET /v1/thumbnails/NAME, and the page at /."
+        "There are POST /v1/search, POST /v1/detect, GET /v1/queries/ID/articles, "
+        "GET /v1/release, GET /v1/thumbnails/NAME, and the page at /."
     )

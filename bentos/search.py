@@ -5,8 +5,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bentos.api import make_app
+from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import TIMEOUT_S, Encoder
 from bentos.encoder_client import Encoded, RemoteEmbedder
+from bentos.reader import Reader
+from bentos.reader_client import read_remotely
 from bentos.served import served_release
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
@@ -14,6 +17,7 @@ from photosearch.progress import configure_logging
 from photosearch.release import Release
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.pipeline import make_pipeline
+from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import ReleaseIds
 from photosearch.settings import load_services
 
@@ -23,8 +27,10 @@ from photosearch.settings import load_services
 @bentoml.asgi_app(make_app(bentoml.get_current_service), path="/")
 class Search:
     encoder = bentoml.depends(Encoder)
+    reader = bentoml.depends(Reader)
 
     def __init__(self) -> None:
+        from photosearch.assembly_search import complete
         from photosearch.assembly_serving import open_index
 
         configure_logging()
@@ -38,12 +44,24 @@ class Search:
             encode=self._encode,
         )
         self._index = open_index(self.release, services)
-        self.pipeline = make_pipeline(
+        cards = CardFactsTable(self.release.cards, self.release.thumbnail_table)
+        whole = make_pipeline(
             release_ids(self.release),
             embedder,
             index=self._index,
-            enrich=CardFactsTable(self.release.cards, self.release.thumbnail_table).enrich,
+            enrich=cards.enrich,
             hits_per_query=manifest.hits_per_query,
+        )
+        self._room = ReadingRoom(
+            lambda photo: read_remotely(photo, self.reader.read),
+            waiting_max=services.articles_waiting_max,
+        )
+        self.pipeline = complete(
+            whole,
+            self.release,
+            cards=cards,
+            detector=lambda seen_by: RemoteDetector(seen_by, self._find).find,
+            reading=(self._room, services.articles_wait_ms),
         )
 
     def _encode(self, pixels: NDArray[np.uint8]) -> list[Encoded]:
@@ -51,8 +69,13 @@ class Search:
         encoded: list[Encoded] = self.encoder.embed(pixels)
         return encoded
 
+    def _find(self, pixels: NDArray[np.uint8], size: tuple[int, int]) -> list[FoundThing]:
+        found: list[FoundThing] = self.encoder.find(pixels, size)
+        return found
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
+        self._room.close()
         self._index.close()
 
 

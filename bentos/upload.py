@@ -1,4 +1,4 @@
-"""Reads the form of a search from a hostile world; never more than it should, never an address."""
+"""Reads forms from a hostile world; never more than it should, never an address."""
 
 from contextlib import suppress
 
@@ -7,25 +7,39 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from photosearch.catalog.images import MAX_BYTES, Box
+from bentos.wishes import WISHES, read_wishes, shorten
+from photosearch.catalog.images import MAX_BYTES
 from photosearch.errors import BadRequest, HugePhoto
-from photosearch.search.schemas import DEFAULT_LIMIT, MAX_LIMIT, SearchRequest
+from photosearch.search.schemas import SearchRequest
 
-MAX_BODY_BYTES = MAX_BYTES + 20_000
+MAX_PART_BYTES = 20_000
+MAX_BODY_BYTES = MAX_BYTES + 100_000
 """The largest photo, and room for the other parts and the multipart borders."""
-PARTS = ("photo", "box", "limit", "length")
-SHOWN_CHARACTERS = 60
-"""How much of a caller's own words an error message repeats."""
 
 
 async def read_search(request: Request) -> SearchRequest:
-    """Reads the parts `photo` (a file), `box`, `limit` and `length`.
+    """Reads the part `photo`, a file, and what is wanted of it: see wishes.py.
 
     Raises:
-        HTTPException: 415, the body is not multipart/form-data; 400, it is broken.
+        HTTPException: 415, the body is not multipart/form-data.
         HugePhoto: The body is larger than a photo may be, whatever its headers say.
-        BadRequest: A part is missing, unknown, given twice, or has an impossible value.
+        BadRequest: A part is missing, unknown, given twice, or has an impossible value; or the
+            form is broken.
     """
+    photo, name, texts = await _read_form(request, WISHES)
+    return read_wishes(photo, name, texts)
+
+
+async def read_photo(request: Request) -> SearchRequest:
+    """Reads the part `photo` alone; raises what `read_search` raises."""
+    photo, name, _ = await _read_form(request, ())
+    return SearchRequest(photo, name)
+
+
+async def _read_form(
+    request: Request, wishes: tuple[str, ...]
+) -> tuple[bytes, str, dict[str, str]]:
+    """The photo, what messages call it, and the texts that were sent with it."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
         raise HTTPException(
@@ -34,22 +48,30 @@ async def read_search(request: Request) -> SearchRequest:
     with suppress(ValueError):
         if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
             raise _huge_body()
-    counted = Request(request.scope, _at_most(request.receive, MAX_BODY_BYTES))
-    async with counted.form(max_files=1, max_fields=3, max_part_size=2000) as form:
-        _check_names(form)
+    form = await _parse(Request(request.scope, _at_most(request.receive, MAX_BODY_BYTES)))
+    try:
+        _check_names(form, ("photo", *wishes))
         photo = form.get("photo")
         if not isinstance(photo, UploadFile):
             raise BadRequest(
                 "Part 'photo' must be a file; text and addresses are never followed. "
                 "Send -F photo=@FILE."
             )
-        return SearchRequest(
-            photo=await photo.read(),
-            name=f"Photo {_shown(photo.filename or 'without a name')}",
-            box=_read_box(_text(form, "box")),
-            limit=_read_limit(_text(form, "limit")),
-            length=_read_length(_text(form, "length")),
-        )
+        texts = {name: _text(form, name) for name in wishes}
+        content, name = await photo.read(), photo.filename or "without a name"
+    finally:
+        await form.close()
+    return content, f"Photo {shorten(name)}", texts
+
+
+async def _parse(request: Request) -> FormData:
+    try:
+        return await request.form(max_files=1, max_fields=len(WISHES), max_part_size=MAX_PART_BYTES)
+    except HTTPException as error:
+        raise BadRequest(
+            f"The form cannot be read: {error.detail} Send one photo, and each other part once "
+            f"and with at most {MAX_PART_BYTES:,} bytes."
+        ) from None
 
 
 def _at_most(receive: Receive, max_bytes: int) -> Receive:
@@ -74,11 +96,11 @@ def _huge_body() -> HugePhoto:
     )
 
 
-def _check_names(form: FormData) -> None:
+def _check_names(form: FormData, known: tuple[str, ...]) -> None:
     names = [name for name, _ in form.multi_items()]
     for name in names:
-        if name not in PARTS:
-            raise BadRequest(f"Part {_shown(name)} is unknown. Send {', '.join(PARTS)}.")
+        if name not in known:
+            raise BadRequest(f"Part {shorten(name)} is unknown. Send {', '.join(known)}.")
         if names.count(name) > 1:
             raise BadRequest(f"Part {name!r} is there twice. Send it once.")
     if "photo" not in names:
@@ -90,38 +112,3 @@ def _text(form: FormData, name: str) -> str:
     if isinstance(value, UploadFile):
         raise BadRequest(f"Part {name!r} must be text, not a file.")
     return value.strip()
-
-
-def _read_box(text: str) -> Box | None:
-    if not text:
-        return None
-    try:
-        left, top, right, bottom = map(float, text.removeprefix("[").removesuffix("]").split(","))
-    except ValueError:
-        raise BadRequest(
-            f"Box {_shown(text)} is not four numbers. Give left, top, right and bottom in pixels, "
-            "such as box=10,20,200,300."
-        ) from None
-    return left, top, right, bottom
-
-
-def _read_limit(text: str) -> int:
-    limit = _read_number(text or str(DEFAULT_LIMIT), "limit")
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadRequest(f"Limit {limit} is not between 1 and {MAX_LIMIT}. Ask for fewer cards.")
-    return limit
-
-
-def _read_length(text: str) -> int | None:
-    return _read_number(text, "length") if text else None
-
-
-def _read_number(text: str, name: str) -> int:
-    # Nine digits: Python refuses to print integers of thousands of digits.
-    if not (text.isascii() and text.lstrip("-").isdigit() and len(text) < 10):
-        raise BadRequest(f"Part {name!r} is {_shown(text)}. Give a whole number.")
-    return int(text)
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…")

@@ -1,5 +1,6 @@
 """Where settings become what looks at photos; the other objects are made in assembly.py."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photosearch.home import Home
@@ -7,24 +8,7 @@ from photosearch.perception_settings import DetectorParams, OcrParams
 
 if TYPE_CHECKING:
     from photosearch.perception.onnx_detector import OnnxDetector
-    from photosearch.perception.reader import Reader
-
-
-def load_reader(ocr: OcrParams) -> "Reader | None":
-    """What reads words on photos, ready to be asked; None where params turn it off.
-
-    Raises:
-        BadArtifact: RapidOCR's models are not here, or do not read.
-    """
-    match ocr.reader:
-        case "rapidocr":
-            from photosearch.perception.ocr import RapidReader
-
-            return RapidReader(
-                side_px=ocr.side_px, confidence_min=ocr.confidence_min, threads=ocr.threads
-            )
-        case "off":
-            return None
+    from photosearch.search.seeing import Seeing
 
 
 def load_detector(detector: DetectorParams, home: Home) -> "OnnxDetector | None":
@@ -54,3 +38,21 @@ def load_detector(detector: DetectorParams, home: Home) -> "OnnxDetector | None"
         keep_masks=detector.masks,
         threads=detector.threads,
     )
+
+
+def seeing_of(detector: DetectorParams, ocr: OcrParams, home: Home) -> "tuple[Seeing, Path | None]":
+    """What a release of these settings looks at photos with, and its detector's graph.
+
+    Raises:
+        BadArtifact: The graph or its class list is not there, or they do not fit.
+        BadParams: Masks are asked for.
+    """
+    from photosearch.search.seeing import describe_seeing
+
+    loaded = load_detector(detector, home)
+    if loaded is None:
+        return describe_seeing(detector, ocr, graph=None, classes=[]), None
+    seeing = describe_seeing(
+        detector, ocr, graph=loaded.path, classes=loaded.classes, seen_px=loaded.seen_px
+    )
+    return seeing, loaded.path

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photosearch.errors import BadParams
+from photosearch.perception_settings import OcrParams
 from photosearch.release import Release, graph_of
 from photosearch.settings import Services
 
@@ -12,6 +13,61 @@ if TYPE_CHECKING:
     from photosearch.embedding.runtime_choice import Runtime
     from photosearch.index.qdrant_connection import QdrantConnection
     from photosearch.index.vector_index import VectorIndex
+    from photosearch.perception.onnx_detector import OnnxDetector
+    from photosearch.perception.reader import Reader
+
+
+def load_served_detector(release: Release) -> "OnnxDetector | None":
+    """What a release finds things on photos with; None where it searches whole photos.
+
+    Raises:
+        BadArtifact: The release's detector is damaged.
+    """
+    from photosearch.search.seeing import graph_of_detector, read_seeing
+
+    seeing = read_seeing(release.folder)
+    if seeing is None or seeing.detector is None:
+        return None
+    from photosearch.perception.onnx_detector import OnnxDetector
+
+    return OnnxDetector(
+        graph_of_detector(release.folder),
+        format_=seeing.detector.format,
+        classes=seeing.detector.classes,
+        confidence_min=seeing.detector.confidence_min,
+        overlap_max=seeing.detector.overlap_max,
+        keep_masks=False,
+        threads=seeing.detector.threads,
+    )
+
+
+def load_served_reader(release: Release) -> "Reader | None":
+    """What a release reads words on photos with; None where it reads none.
+
+    Raises:
+        BadArtifact: RapidOCR's models are not here, or do not read.
+    """
+    from photosearch.search.seeing import read_seeing
+
+    seeing = read_seeing(release.folder)
+    return None if seeing is None else load_reader(seeing.ocr)
+
+
+def load_reader(ocr: OcrParams) -> "Reader | None":
+    """What reads words on photos, ready to be asked; None where params turn it off.
+
+    Raises:
+        BadArtifact: RapidOCR's models are not here, or do not read.
+    """
+    match ocr.reader:
+        case "rapidocr":
+            from photosearch.perception.ocr import RapidReader
+
+            return RapidReader(
+                side_px=ocr.side_px, confidence_min=ocr.confidence_min, threads=ocr.threads
+            )
+        case "off":
+            return None
 
 
 def load_served_embedder(release: Release, services: Services) -> "GraphEmbedder":

@@ -15,6 +15,7 @@
     - OutsidePhoto      its address leads out of the source
     - BadBox            a box that is not inside the photo
   - BadRequest          a search asks in a way nobody can answer
+  - UnknownQuery        a search that is not known, or no longer
   + TableError
     - BadTable          a parquet file does not have its columns
     - BadData           expectations about a table failed
@@ -101,6 +102,16 @@ class BadBox(BadPhoto):
 
 class BadRequest(PhotosearchError):
     """A search asks in a way nobody can answer."""
+
+
+class UnknownQuery(PhotosearchError):
+    """A search that is not known, or no longer."""
+
+    def __init__(self, query_id: str) -> None:
+        super().__init__(
+            f"There is no query {query_id!r} with articles to tell of: it is unknown, or some "
+            "minutes old and forgotten, or this release reads none. Search again."
+        )
 
 
 class TableError(PhotosearchError):

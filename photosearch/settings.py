@@ -181,6 +181,10 @@ class Services(BaseSettings):
     """The release folder a service answers with, before any other."""
     encoder_threads: int = Field(0, ge=0)
     """Of the runtime, for one batch of photos; 0 takes all cores. Changes times and no answer."""
+    articles_wait_ms: float = Field(0.0, ge=0)
+    """An answer so old is given without the articles that are still being read; 0 never waits."""
+    articles_waiting_max: int = Field(8, gt=0)
+    """Photos read or waiting to be read at once; one more is not read."""
     source_hosts: str = ""
     """What image addresses of a source may name though it is not open to all, with commas between:
     hosts (`media.local`, `10.0.0.7:9000`) and folders (`s3://photos`)."""

@@ -4,25 +4,31 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import uvicorn
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from bentos.api import make_app
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import write_table
 from photosearch.embedding.embedder import Vectors, unit
+from photosearch.evaluation.calibration import Abstention, Calibration
 from photosearch.index.filters import Listing
 from photosearch.index.vector_index import ExactIndex
+from photosearch.perception.detector import Found
+from photosearch.perception.reader import Word
 from photosearch.release import Manifest, Release, open_release, seal
+from photosearch.search.articles import ArticleDesk
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
+from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import ReleaseIds
 from photosearch.search.thumbnails import write_thumbnails
 
@@ -83,7 +89,7 @@ def colour(card_id: str) -> tuple[int, int, int]:
 def open_shop(folder: Path) -> SmallShop:
     """Paints a release of five cards, two photos each, under `folder`."""
     cards = [
-        Card(card_id, title, title_ru, None, ["Home", "Colour"], "Paint & Co", f"N-{number}",
+        Card(card_id, title, title_ru, None, ["Home", "Colour"], "Paint & Co", f"KR-482{number}",
              9.5 + number, card_id)
         for number, (card_id, (title, title_ru, _)) in enumerate(PAINTS.items())
     ]  # fmt: skip
@@ -143,6 +149,54 @@ def shop_pipeline(
         enrich=CardFactsTable(release.cards, release.thumbnail_table).enrich,
         hits_per_query=release.manifest.hits_per_query,
     )
+
+
+def stripes(photo: Image.Image) -> list[Found]:
+    """The upright stripes of one colour, as things, the widest first: a detector of this shop."""
+    row = np.asarray(photo)[photo.height // 2].astype(int)
+    edges = 1 + np.flatnonzero(np.abs(np.diff(row, axis=0)).max(1) > 40)
+    sides = [0, *edges.tolist(), photo.width]
+    wide = [(a, b) for a, b in pairwise(sides) if b - a >= 30]
+    things = [
+        Found((left, 0.0, right, float(photo.height)), (right - left) / photo.width, "stripe")
+        for left, right in wide
+    ]
+    return sorted(things, key=lambda thing: -thing.confidence)
+
+
+def labelled(photo: Image.Image, text: str, *, left: int, top: int) -> Image.Image:
+    """The photo with a white label on it."""
+    photo = photo.copy()
+    draw = ImageDraw.Draw(photo)
+    draw.rectangle((left, top, left + 130, top + 44), "white")
+    font = ImageFont.load_default(size=28)
+    draw.text((left + 65, top + 22), text, font=font, fill="black", anchor="mm")
+    return photo
+
+
+CALIBRATION = Calibration(
+    model_id="colours", index_id="i1", slope=10.0, intercept=-7.0, queries=100, pairs=1000,
+    same=300, calibration_error=0.01, brier=0.05, brier_of_base_rate=0.2, bins=[],
+    abstention=Abstention(
+        precision=0.9, cosine=0.8, probability=0.73, precision_held_out=0.9, answered=0.9,
+        silent_when_absent=0.5,
+    ),
+)  # fmt: skip
+
+
+def sighted(
+    shop: SmallShop, read: Callable[[bytes], Sequence[Word]], *, wait_ms: float = 0
+) -> SmallShop:
+    """The same shop, which also finds things on photos, reads words, and tells probabilities."""
+    cards = CardFactsTable(shop.release.cards, shop.release.thumbnail_table)
+    room = ReadingRoom(read, waiting_max=2)
+    pipeline = replace(
+        shop.pipeline,
+        objects=stripes,
+        articles=ArticleDesk(shop.pipeline.release, cards, room, wait_ms=wait_ms),
+        calibration=CALIBRATION,
+    )
+    return replace(shop, pipeline=pipeline)
 
 
 @contextmanager

@@ -80,9 +80,35 @@ def test_a_box_may_be_json_or_four_numbers(api: httpx.Client, box: str):
         ({"limit": "101"}, "Limit 101 is not between 1 and 100"),
         ({"limit": "many"}, "'limit' is 'many'. Give a whole number"),
         ({"limit": "9" * 500}, "Give a whole number"),
+        ({"box": "inf,0,100,100"}, "not inside the photo"),
+        ({"box": "1e400,0,100,-1e400"}, "not inside the photo"),
+        ({"offset": "-1"}, "Offset -1 is not between 0 and 1000"),
+        ({"offset": "99999999"}, "Offset 99999999 is not between 0 and 1000"),
+        ({"offset": "1.5"}, "'offset' is '1.5'. Give a whole number"),
+        ({"text": "a" * 301}, "'text' has 301 characters. Send at most 300"),
+        ({"text": "red"}, "This release cannot be asked by text, liked or disliked"),
+        ({"liked": '["red"]'}, "This release cannot be asked by text, liked or disliked"),
+        ({"liked": "red"}, "'liked' is 'red': Invalid JSON"),
+        ({"liked": json.dumps(["a"] * 101)}, "Send a JSON list of at most 100 card ids"),
+        ({"disliked": json.dumps(["a"] * 10_000)}, "each other part once and with at most 20,000"),
+        ({"disliked": '{"a": 1}'}, "Send a JSON list of at most 100 card ids"),
+        ({"disliked": "[1, 2]"}, "0: Input should be a valid string"),
+        ({"liked": '[""]'}, "at least 1 character"),
+        ({"explain": "perhaps"}, "'explain' is 'perhaps'. Send true or false"),
+        ({"where": "cheap"}, "'where' is 'cheap': Invalid JSON"),
+        ({"where": "[]"}, "Send a JSON object such as"),
+        ({"where": '{"colour": "red"}'}, "colour: Extra inputs are not permitted"),
+        ({"where": '{"price_max": "10"}'}, "price_max: Input should be a valid number"),
+        ({"where": '{"price_max": NaN}'}, "'where' is"),
+        ({"where": '{"price_max": 1e999}'}, "price_max: Input should be a finite number"),
+        ({"where": '{"price_min": -1}'}, "greater than or equal to 0"),
+        ({"where": '{"price_min": 9, "price_max": 1}'}, "price_min 9.0 exceeds price_max 1.0"),
+        ({"where": '{"rating_min": 6}'}, "less than or equal to 5"),
+        ({"where": '{"brands": "Kama"}'}, "brands: Input should be a valid list"),
+        ({"where": "[" * 5000}, "'where' is"),
         ({"length": "16"}, "Vector length 16 is not one of 64"),
         ({"length": "long"}, "'length' is 'long'. Give a whole number"),
-        ({"lenght": "64"}, "Part 'lenght' is unknown. Send photo, box, limit, length"),
+        ({"lenght": "64"}, "Part 'lenght' is unknown. Send photo, box, limit, offset, length"),
     ],
 )
 def test_an_impossible_wish_is_400_and_says_why(
@@ -129,7 +155,7 @@ def test_a_chunked_body_is_counted_as_it_arrives(api: httpx.Client):
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     response = api.post("/v1/search", content=chunks(), headers=headers)
-    assert_problem(response, 413, "The body has more than 10,020,000 bytes")
+    assert_problem(response, 413, "The body has more than 10,100,000 bytes")
 
 
 def test_an_address_in_place_of_a_photo_is_refused_and_never_fetched(api: httpx.Client):

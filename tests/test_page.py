@@ -2,12 +2,27 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
-from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
+from playwright.sync_api import Browser, Locator, Page, expect
+from small_shop import (
+    SmallShop,
+    colour,
+    jpeg,
+    labelled,
+    open_shop,
+    painted,
+    served,
+    sighted,
+)
+
+from photosearch.assembly_serving import load_reader
+from photosearch.catalog.images import open_photo
+from photosearch.perception.reader import Word
+from photosearch.perception_settings import OcrParams
 
 pytestmark = pytest.mark.slow
 
@@ -23,8 +38,43 @@ def address(shop: SmallShop) -> Iterator[str]:
         yield address
 
 
+class PatientReader:
+    """The real reader, which starts only when the test says so."""
+
+    def __init__(self) -> None:
+        params = OcrParams(reader="rapidocr", side_px=640, confidence_min=0.5, threads=1)
+        self.may_read = threading.Event()
+        self._reader = load_reader(params)
+
+    def read(self, photo: bytes) -> Sequence[Word]:
+        assert self.may_read.wait(30)
+        assert self._reader is not None
+        return self._reader.read(open_photo(photo, name="a test's photo"))
+
+
+@pytest.fixture(scope="module")
+def reader() -> PatientReader:
+    return PatientReader()
+
+
+@pytest.fixture(scope="module")
+def sighted_address(shop: SmallShop, reader: PatientReader) -> Iterator[str]:
+    with served(sighted(shop, reader.read)) as address:
+        yield address
+
+
+@pytest.fixture
+def sighted_page(browser: Browser, sighted_address: str) -> Iterator[Page]:
+    """A window on the page of the shop that finds things, reads and tells probabilities."""
+    yield from open_page(browser, sighted_address)
+
+
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
+    yield from open_page(browser, address)
+
+
+def open_page(browser: Browser, address: str) -> Iterator[Page]:
     """A fresh window on the page; it fails the test if a script does."""
     context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 840})
     page = context.new_page()
@@ -55,6 +105,13 @@ def best_match(page: Page):
     return page.locator(".card[data-card-id]").first
 
 
+def tap(page: Page, thing: Locator) -> None:
+    """A press on the middle of a thing: the surface below it gets the pointer."""
+    box = thing.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def test_a_shopper_gives_a_photo_and_sees_products(page: Page, two_colours: Path, pictures: Path):
     expect(page.locator("#stock")).to_have_text("Searching 5 products in 10 photos")
     with page.expect_file_chooser() as chooser:
@@ -64,7 +121,7 @@ def test_a_shopper_gives_a_photo_and_sees_products(page: Page, two_colours: Path
     expect(best_match(page)).to_contain_text("Red mug")
     expect(best_match(page)).to_contain_text("Best match")
     expect(best_match(page)).to_contain_text("Home › Colour")
-    expect(best_match(page)).to_contain_text("Paint & Co · No. N-0")
+    expect(best_match(page)).to_contain_text("Paint & Co · No. KR-4820")
     expect(best_match(page)).to_contain_text("9.50")
     expect(best_match(page).get_by_role("meter")).to_have_attribute("aria-valuenow", "0.90")
     expect(page.locator("footer")).to_contain_text("release r1")
@@ -148,6 +205,76 @@ def test_nothing_found_is_said_kindly(page: Page, two_colours: Path, shop: Small
         expect(page.get_by_role("alert")).to_contain_text("Nothing like this here yet")
     finally:
         shop.pipeline = whole
+
+
+@pytest.fixture
+def labelled_shelf(tmp_path: Path) -> Path:
+    """Much red and some blue; the label of the violet scarf lies on the red."""
+    photo = tmp_path / "label.jpg"
+    shelf = painted(colour("red"), colour("red"), colour("blue"))
+    photo.write_bytes(jpeg(labelled(shelf, "KR-4824", left=60, top=20)))
+    return photo
+
+
+def test_a_tap_on_a_thing_searches_it(sighted_page: Page, two_colours: Path, pictures: Path):
+    page = sighted_page
+    page.set_input_files("#file", two_colours)
+    expect(page.get_by_role("status")).to_have_text("5 products like the chosen part")
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    expect(page.locator("#frame")).to_be_visible()
+    expect(page.locator(".object:visible")).to_have_count(1)
+    page.screenshot(path=pictures / "objects.png")
+    tap(page, page.locator(".object:visible"))
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+    expect(best_match(page).get_by_role("meter")).to_have_attribute("aria-valuenow", "0.95")
+    page.get_by_role("button", name="Whole photo").click()
+    expect(page.get_by_role("status")).to_have_text("5 products like your photo")
+    expect(page.locator("#frame")).to_be_hidden()
+    expect(page.locator(".object:visible")).to_have_count(2)
+
+
+def test_things_can_be_chosen_by_keyboard(sighted_page: Page, two_colours: Path):
+    page = sighted_page
+    page.set_input_files("#file", two_colours)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    page.get_by_role("button", name="Search only for thing 2").focus()
+    page.keyboard.press("Enter")
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+
+
+def test_an_article_that_is_read_late_brings_its_card_to_the_front(
+    sighted_page: Page, labelled_shelf: Path, reader: PatientReader, pictures: Path
+):
+    page = sighted_page
+    reader.may_read.clear()
+    page.set_input_files("#file", labelled_shelf)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    expect(page.locator("#articles")).to_have_text("Reading article numbers on the photo…")
+    reader.may_read.set()
+    expect(best_match(page)).to_have_attribute("data-card-id", "violet", timeout=20_000)
+    expect(best_match(page)).to_contain_text("Exact article")
+    expect(best_match(page).get_by_role("meter")).to_have_count(0)
+    expect(page.locator("#articles")).to_have_text("Read on the photo: KR-4824")
+    expect(page.locator(".card[data-card-id]")).to_have_count(5)
+    page.screenshot(path=pictures / "article.png")
+    tap(page, page.locator(".object:visible"))  # the blue part: the label is not on it
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+    expect(page.locator("#articles")).to_have_text("")
+
+
+def test_filters_narrow_what_is_found_and_can_be_cleared(page: Page, two_colours: Path):
+    page.set_input_files("#file", two_colours)
+    expect(page.locator(".card[data-card-id]")).to_have_count(5)
+    expect(page.get_by_label("Category")).to_have_count(0)  # all cards are of one
+    page.get_by_label("Price to").fill("10")
+    page.get_by_label("Price to").press("Enter")
+    expect(page.locator(".card[data-card-id]")).to_have_count(1)
+    page.get_by_label("Price to").fill("1")
+    page.get_by_label("Price to").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("No similar product fits these filters")
+    page.get_by_role("alert").get_by_role("button", name="Clear filters").click()
+    expect(page.locator(".card[data-card-id]")).to_have_count(5)
+    expect(page.get_by_label("Price to")).to_have_value("")
 
 
 def test_the_page_fits_a_phone(browser: Browser, address: str, two_colours: Path, pictures: Path):

@@ -13,7 +13,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from processes import ROOT
 
-from photosearch.assembly_perception import load_reader
+from photosearch.assembly_serving import load_reader
 from photosearch.catalog.images import open_photo
 from photosearch.perception.article_table import ArticleTable, find_articles
 from photosearch.perception.articles import article_key, article_readings

@@ -33,6 +33,7 @@ from photosearch.search.schemas import (
     FoundCard,
     ReleaseIds,
     SearchRequest,
+    SearchResponse,
 )
 from photosearch.search.thumbnails import SIDE_PX, Thumbnail, write_thumbnails
 
@@ -51,6 +52,10 @@ def found(card_id: str, cosine: float) -> FoundCard:
         thumbnail=None,
     )  # fmt: skip
     return FoundCard(facts, f"{card_id}/gallery/0", cosine, cosine)
+
+
+def ids(answer: SearchResponse) -> list[str]:
+    return [card.card.card_id for card in answer.cards]
 
 
 def test_a_photo_finds_the_card_of_its_colour_first(shop: SmallShop):
@@ -110,18 +115,16 @@ def test_every_answer_has_an_id_of_its_own_and_names_its_release(shop: SmallShop
 
 
 def test_a_step_can_be_swapped(shop: SmallShop):
-    backwards = dataclasses.replace(
-        shop.pipeline, rank=lambda cards, limit: rank_by_score(cards, limit)[::-1]
-    )
+    backwards = dataclasses.replace(shop.pipeline, rank=lambda cards, _: rank_by_score(cards)[::-1])
     request = SearchRequest(jpeg(painted(colour("red"))))
-    assert backwards.answer(request).cards == shop.pipeline.answer(request).cards[::-1]
+    assert ids(backwards.answer(request)) == ids(shop.pipeline.answer(request))[::-1]
 
 
 def test_facts_of_a_card_reach_the_answer(shop: SmallShop):
     card = shop.pipeline.answer(SearchRequest(jpeg(painted(colour("green"))))).cards[0].card
     assert card.title == "Green kettle"
     assert card.title_ru == "Зелёный чайник"
-    assert (card.brand, card.article, card.price) == ("Paint & Co", "N-1", 10.5)
+    assert (card.brand, card.article, card.price) == ("Paint & Co", "KR-4821", 10.5)
     assert card.category == ["Home", "Colour"]
     assert card.thumbnail is not None
     assert (shop.release.thumbnails / Path(card.thumbnail).name).is_file()
@@ -210,9 +213,8 @@ def test_a_card_beyond_the_voters_keeps_its_place_by_cosine():
 def test_equal_cosines_are_ranked_by_card_id_whatever_their_order():
     cards = [found("c", 0.5), found("a", 0.5), found("d", 0.9), found("b", 0.5)]
     for order in (cards, cards[::-1]):
-        ranked = rank_by_score(order, 10)
-        assert [card.card.card_id for card in ranked] == ["d", "a", "b", "c"]
-        assert [card.rank for card in ranked] == [1, 2, 3, 4]
+        ranked = rank_by_score(order)
+        assert [card.facts.card_id for card in ranked] == ["d", "a", "b", "c"]
 
 
 def test_a_found_card_without_facts_is_left_out_and_told_of(

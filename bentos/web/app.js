@@ -1,18 +1,23 @@
 // The page from photo to answer: take a photo, search it, show what was found or what went wrong.
 
+import { articlesOf, searchPhoto } from "./api.js";
 import { boxPicker } from "./box.js";
-import { MAX_BYTES, prepare } from "./photo.js";
+import { filterForm } from "./filters.js";
+import { prepare } from "./photo.js";
 import { showCards, showMaker, showSkeletons } from "./results.js";
 import { formatNumber, setLanguage, translatePage, words } from "./words.js";
 
 const CARDS_WANTED = 24;
+const WHOLE = { left: 0, top: 0, right: 1, bottom: 1 };
 
 const at = (id) => document.getElementById(id);
-const picker = boxPicker(at("surface"), at("frame"), search);
+const picker = boxPicker(at("surface"), at("frame"), (box) => search(box ?? WHOLE));
+const filters = filterForm(at("filters"), () => search(asked));
 
 let stock = null; // what GET /v1/release says
 let chosen = null; // the file that the person gave last
 let photo = null; // the same, made fit to send
+let asked = null; // the box that was asked for, in shares; null lets the server choose an object
 let running = null; // AbortController of the search under way
 let shown = { kind: "nothing" }; // kept to show it again in the other language
 
@@ -24,6 +29,8 @@ async function take(file) {
   photo = prepared;
   document.body.dataset.view = "work";
   picker.clear();
+  picker.offer([], words().object);
+  filters.forget();
   const image = at("photo");
   URL.revokeObjectURL(image.src);
   image.src = URL.createObjectURL(photo);
@@ -32,46 +39,70 @@ async function take(file) {
   await search(null);
 }
 
-/** Searches the photo, or the box on it; a newer search makes an older one forgotten. */
+/** Searches a box on the photo; a newer search makes an older one forgotten. */
 async function search(box) {
   running?.abort();
   const mine = (running = new AbortController());
-  at("whole").hidden = box === null;
+  asked = box;
   show({ kind: "waiting" });
-  const answer = await ask(box, mine.signal);
-  if (running === mine) show(answer);
+  const state = await ask(0, mine.signal);
+  if (running !== mine) return;
+  if (state.kind === "found") offerMore(state.answer);
+  show(state);
+  await readArticles(mine);
 }
 
-async function ask(box, signal) {
-  if (photo.size > MAX_BYTES) {
-    return { kind: "failed", status: 413, detail: words().tooLarge(MAX_BYTES / 1e6), box };
-  }
-  try {
-    const body = formOf(box);
-    const response = await fetch("v1/search", { method: "POST", body, signal });
-    if (response.ok) return { kind: "found", answer: await response.json() };
-    const problem = await response.json().catch(() => ({ detail: response.statusText }));
-    return { kind: "failed", status: response.status, detail: problem.detail, box };
-  } catch {
-    return { kind: "failed", status: 0, detail: words().noConnection, box };
-  }
+/** Adds the next cards to those that are shown. */
+async function searchMore() {
+  const mine = running;
+  const state = await ask(shown.answer.cards.length, mine.signal);
+  if (running !== mine || state.kind !== "found") return;
+  const cards = [...shown.answer.cards, ...state.answer.cards];
+  show({ ...shown, answer: { ...shown.answer, cards } });
 }
 
-function formOf(box) {
-  const form = new FormData();
-  form.append("photo", photo, photo.name);
-  form.append("limit", CARDS_WANTED);
-  if (box !== null) {
-    const { naturalWidth: width, naturalHeight: height } = at("photo");
-    const sides = [box.left * width, box.top * height, box.right * width, box.bottom * height];
-    form.append("box", sides.map(Math.round).join(","));
-  }
-  return form;
+/** Words are read beside the search: what comes late is merged in. */
+async function readArticles(mine) {
+  if (shown.kind !== "found" || shown.answer.articles.state !== "reading") return;
+  const articles = await articlesOf(shown.answer.query_id, mine.signal);
+  if (running !== mine) return;
+  const none = { ...shown.answer.articles, state: "failed" };
+  show({ ...shown, answer: { ...shown.answer, articles: articles ?? none } });
+}
+
+async function ask(offset, signal) {
+  const box = asked === null ? null : inPixels(asked);
+  const where = filters.where();
+  return await searchPhoto(photo, { box, where, limit: CARDS_WANTED, offset }, signal);
+}
+
+/** Shows what else of the photo can be searched, and by what the answer can be narrowed. */
+function offerMore(answer) {
+  const inShares = ([left, top, right, bottom]) => ({
+    left: left / answer.width,
+    top: top / answer.height,
+    right: right / answer.width,
+    bottom: bottom / answer.height,
+  });
+  picker.offer(
+    answer.objects.map(({ box }) => inShares(box)),
+    (number) => words().object(number),
+  );
+  if (asked === null && answer.box !== null) picker.show(inShares(answer.box));
+  if (Object.keys(filters.where()).length === 0) filters.show(answer.facets);
+}
+
+function inPixels(box) {
+  const { naturalWidth: width, naturalHeight: height } = at("photo");
+  const sides = [box.left * width, box.top * height, box.right * width, box.bottom * height];
+  return sides.map(Math.round);
 }
 
 function show(state) {
   shown = state;
-  at("notice").hidden = true;
+  at("notice").hidden = at("more").hidden = true;
+  at("articles").textContent = at("unsure").textContent = "";
+  at("whole").hidden = at("frame").hidden;
   at("cards").setAttribute("aria-busy", String(state.kind === "waiting"));
   if (state.kind === "waiting") {
     at("status").textContent = words().searching;
@@ -85,22 +116,45 @@ function show(state) {
     showNotice(
       { title: failed[state.status] ?? failed.other, text: state.detail },
       isOurs
-        ? { label: tryAgain, act: () => search(state.box) }
+        ? { label: tryAgain, act: () => search(asked) }
         : { label: another, act: chooseFile },
     );
   }
 }
 
 function showFound(answer) {
-  const { cards, box } = answer;
+  const { cards, articles } = answer;
   showMaker(at("made-by"), answer);
-  if (cards.length === 0) {
-    const { emptyTitle, emptyText, another } = words();
-    showNotice({ title: emptyTitle, text: emptyText }, { label: another, act: chooseFile });
+  showReading(articles);
+  if (cards.length === 0 && articles.cards.length === 0) {
+    const { emptyTitle, emptyText, narrowedTitle, narrowedText, another, clear } = words();
+    const isNarrowed = Object.keys(filters.where()).length > 0;
+    showNotice(
+      isNarrowed
+        ? { title: narrowedTitle, text: narrowedText }
+        : { title: emptyTitle, text: emptyText },
+      isNarrowed
+        ? { label: clear, act: filters.clearAll }
+        : { label: another, act: chooseFile },
+    );
     return;
   }
-  at("status").textContent = words().found(cards.length, box !== null);
-  showCards(at("cards"), cards);
+  at("status").textContent = words().found(answer.n_found, !at("frame").hidden);
+  const isUnsure = answer.is_confident === false && articles.cards.length === 0;
+  at("unsure").textContent = isUnsure ? words().unsure : "";
+  showCards(at("cards"), cards, articles.cards);
+  at("more").hidden = cards.length >= answer.n_found;
+}
+
+function showReading({ state, cards }) {
+  const read = [...new Set(cards.map((card) => card.article))];
+  const told = {
+    reading: words().reading,
+    read: read.length > 0 ? words().readArticles(read) : "",
+    busy: words().notRead,
+    failed: words().notRead,
+  };
+  at("articles").textContent = told[state] ?? "";
 }
 
 function showNotice({ title, text }, { label, act }) {
@@ -133,6 +187,7 @@ function translate() {
       formatNumber(stock.n_photos),
     );
   }
+  filters.translate();
   show(shown);
 }
 
@@ -170,10 +225,12 @@ function listenForPhotos() {
 }
 
 listenForPhotos();
+at("narrow").open = !matchMedia("(max-width: 760px)").matches; // a phone shows the cards first
 at("home").onclick = startAgain;
+at("more").onclick = searchMore;
 at("whole").onclick = () => {
   picker.clear();
-  search(null);
+  search(WHOLE);
 };
 at("photo").addEventListener("error", () => {
   at("work").dataset.photo = "unreadable";

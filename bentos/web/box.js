@@ -1,7 +1,9 @@
-// One box over a photo, drawn, moved and resized by pointer or keyboard; knows nothing of search.
+// One box over a photo, drawn, moved and resized by pointer or keyboard, or taken from those that
+// are offered by a tap; knows nothing of search.
 // A box is {left, top, right, bottom} as shares of the photo, 0 to 1.
 
 const SMALLEST = 0.04;
+const TAP = 0.015; // fingers tremble
 const KEY_STEP = 0.02;
 const KEYS_REST_MS = 500;
 const MIDDLE = { left: 0.25, top: 0.25, right: 0.75, bottom: 0.75 };
@@ -14,9 +16,11 @@ const ARROWS = {
 
 /** Watches `surface`, which covers the photo, and shows the box as `frame`.
  *
- * `onPick` gets a box, or null for the whole photo, once the person has let go.
+ * `onPick` gets a box, or null for the whole photo, once the person has let go. `offer` shows boxes
+ * to choose from, each as a button; `show` shows one as chosen, and tells nobody.
  */
 export function boxPicker(surface, frame, onPick) {
+  let offered = [];
   let box = null;
   let drag = null;
   let rest = 0;
@@ -24,11 +28,39 @@ export function boxPicker(surface, frame, onPick) {
   function show(wanted) {
     box = wanted;
     frame.hidden = box === null;
-    if (box === null) return;
-    frame.style.left = `${box.left * 100}%`;
-    frame.style.top = `${box.top * 100}%`;
-    frame.style.width = `${(box.right - box.left) * 100}%`;
-    frame.style.height = `${(box.bottom - box.top) * 100}%`;
+    if (box !== null) place(frame, box);
+    for (const each of offered) each.button.hidden = box !== null && isSame(each.box, box);
+  }
+
+  function pick(wanted) {
+    show(wanted);
+    onPick(wanted);
+  }
+
+  function offer(boxes, nameOf) {
+    for (const { button } of offered) button.remove();
+    offered = boxes.map((each, number) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "object";
+      button.setAttribute("aria-label", nameOf(number + 1));
+      place(button, each);
+      // The keyboard's click: pointers go through to the surface, which must know a tap from a drag.
+      button.addEventListener("click", () => pick(each));
+      surface.append(button);
+      return { box: each, button };
+    });
+    show(box);
+  }
+
+  /** The smallest box offered at a point; one that is chosen already is not offered. */
+  function offeredAt({ x, y }) {
+    const there = offered
+      .map((each) => each.box)
+      .filter((each) => x >= each.left && x <= each.right && y >= each.top && y <= each.bottom)
+      .filter((each) => !isSame(each, box))
+      .sort((a, b) => areaOf(a) - areaOf(b));
+    return there[0] ?? null;
   }
 
   function pointOf(event) {
@@ -41,12 +73,13 @@ export function boxPicker(surface, frame, onPick) {
     surface.setPointerCapture(event.pointerId);
     const point = pointOf(event);
     const corner = event.target.dataset.corner;
+    const start = { from: point, before: box };
     if (corner) {
-      drag = { kind: "stretch", anchor: opposite(box, corner), before: box };
+      drag = { ...start, kind: "stretch", anchor: opposite(box, corner) };
     } else if (frame.contains(event.target)) {
-      drag = { kind: "move", from: point, before: box };
+      drag = { ...start, kind: "move" };
     } else {
-      drag = { kind: "stretch", anchor: point, before: box };
+      drag = { ...start, kind: "draw", anchor: point };
     }
   });
 
@@ -60,11 +93,17 @@ export function boxPicker(surface, frame, onPick) {
     );
   });
 
-  surface.addEventListener("pointerup", () => {
+  surface.addEventListener("pointerup", (event) => {
     if (drag === null) return;
-    const { before } = drag;
+    const { kind, from, before } = drag;
     drag = null;
-    if (box !== null && isTiny(box)) show(null); // a click beside the box takes it away
+    if (isTap(from, pointOf(event))) {
+      show(before);
+      // A tap takes the box that is offered there; beside all boxes it takes the chosen one away.
+      show(offeredAt(from) ?? (kind === "draw" ? null : before));
+    } else if (box !== null && isTiny(box)) {
+      show(null);
+    }
     if (!isSame(box, before)) onPick(box);
   });
 
@@ -76,7 +115,7 @@ export function boxPicker(surface, frame, onPick) {
   surface.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && box !== null) {
       show(null);
-    } else if (event.key in ARROWS) {
+    } else if (event.key in ARROWS && event.target === surface) {
       const [x, y] = ARROWS[event.key];
       show(box === null ? MIDDLE : event.shiftKey ? resized(box, x, y) : moved(box, x, y));
     } else {
@@ -87,7 +126,22 @@ export function boxPicker(surface, frame, onPick) {
     rest = setTimeout(() => onPick(box), KEYS_REST_MS);
   });
 
-  return { clear: () => show(null) };
+  return { clear: () => show(null), offer, show };
+}
+
+function place(element, box) {
+  element.style.left = `${box.left * 100}%`;
+  element.style.top = `${box.top * 100}%`;
+  element.style.width = `${(box.right - box.left) * 100}%`;
+  element.style.height = `${(box.bottom - box.top) * 100}%`;
+}
+
+function areaOf(box) {
+  return (box.right - box.left) * (box.bottom - box.top);
+}
+
+function isTap(from, to) {
+  return Math.abs(from.x - to.x) < TAP && Math.abs(from.y - to.y) < TAP;
 }
 
 function share(value) {

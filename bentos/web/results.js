@@ -4,8 +4,12 @@ import { currentLanguage, formatNumber, words } from "./words.js";
 
 const SKELETONS = 8;
 
-export function showCards(list, cards) {
-  list.replaceChildren(...cards.map(cardElement));
+/** Shows found cards, those first whose article was read on the photo; each card once. */
+export function showCards(list, cards, exact) {
+  const read = exact.map((card) => ({ card, isExact: true }));
+  const names = new Set(exact.map((card) => card.card_id));
+  const others = cards.filter(({ card }) => !names.has(card.card_id));
+  list.replaceChildren(...[...read, ...others].map(cardElement));
 }
 
 export function showSkeletons(list) {
@@ -30,14 +34,17 @@ export function showMaker(footer, { took_ms: tookMs, release }) {
   );
 }
 
-function cardElement({ card, cosine, rank }) {
+function cardElement({ card, cosine, probability, rank, isExact }) {
   const item = make("li", "card");
   item.dataset.cardId = card.card_id;
   item.append(picture(card), make("p", "category", card.category.join(" › ")));
-  if (rank === 1) item.append(make("span", "badge", words().best));
+  if (isExact) item.append(make("span", "badge exact", words().exact));
+  else if (rank === 1) item.append(make("span", "badge", words().best));
   const title = make("h3", "", titleOf(card));
   title.title = title.textContent;
-  item.append(title, make("p", "maker", makerOf(card)), price(card), similarity(cosine));
+  item.append(title, make("p", "maker", makerOf(card)), make("p", "rating", ratingOf(card)));
+  item.append(price(card));
+  if (!isExact) item.append(likeness(cosine, probability)); // nothing is surer than an article
   return item;
 }
 
@@ -65,6 +72,12 @@ function makerOf(card) {
   return [card.brand, article].filter(Boolean).join(" · ");
 }
 
+function ratingOf(card) {
+  if (!card.rating) return ""; // 0 where nobody has rated
+  const stars = formatNumber(card.rating, { maximumFractionDigits: 1 });
+  return words().rating(stars, card.n_reviews);
+}
+
 function price(card) {
   if (card.price === null) return make("p", "price quiet", words().noPrice);
   const digits = Number.isInteger(card.price) ? 0 : 2;
@@ -75,20 +88,26 @@ function price(card) {
   return make("p", "price", text);
 }
 
-function similarity(cosine) {
-  const text = formatNumber(cosine, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+/** How sure the match is: a probability where the release tells one, else the likeness. */
+function likeness(cosine, probability) {
+  const isCalibrated = probability !== null;
+  const value = isCalibrated ? probability : cosine;
+  const label = isCalibrated ? words().probability : words().similarity;
+  const text = isCalibrated
+    ? formatNumber(value, { style: "percent" })
+    : formatNumber(value, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const meter = make("div", "similarity");
   meter.setAttribute("role", "meter");
-  meter.setAttribute("aria-label", words().similarity);
-  meter.setAttribute("aria-valuemin", "-1");
+  meter.setAttribute("aria-label", label);
+  meter.setAttribute("aria-valuemin", isCalibrated ? "0" : "-1");
   meter.setAttribute("aria-valuemax", "1");
-  meter.setAttribute("aria-valuenow", cosine.toFixed(2));
+  meter.setAttribute("aria-valuenow", value.toFixed(2));
   const track = make("span", "track");
   const filled = make("span", "filled");
-  filled.style.width = `${Math.max(0, cosine) * 100}%`;
+  filled.style.width = `${Math.max(0, value) * 100}%`;
   track.append(filled);
   meter.append(track, make("span", "number", text));
-  meter.title = `${words().similarity}: ${text}`;
+  meter.title = `${label}: ${text}`;
   return meter;
 }
 

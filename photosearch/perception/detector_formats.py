@@ -43,8 +43,10 @@ class Things:
     """(h, w) probability of "a product is here", over the whole photo."""
 
 
-def as_input(photo: Image.Image, format_: Format, size: tuple[int, int]) -> NDArray[np.float32]:
-    """What a graph of this format takes, (1, 3, height, width).
+def shown(photo: Image.Image, format_: Format, size: tuple[int, int]) -> Image.Image:
+    """The photo as a graph sees it: squashed to its size, for YOLOX in the upper left of grey.
+
+    What was shown already stays as it is, so one process may shrink and another look.
 
     Args:
         photo: RGB.
@@ -53,15 +55,27 @@ def as_input(photo: Image.Image, format_: Format, size: tuple[int, int]) -> NDAr
     """
     if format_ == "yolox":
         scale = _letterbox_scale(photo.size, size)
-        shown = (int(photo.width * scale) or 1, int(photo.height * scale) or 1)
+        inner = (int(photo.width * scale) or 1, int(photo.height * scale) or 1)
         page = Image.new("RGB", size, (YOLOX_GREY,) * 3)
-        page.paste(photo.resize(shown, Image.Resampling.BILINEAR), (0, 0))
-        pixels: NDArray[np.float32] = np.asarray(page, np.float32)[..., ::-1]
-    else:
-        resampling = Image.Resampling.BICUBIC if format_ == "ours" else Image.Resampling.BILINEAR
-        pixels = np.array(photo.resize(size, resampling, reducing_gap=2.0), np.float32)
-        if format_ == "rtdetr":
-            pixels /= 255
+        page.paste(photo.resize(inner, Image.Resampling.BILINEAR), (0, 0))
+        return page
+    resampling = Image.Resampling.BICUBIC if format_ == "ours" else Image.Resampling.BILINEAR
+    return photo.resize(size, resampling, reducing_gap=2.0)
+
+
+def as_input(photo: Image.Image, format_: Format, size: tuple[int, int]) -> NDArray[np.float32]:
+    """What a graph of this format takes, (1, 3, height, width).
+
+    Args:
+        photo: RGB; shrunk by `shown` or not.
+        format_: Which export.
+        size: Width and height that the graph takes.
+    """
+    pixels = np.array(shown(photo, format_, size), np.float32)
+    if format_ == "yolox":
+        pixels = pixels[..., ::-1]
+    elif format_ == "rtdetr":
+        pixels /= 255
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 

@@ -53,46 +53,55 @@ class OnnxDetector:
         Raises:
             BadArtifact: The file is no such graph, or has another number of classes.
         """
-        self._path, self._format, self._classes = path, format_, list(classes)
+        self.path, self._format, self.classes = path, format_, list(classes)
         self._confidence_min, self._overlap_max = confidence_min, overlap_max
         self._keep_masks = keep_masks
         self._session = _open(path, threads)
-        self._input, self._size = _input_of(self._session, path)
-        self._things(Image.new("RGB", TRIAL_SIZE, (128, 128, 128)))
+        self._input, self.seen_px = _input_of(self._session, path)  # width and height
+        self._things(Image.new("RGB", TRIAL_SIZE, (128, 128, 128)), TRIAL_SIZE)
         self.told = f"{content_hash(path.read_bytes())[:12]} {confidence_min} {overlap_max}"
         """All that its boxes depend on but the photo."""
-        log.info("detector %s (%s, %d x %d px)", path.name, format_, *self._size)
+        log.info("detector %s (%s, %d x %d px)", path.name, format_, *self.seen_px)
 
     def find(self, photo: Image.Image) -> list[Found]:
         """The things on an RGB photo, surest first; none is an answer too."""
-        things = self._things(photo)
+        return self.find_on(photo, photo.size)
+
+    def find_on(self, photo: Image.Image, size: tuple[int, int]) -> list[Found]:
+        """The same for a photo that `shown` has shrunk already.
+
+        Args:
+            photo: Shrunk to `seen_px`.
+            size: Width and height that the photo had; the boxes are in these pixels.
+        """
+        things = self._things(photo, size)
         is_box = np.isfinite(things.boxes).all(1)
         sure = np.flatnonzero((things.confidences >= self._confidence_min) & is_box)
         boxes, confidences = things.boxes[sure], things.confidences[sure]
         found = []
         for row in thin_out(boxes, confidences, overlap_max=self._overlap_max):
-            box = inside(boxes[row].tolist(), photo.size)
+            box = inside(boxes[row].tolist(), size)
             if box is not None:
-                name = self._classes[things.classes[sure[row]]]
-                mask = _mask(things.foreground, box, photo.size) if self._keep_masks else None
+                name = self.classes[things.classes[sure[row]]]
+                mask = _mask(things.foreground, box, size) if self._keep_masks else None
                 found.append(Found(box, float(confidences[row]), name, mask))
         return found
 
-    def _things(self, photo: Image.Image) -> Things:
+    def _things(self, photo: Image.Image, size: tuple[int, int]) -> Things:
         """All that the graph says, once its shapes have proved to be those of the format."""
-        pixels = as_input(photo, self._format, self._size)
+        pixels = as_input(photo, self._format, self.seen_px)
         names = [output.name for output in self._session.get_outputs()]
         try:
             outputs: Outputs = dict(
                 zip(names, self._session.run(names, {self._input: pixels}), strict=True)
             )
-            things = as_things(outputs, self._format, self._size, photo.size)
+            things = as_things(outputs, self._format, self.seen_px, size)
         except (*RUNTIME_ERRORS, KeyError, ValueError, IndexError, AttributeError) as error:
-            raise _wrong(self._path, f"it is no `{self._format}` graph ({error})") from None
+            raise _wrong(self.path, f"it is no `{self._format}` graph ({error})") from None
         n_classes = _n_classes(outputs, self._format)
-        if n_classes != len(self._classes):
+        if n_classes != len(self.classes):
             raise _wrong(
-                self._path, f"it has {n_classes} classes, the class list {len(self._classes)}"
+                self.path, f"it has {n_classes} classes, the class list {len(self.classes)}"
             )
         return things
 

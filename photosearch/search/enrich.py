@@ -36,13 +36,22 @@ class CardFactsTable:
                 if candidate.card_id not in self._row_of
             ]
             log.warning("%d found cards have no facts, first %s", len(missing), missing[0])
-        if not known:
-            return []  # Arrow cannot take an untyped empty list of rows
-        rows = self._cards.take([self._row_of[candidate.card_id] for candidate in known])
+        facts = self.facts_of([self._row_of[candidate.card_id] for candidate in known])
         return [
-            FoundCard(self._facts(row), candidate.photo_id, candidate.cosine, candidate.score)
-            for row, candidate in zip(rows.to_pylist(), known, strict=True)
+            FoundCard(card, candidate.photo_id, candidate.cosine, candidate.score)
+            for card, candidate in zip(facts, known, strict=True)
         ]
+
+    def articles(self) -> list[str | None]:
+        """The article of each card, by row."""
+        articles: list[str | None] = self._cards["article"].to_pylist()
+        return articles
+
+    def facts_of(self, rows: Sequence[int]) -> list[CardFacts]:
+        """Facts of the cards in these rows, in their order."""
+        if not rows:
+            return []  # Arrow cannot take an untyped empty list of rows
+        return [self._facts(row) for row in self._cards.take(list(rows)).to_pylist()]
 
     def _facts(self, row: dict[str, Any]) -> CardFacts:
         sha256 = self._thumbnail_of.get(row["card_id"])

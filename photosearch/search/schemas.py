@@ -1,13 +1,20 @@
 """What goes into a search and what comes out; the wire format of `POST /v1/search`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from photosearch.catalog.images import Box
+from photosearch.index.filters import CardFilter
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+MAX_OFFSET = 1000
+ANY_CARD = CardFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +26,34 @@ class SearchRequest:
     name: str = "The photo"
     """What an error message calls it."""
     box: Box | None = None
-    """The part to search, in pixels of the turned photo; None means the whole photo."""
+    """The part to search, in pixels of the turned photo; None means the likeliest object, and the
+    whole photo where there is none."""
     limit: int = DEFAULT_LIMIT
     """Cards wanted, 1 to MAX_LIMIT."""
+    offset: int = 0
+    """Best cards left out, 0 to MAX_OFFSET: what earlier pages showed."""
     length: int | None = None
     """Vector length to search with; None means the index's own."""
+    text: str = ""
+    """What the shopper adds in words; empty means nothing."""
+    where: CardFilter = ANY_CARD
+    liked: tuple[str, ...] = ()
+    """Cards that the shopper wants more of."""
+    disliked: tuple[str, ...] = ()
+    """And less."""
+    explain: bool = False
+    """Tell why each card stands where it stands."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """What is searched for, once the photo has been looked at; every later step may ask it."""
+
+    request: SearchRequest
+    part: Image.Image
+    """The chosen part of the photo, RGB."""
+    vector: NDArray[np.float32]
+    """Its unit vector, (length,); moved by words, likes and dislikes where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +130,107 @@ class FoundCard:
 class RankedCard(Wire):
     card: CardFacts
     rank: int = Field(ge=1)
+    """Among all that was found: cards of a second page go on counting."""
     score: float
     """What the order is by: the evidence of the card's near photos; it may exceed 1."""
     cosine: float
     matched_photo_id: str
     """The photo of this card nearest to the query."""
+    probability: float | None
+    """That this is the very product; None where the release is not calibrated."""
+    reasons: list[Reason]
+    """Where the request asks to explain."""
+
+
+class SeenObject(Wire):
+    """A thing on the photo that can be searched by itself: its box is a box to ask with."""
+
+    box: tuple[float, float, float, float]
+    """Whole pixels of the turned photo."""
+    confidence: float
+    """In [0, 1]."""
+    name: str
+    """Of its class."""
+    is_chosen: bool
+    """This answer is for it."""
+
+
+class FacetValue(Wire):
+    value: list[str]
+    """A brand, or a category's path from the root."""
+    n_cards: int
+
+
+class Facets(Wire):
+    """What the found cards differ in, before they were narrowed by `where`."""
+
+    categories: list[FacetValue]
+    """Most frequent first."""
+    brands: list[FacetValue]
+    price_min: float | None
+    price_max: float | None
+    rating_max: float | None
+
+
+class ReadArticle(Wire):
+    """An article that words on the photo may name."""
+
+    article: str
+    """As read, in the spelling that articles are compared by."""
+    match: Literal["exact", "doubtful", "one_edit", "prefix"]
+    confidence: float
+    """Of its least certain word, in [0, 1]."""
+    box: tuple[float, float, float, float]
+    """Round its words."""
+    card_ids: list[str]
+    """Cards of that article; of a near one where the match is not exact."""
+
+
+class ReadArticles(Wire):
+    """What was read beside a search: `GET /v1/queries/{id}/articles`, and part of its answer."""
+
+    query_id: str
+    state: Literal["off", "reading", "read", "busy", "failed"]
+    """`off`: this release reads nothing; `busy`, `failed`: not read, and it will not be."""
+    found: list[ReadArticle]
+    cards: list[CardFacts]
+    """Those whose article is on the photo, exactly: they are to be shown before all others."""
+    release: ReleaseIds
 
 
 class SearchResponse(Wire):
     query_id: str
     box: tuple[float, float, float, float] | None
     """The part of the photo that was searched, in pixels; None means the whole photo."""
+    objects: list[SeenObject]
+    """Surest first; none where the release has no detector."""
     width: int
     """Pixels of the photo after its EXIF turn; boxes are in these."""
     height: int
     length: int
     """Vector length the search used."""
     cards: list[RankedCard]
+    """The same for the same request and release, whatever was read in the meantime."""
+    n_found: int
+    """Cards that all pages together show."""
+    is_confident: bool | None
+    """Whether the best card is the very product, at the precision that the release was calibrated
+    for; None where it is not calibrated."""
+    facets: Facets
+    articles: ReadArticles
+    """What had been read when the answer was ready."""
     took_ms: dict[str, float]
-    """Time by stage: decode, crop, embed, candidates, enrich, rank, total."""
+    """Time by stage, in order, and `total`; a stage that is off is left out."""
+    release: ReleaseIds
+
+
+class DetectResponse(Wire):
+    """The answer of `POST /v1/detect`."""
+
+    width: int
+    height: int
+    objects: list[SeenObject]
+    took_ms: dict[str, float]
     release: ReleaseIds
 
 

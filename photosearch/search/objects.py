@@ -1,0 +1,38 @@
+"""The things on a photo that can be searched, and which of them a search is for."""
+
+import math
+from collections.abc import Sequence
+
+from photosearch.catalog.images import Box
+from photosearch.perception.detector import Found
+from photosearch.search.schemas import SeenObject
+
+OBJECTS_MAX = 20
+"""More boxes than these on one photo cannot be told apart by a finger."""
+
+
+def choose_box(things: Sequence[Found], given: Box | None) -> Box | None:
+    """What to search: the given box, else that of the surest thing, else None, the whole photo."""
+    if given is not None or not things:
+        return given
+    return whole_pixels(things[0].box)
+
+
+def as_objects(things: Sequence[Found], chosen: Box | None) -> list[SeenObject]:
+    """The surest things as objects of an answer; equal to `chosen` is the chosen one."""
+    boxes = [whole_pixels(thing.box) for thing in things[:OBJECTS_MAX]]
+    return [
+        SeenObject(
+            box=box,
+            confidence=round(thing.confidence, 4),
+            name=thing.name,
+            is_chosen=box == chosen,
+        )
+        for box, thing in zip(boxes, things, strict=False)
+    ]
+
+
+def whole_pixels(box: Box) -> Box:
+    """The box widened to whole pixels: asked with, it cuts out the very part that was searched."""
+    left, top, right, bottom = box
+    return math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)
