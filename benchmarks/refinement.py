@@ -21,15 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from simulated_shop import Shop, simulated_shop
 
+from photosearch.embedding.aligner import Aligner, AlignerManifest
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.model import TOWER, read_model
-from photosearch.embedding.text import (
-    Aligner,
-    AlignerManifest,
-    EncodeTexts,
-    in_batches,
-    text_encoder,
-)
+from photosearch.embedding.ngrams import EncodeTexts
+from photosearch.embedding.text import in_batches, text_encoder
 from photosearch.progress import configure_logging
 from photosearch.search.refine import Refiner, RefinerManifest
 from photosearch.settings import load_params
