@@ -13,6 +13,7 @@ from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
 from photosearch.perception_settings import DetectorParams, OcrParams
+from photosearch.text_search_settings import TextSearchParams
 from photosearch.text_settings import TextParams
 
 
@@ -169,6 +170,7 @@ class Params(Frozen):
     tokens: TokensParams
     head: HeadParams
     text: TextParams
+    text_search: TextSearchParams
     gate: GateParams
     calibration: CalibrationParams
     benchmark: BenchmarkParams

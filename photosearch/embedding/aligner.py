@@ -63,15 +63,20 @@ def read_aligner(folder: Path, *, model_id: str) -> Aligner:
     Raises:
         BadArtifact: The folder is incomplete, or was made for another model.
     """
-    try:
-        manifest = AlignerManifest(**json.loads((folder / MANIFEST).read_text()))
-    except (OSError, TypeError, ValueError) as error:
-        raise BadArtifact(
-            f"{folder} holds no whole aligner ({error}). Run `photosearch text` to make it."
-        ) from None
+    manifest = read_manifest(folder)
     if manifest.model_id != model_id:
         raise BadArtifact(
             f"The aligner in {folder} brings texts into the space of model {manifest.model_id}, "
             f"not of {model_id}. Run `photosearch text` to make it again."
         )
     return Aligner(manifest, read_layers(folder / WEIGHTS))
+
+
+def read_manifest(folder: Path) -> AlignerManifest:
+    """What the aligner in a folder was made for; raises BadArtifact if there is no whole one."""
+    try:
+        return AlignerManifest(**json.loads((folder / MANIFEST).read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise BadArtifact(
+            f"{folder} holds no whole aligner ({error}). Run `photosearch text` to make it."
+        ) from None

@@ -95,7 +95,7 @@ class TextIndex:
             return cls(folder, facts, shard, closing.pop_all())
 
     def find(
-        self, text: str, *, side: Side, limit: int, wanted: CardFilter | None = None
+        self, text: str, *, side: Side, limit: int, where: CardFilter | None = None
     ) -> list[TextHit]:
         """At most `limit` cards that share a word (or a piece) with the text, best first.
 
@@ -109,7 +109,7 @@ class TextIndex:
         request = QueryRequest(
             limit=limit,
             query=Query.Nearest(vector, using=side),
-            filter=None if wanted is None else _filter(wanted),
+            filter=None if where is None else _filter(where),
             with_payload=True,
         )
         with _engine(self.folder, "searching it"):
@@ -200,18 +200,18 @@ def _fields() -> dict[str, Any]:
     return {"category": keyword, "brand": keyword, "price": number, "rating": number}
 
 
-def _filter(wanted: CardFilter) -> Filter | None:
+def _filter(where: CardFilter) -> Filter | None:
     """What `filters.passes` says, in the engine's words."""
     from qdrant_edge import FieldCondition, Filter, MatchAny, MatchValue, RangeFloat
 
     must: list[Any] = []
-    if wanted.category:
-        must.append(FieldCondition("category", match=MatchValue(LEVELS.join(wanted.category))))
-    if wanted.brands:
-        must.append(FieldCondition("brand", match=MatchAny(list(wanted.brands))))
+    if where.category:
+        must.append(FieldCondition("category", match=MatchValue(LEVELS.join(where.category))))
+    if where.brands:
+        must.append(FieldCondition("brand", match=MatchAny(list(where.brands))))
     for field, least, most in (
-        ("price", wanted.price_min, wanted.price_max),
-        ("rating", wanted.rating_min, None),
+        ("price", where.price_min, where.price_max),
+        ("rating", where.rating_min, None),
     ):
         if least is not None or most is not None:
             must.append(FieldCondition(field, range=RangeFloat(gte=least, lte=most)))

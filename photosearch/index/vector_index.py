@@ -1,6 +1,6 @@
 """The VectorIndex protocol and its reference: exact search by matrix product."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from photosearch.errors import DimensionMismatch
 
 Vectors = NDArray[np.float32]
+
+PhotosOfCards = dict[str, tuple[list[str], Vectors]]
+"""By card: photo ids and vectors (n, dim)."""
 
 ROUNDING = 1e-6
 """Cosines of equal rows may differ by so much in a matrix product: it sums them in other orders."""
@@ -61,6 +64,10 @@ class VectorIndex(Protocol):
         """All photos in batches: ids, cards, vectors (n, dim). Change nothing meanwhile."""
         ...
 
+    def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
+        """Photos of these cards: ids in order, vectors (n, dim); a card without any is absent."""
+        ...
+
     def optimize(self) -> None:
         """Builds what makes search fast; call once after many changes."""
         ...
@@ -93,6 +100,19 @@ def check_query(index: str, dim: int, vector: Vectors) -> None:
     """Refuses a query that is not one vector of the index's width."""
     if vector.shape != (dim,):
         raise DimensionMismatch(index, dim, vector.shape[-1] if vector.ndim else 0)
+
+
+def by_card(batches: Iterable[tuple[list[str], list[str], Vectors]]) -> PhotosOfCards:
+    """Sorts what `scroll` gives to the cards, photos in order of photo_id."""
+    found: dict[str, list[tuple[str, Vectors]]] = {}
+    for photo_ids, card_ids, vectors in batches:
+        for photo_id, card_id, vector in zip(photo_ids, card_ids, vectors, strict=True):
+            found.setdefault(card_id, []).append((photo_id, vector))
+    ordered = {card: sorted(own, key=lambda one: one[0]) for card, own in found.items()}
+    return {
+        card: ([photo_id for photo_id, _ in own], np.stack([vector for _, vector in own]))
+        for card, own in ordered.items()
+    }
 
 
 class ExactIndex:
@@ -150,6 +170,12 @@ class ExactIndex:
         for start in range(0, n, batch):
             part = slice(start, min(start + batch, n))
             yield self._photo_ids[part], self._card_ids[part], self._vectors[part].copy()
+
+    def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
+        wanted = set(card_ids)
+        rows = [row for row, card_id in enumerate(self._card_ids) if card_id in wanted]
+        photo_ids = [self._photo_ids[row] for row in rows]
+        return by_card([(photo_ids, [self._card_ids[row] for row in rows], self._vectors[rows])])
 
     def optimize(self) -> None:
         """Nothing to build."""
