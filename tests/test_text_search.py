@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photosearch.catalog.schemas import Card, Review
+from photosearch.catalog.tables import write_table
 from photosearch.embedding.aligner import Aligner, AlignerManifest, save_aligner
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.layers import Layer
@@ -19,7 +21,7 @@ from photosearch.embedding.tower import CONFIG, WEIGHTS
 from photosearch.errors import BadArtifact, BadRequest
 from photosearch.index.filters import CardFilter
 from photosearch.index.vector_index import ExactIndex
-from photosearch.search.alike import cards_like
+from photosearch.search.alike import cards_like, twins_by_card
 from photosearch.search.candidates import nearest_cards
 from photosearch.search.card_texts import reviews_by_card, write_text_search
 from photosearch.search.facets import facets_of
@@ -305,6 +307,16 @@ def test_cards_alike_leave_out_the_card_and_its_twins():
     photos = photos_of(index)
     found = cards_like("a", photos.near, photos.vectors_of, twins={"a", "c"})
     assert ids(found) == ["b", "d"]
+
+
+def test_twins_are_cards_of_the_same_product(tmp_path: Path):
+    sold_twice = [replace(card, group_id=card.card_id[0]) for card in cards()]
+    sold_twice[0] = replace(sold_twice[0], group_id="b")
+    write_table(tmp_path / "cards.parquet", Card, sold_twice)
+    assert twins_by_card(tmp_path / "cards.parquet") == {
+        "red": frozenset({"blue"}),
+        "blue": frozenset({"red"}),
+    }
 
 
 def test_gallery_photos_ask_where_there_are_any():

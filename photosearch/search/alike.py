@@ -1,8 +1,12 @@
 """More like this card: its own gallery photos ask, it and its twins are left out."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from photosearch.catalog.schemas import Card
+from photosearch.catalog.tables import read_table
 from photosearch.errors import BadRequest
 from photosearch.index.vector_index import Vectors
 from photosearch.search.schemas import Candidate
@@ -46,6 +50,25 @@ def cards_like(
             best[found.card_id] = _better(best.get(found.card_id, found), found)
     others = [card for card in best.values() if card.card_id not in {card_id, *twins}]
     return sorted(others, key=lambda card: (-card.score, -card.cosine, card.card_id))
+
+
+def twins_by_card(cards: Path) -> dict[str, frozenset[str]]:
+    """Cards of a cards.parquet that are sold more than once -> the others of their product.
+
+    Raises:
+        BadTable: The table is not whole.
+    """
+    of_product: dict[str, list[str]] = defaultdict(list)
+    table = read_table(cards, Card)
+    pairs = zip(table["card_id"].to_pylist(), table["group_id"].to_pylist(), strict=True)
+    for card_id, group_id in pairs:
+        of_product[group_id].append(card_id)
+    return {
+        card_id: frozenset(together) - {card_id}
+        for together in of_product.values()
+        if len(together) > 1
+        for card_id in together
+    }
 
 
 def _better(one: Candidate, other: Candidate) -> Candidate:
