@@ -23,13 +23,8 @@ from simulated_shop import Shop, simulated_shop
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.layers import Layer, run_layers
 from photosearch.embedding.model import TOWER
-from photosearch.embedding.text import (
-    NGRAMS,
-    EncodeTexts,
-    in_batches,
-    sentence_encoder,
-    text_encoder,
-)
+from photosearch.embedding.ngrams import NGRAMS, EncodeTexts
+from photosearch.embedding.text import in_batches, sentence_encoder, text_encoder
 from photosearch.evaluation.benchmark import Gallery, PhotoVectors, averages, measure, rank_cards
 from photosearch.progress import configure_logging
 from photosearch.settings import load_params

@@ -21,15 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from simulated_shop import Shop, simulated_shop
 
+from photosearch.embedding.aligner import Aligner, AlignerManifest
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.model import TOWER, read_model
-from photosearch.embedding.text import (
-    Aligner,
-    AlignerManifest,
-    EncodeTexts,
-    in_batches,
-    text_encoder,
-)
+from photosearch.embedding.ngrams import EncodeTexts
+from photosearch.embedding.text import in_batches, text_encoder
 from photosearch.progress import configure_logging
 from photosearch.search.refine import Refiner, RefinerManifest
 from photosearch.settings import load_params
@@ -88,10 +84,11 @@ def one_split(
     is_learned = np.isin(shop.groups, learned_groups)
     learned = [card for card, keep in zip(shop.cards, is_learned, strict=True) if keep]
     asked_for = [card for card, keep in zip(shop.cards, is_learned, strict=True) if not keep]
-    aligner = _aligned(shop, is_learned, encode, text, read_model(model).model_id)
+    model_id = read_model(model).model_id
+    aligner = learned_aligner(shop, is_learned, encode, text, model_id)
     drawn = {"changed_most": text.refiner.changed_most, "seed": text.refiner.seed + seed}
     triplets = triplets_from_cards(learned, targets_a_card=text.refiner.targets_a_card, **drawn)
-    refiner = _refiner(shop, triplets, encode, text)
+    refiner = learned_refiner(shop, triplets, encode, text, model_id)
     wanted = triplets_from_cards(asked_for, targets_a_card=ASKED_A_CARD, **drawn)
     asked = _ask(shop, wanted, aligner, encode, seed=seed)
     tuning = _ask(shop, triplets[:TUNED_ON], aligner, encode, seed=seed)
@@ -138,7 +135,7 @@ def hits(
     return hit
 
 
-def _aligned(
+def learned_aligner(
     shop: Shop, is_learned: NDArray[np.bool_], encode: EncodeTexts, text: TextParams, model_id: str
 ) -> Aligner:
     """The aligner that params name, learned from both titles and all pictures of the half."""
@@ -159,12 +156,13 @@ def _aligned(
             text.aligner.start, texts.shape[1], dim, closed_form=closed_form, seed=text.aligner.seed
         )
         layers = train_aligner(start, (texts, photos, shown), aligner=text.aligner)
-    return Aligner(AlignerManifest("", model_id, texts.shape[1], dim), layers)
+    return Aligner(AlignerManifest(text.aligner.encoder, model_id, texts.shape[1], dim), layers)
 
 
-def _refiner(
-    shop: Shop, triplets: Sequence[Triplet], encode: EncodeTexts, text: TextParams
+def learned_refiner(
+    shop: Shop, triplets: Sequence[Triplet], encode: EncodeTexts, text: TextParams, model_id: str
 ) -> Refiner:
+    """The refiner that params name, learned from triplets of cards of the shop."""
     places, dim = shop.vectors.shape[1:]
     cards = {card for t in triplets for card in (t.source, *t.right)}
     rows = {
@@ -176,7 +174,8 @@ def _refiner(
     vector_of = dict(zip(words, in_batches(encode, words), strict=True))
     shelf = Shelf(rows, shop.vectors.reshape(-1, dim))
     layers = train_refiner(triplets, shelf, vector_of, refiner=text.refiner)
-    return Refiner(RefinerManifest("", "", len(vector_of[words[0]]), dim), layers)
+    text_dim = len(vector_of[words[0]])
+    return Refiner(RefinerManifest(model_id, text.aligner.encoder, text_dim, dim), layers)
 
 
 def _ask(

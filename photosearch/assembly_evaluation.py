@@ -7,10 +7,11 @@ from photosearch.assembly import champion_model, frozen_model, load_embedder
 from photosearch.assembly_text import open_text_encoder
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_rows
+from photosearch.embedding.aligner import MANIFEST as ALIGNER
+from photosearch.embedding.aligner import read_aligner
 from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.embedding.model import ModelManifest, read_model
-from photosearch.embedding.text import MANIFEST as ALIGNER
-from photosearch.embedding.text import in_batches, read_aligner
+from photosearch.embedding.text import in_batches
 from photosearch.errors import BadArtifact, TextEncoderUnavailable
 from photosearch.evaluation.contender import REFINED, TEXT, Contender, TextSide
 from photosearch.evaluation.held_out import AskedChange, read_held_out

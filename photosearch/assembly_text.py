@@ -2,7 +2,8 @@
 
 import os
 
-from photosearch.embedding.text import EncodeTexts, text_encoder
+from photosearch.embedding.ngrams import EncodeTexts
+from photosearch.embedding.text import text_encoder
 from photosearch.settings import Settings
 
 

@@ -15,6 +15,7 @@ from photosearch.home import Home
 from photosearch.index_settings import IndexParams
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
 from photosearch.perception_settings import DetectorParams, OcrParams
+from photosearch.text_search_settings import TextSearchParams
 from photosearch.text_settings import TextParams
 
 
@@ -162,6 +163,7 @@ class Params(Frozen):
     tokens: TokensParams
     head: HeadParams
     text: TextParams
+    text_search: TextSearchParams
     gate: GateParams
     calibration: CalibrationParams
     benchmark: BenchmarkParams

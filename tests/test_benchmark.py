@@ -14,10 +14,10 @@ from small_tower import untrained_tower
 from test_text_stage import TEXT, encode, every_card
 
 from photosearch.assembly_evaluation import NOBODY, benchmark_model
+from photosearch.embedding.aligner import read_aligner
 from photosearch.embedding.backbones import OpenClipTower
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.model import HeadShape, Lineage, read_model, write_model
-from photosearch.embedding.text import read_aligner
 from photosearch.embedding.tokens import cache_tokens
 from photosearch.evaluation.contender import Contender, TextSide
 from photosearch.evaluation.photo_to_card import cached_vectors

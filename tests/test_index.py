@@ -44,6 +44,18 @@ def test_nearest_come_first_with_card_and_cosine(index_of: IndexOfDim) -> None:
     assert [hit.cosine for hit in hits] == pytest.approx([1, 1 / 1.16**0.5, 0], abs=FP16)
 
 
+def test_photos_of_cards_come_back_in_order(index_of: IndexOfDim) -> None:
+    index = index_of(2)
+    index.add(["b-2", "a-1", "b-1"], of_cards("b", "a", "b"), np.stack([BLUE, RED, PINK]))
+    theirs = index.vectors_of(["b", "unknown", "a"])
+    assert {card: photos for card, (photos, _) in theirs.items()} == {
+        "a": ["a-1"],
+        "b": ["b-1", "b-2"],
+    }
+    assert theirs["b"][1] == pytest.approx(np.stack([PINK, BLUE]), abs=FP16)
+    assert index.vectors_of([]) == {}
+
+
 def test_cosines_never_exceed_one(index_of: IndexOfDim) -> None:
     index, vectors = index_of(8), clustered(200, 8)
     index.add(*names(200), vectors)

@@ -11,16 +11,10 @@ from hypothesis import strategies as st
 from small_tower import untrained_tower
 
 from photosearch.catalog.schemas import Card
+from photosearch.embedding.aligner import Aligner, AlignerManifest, read_aligner, save_aligner
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.layers import Layer, read_layers, run_layers, save_layers
-from photosearch.embedding.text import (
-    Aligner,
-    AlignerManifest,
-    read_aligner,
-    save_aligner,
-    sentence_encoder,
-    text_encoder,
-)
+from photosearch.embedding.text import sentence_encoder, text_encoder
 from photosearch.errors import BadArtifact, TextEncoderUnavailable
 from photosearch.search.refine import Refiner, RefinerManifest, read_refiner, save_refiner
 from photosearch.text_settings import AlignerParams, RefinerParams

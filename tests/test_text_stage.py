@@ -12,9 +12,9 @@ from test_text import ALIGNER, REFINER, a_card
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import write_table
+from photosearch.embedding.aligner import read_aligner
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.model import HeadShape, Lineage, read_model, write_model
-from photosearch.embedding.text import read_aligner
 from photosearch.embedding.tokens import cache_tokens
 from photosearch.embedding.tower import CONFIG, WEIGHTS
 from photosearch.errors import BadArtifact, EmptySource

@@ -1,6 +1,6 @@
 """Learns to bring texts into the image space: in closed form, and as a network that starts there.
 
-Photos never move; see photosearch/embedding/text.py.
+Photos never move; see photosearch/embedding/aligner.py.
 """
 
 from collections.abc import Callable

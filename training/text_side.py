@@ -11,16 +11,12 @@ import numpy as np
 
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows
+from photosearch.embedding.aligner import Aligner, AlignerManifest, save_aligner
 from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.layers import Layer
 from photosearch.embedding.model import ModelManifest, read_model
-from photosearch.embedding.text import (
-    Aligner,
-    AlignerManifest,
-    EncodeTexts,
-    in_batches,
-    save_aligner,
-)
+from photosearch.embedding.ngrams import EncodeTexts
+from photosearch.embedding.text import in_batches
 from photosearch.embedding.tokens import open_tokens, pool_view
 from photosearch.embedding.torch_runtime import load_head, pool_tokens
 from photosearch.errors import EmptySource

@@ -25,11 +25,19 @@ from photosearch.index.index_folder import (
     require_index,
     write_facts,
 )
-from photosearch.index.vector_index import Batch, Hit, Vectors, check_query, check_rows
+from photosearch.index.vector_index import (
+    Batch,
+    Hit,
+    PhotosOfCards,
+    Vectors,
+    by_card,
+    check_query,
+    check_rows,
+)
 from photosearch.index_settings import Quantisation
 
 if TYPE_CHECKING:
-    from qdrant_edge import EdgeShard, UpdateOperation
+    from qdrant_edge import EdgeShard, Filter, UpdateOperation
 
 REBUILD = "Delete the folder and rebuild it with `photosearch index`."
 
@@ -187,11 +195,22 @@ class QdrantEdgeIndex:
             return self._shard.count(CountRequest(exact=True))
 
     def scroll(self, batch: int = 1000) -> Iterator[Batch]:
+        return self._scroll(batch, None)
+
+    def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
+        from qdrant_edge import FieldCondition, Filter, MatchAny
+
+        if not card_ids:
+            return {}
+        theirs = Filter(must=[FieldCondition("card_id", match=MatchAny(list(card_ids)))])
+        return by_card(self._scroll(points.UPSERT_BATCH, theirs))
+
+    def _scroll(self, batch: int, where: Filter | None) -> Iterator[Batch]:
         from qdrant_edge import ScrollRequest
 
         offset = None
         while True:
-            request = ScrollRequest(offset, batch, with_payload=True, with_vector=True)
+            request = ScrollRequest(offset, batch, where, with_payload=True, with_vector=True)
             with self._engine("reading it"):
                 records, offset = self._shard.scroll(request)
             found: list[dict[str, Any]] = [record.payload or {} for record in records]

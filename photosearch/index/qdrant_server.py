@@ -15,7 +15,15 @@ from photosearch.index import server_requests as requests
 from photosearch.index.filters import CardFilter, Listing
 from photosearch.index.qdrant_connection import QdrantConnection
 from photosearch.index.server_requests import Keeping
-from photosearch.index.vector_index import Batch, Hit, Vectors, check_query, check_rows
+from photosearch.index.vector_index import (
+    Batch,
+    Hit,
+    PhotosOfCards,
+    Vectors,
+    by_card,
+    check_query,
+    check_rows,
+)
 from photosearch.index_settings import Quantisation
 
 if TYPE_CHECKING:
@@ -162,7 +170,19 @@ class QdrantServerIndex:
         return self._connection.ask(lambda client: client.count(self._name, exact=True)).count
 
     def scroll(self, batch: int = 1000) -> Iterator[Batch]:
-        wanted: dict[str, Any] = {"limit": batch, "with_payload": True, "with_vectors": True}
+        return self._scroll({"limit": batch})
+
+    def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
+        from qdrant_client import models
+
+        if not card_ids:
+            return {}
+        theirs = models.FieldCondition(key="card_id", match=models.MatchAny(any=list(card_ids)))
+        wanted = {"limit": REQUEST_BATCH, "scroll_filter": models.Filter(must=[theirs])}
+        return by_card(self._scroll(wanted))
+
+    def _scroll(self, asked: dict[str, Any]) -> Iterator[Batch]:
+        wanted = asked | {"with_payload": True, "with_vectors": True}
         while True:
             records, offset = self._connection.ask(
                 lambda client: client.scroll(self._name, **wanted)

@@ -1,6 +1,6 @@
 """The VectorIndex protocol and its reference: exact search by matrix product."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,8 @@ Vectors = NDArray[np.float32]
 
 Batch = tuple[Sequence[str], Sequence[Listing], Vectors]
 """Photo ids, the listings of their cards, vectors (n, dim)."""
+PhotosOfCards = dict[str, tuple[list[str], Vectors]]
+"""By card: photo ids and vectors (n, dim)."""
 
 ROUNDING = 1e-6
 """Cosines of equal rows may differ by so much in a matrix product: it sums them in other orders."""
@@ -76,6 +78,10 @@ class VectorIndex(Protocol):
         """All photos in batches, as `add` takes them. Change nothing meanwhile."""
         ...
 
+    def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
+        """Photos of these cards: ids in order, vectors (n, dim); a card without any is absent."""
+        ...
+
     def optimize(self) -> None:
         """Builds what makes search fast; call once after many changes."""
         ...
@@ -112,6 +118,19 @@ def check_query(index: str, dim: int, vector: Vectors) -> None:
 
 NOT_YET = Listing("")
 """Keeps the place of a row whose listing comes next."""
+
+
+def by_card(batches: Iterable[Batch]) -> PhotosOfCards:
+    """Sorts what `scroll` gives to the cards, photos in order of photo_id."""
+    found: dict[str, list[tuple[str, Vectors]]] = {}
+    for photo_ids, listings, vectors in batches:
+        for photo_id, listing, vector in zip(photo_ids, listings, vectors, strict=True):
+            found.setdefault(listing.card_id, []).append((photo_id, vector))
+    ordered = {card: sorted(own, key=lambda one: one[0]) for card, own in found.items()}
+    return {
+        card: ([photo_id for photo_id, _ in own], np.stack([vector for _, vector in own]))
+        for card, own in ordered.items()
+    }
 
 
 class ExactIndex:
@@ -175,6 +194,12 @@ class ExactIndex:
         for start in range(0, n, batch):
             part = slice(start, min(start + batch, n))
             yield self._photo_ids[part], self._listings[part], self._vectors[part].copy()
+
+    def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
+        wanted = set(card_ids)
+        rows = [row for row, listing in enumerate(self._listings) if listing.card_id in wanted]
+        photo_ids = [self._photo_ids[row] for row in rows]
+        return by_card([(photo_ids, [self._listings[row] for row in rows], self._vectors[rows])])
 
     def optimize(self) -> None:
         """Nothing to build."""

@@ -1,0 +1,77 @@
+"""More like this card: its own gallery photos ask, it and its twins are left out."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from photosearch.catalog.schemas import Card
+from photosearch.catalog.tables import read_table
+from photosearch.errors import BadRequest
+from photosearch.index.vector_index import Vectors
+from photosearch.search.schemas import Candidate
+
+Near = Callable[[Vectors], list[Candidate]]
+"""Unit vector (dim,) -> unique cards, best first; filtered already."""
+VectorsOf = Callable[[Sequence[str]], dict[str, tuple[list[str], Vectors]]]
+"""Cards -> photos of each in the index: ids, and unit vectors (n, dim)."""
+
+PHOTOS_MOST = 4
+"""Gallery photos that ask; more show the same product from other sides."""
+
+
+def cards_like(
+    card_id: str, near: Near, vectors_of: VectorsOf, *, twins: Collection[str]
+) -> list[Candidate]:
+    """Cards whose photos are near the gallery photos of a card, best first.
+
+    A card found by several of them counts by its best.
+
+    Args:
+        card_id: Where there is no gallery photo, its buyers' photos ask.
+        near: The search.
+        vectors_of: See VectorIndex.
+        twins: Cards of the same product; left out, as the card itself.
+
+    Raises:
+        BadRequest: The index holds no photo of it.
+    """
+    known = vectors_of([card_id])
+    if card_id not in known:
+        raise BadRequest(
+            f"No photo of card {card_id!r} is in the index, so nothing can be like it. Ask with "
+            "the id of a card that a search of this release has found."
+        )
+    photo_ids, vectors = known[card_id]
+    own = [row for row, name in enumerate(photo_ids) if name.startswith(f"{card_id}/gallery/")]
+    best: dict[str, Candidate] = {}
+    for row in (own or range(len(photo_ids)))[:PHOTOS_MOST]:
+        for found in near(vectors[row]):
+            best[found.card_id] = _better(best.get(found.card_id, found), found)
+    others = [card for card in best.values() if card.card_id not in {card_id, *twins}]
+    return sorted(others, key=lambda card: (-card.score, -card.cosine, card.card_id))
+
+
+def twins_by_card(cards: Path) -> dict[str, frozenset[str]]:
+    """Cards of a cards.parquet that are sold more than once -> the others of their product.
+
+    Raises:
+        BadTable: The table is not whole.
+    """
+    of_product: dict[str, list[str]] = defaultdict(list)
+    table = read_table(cards, Card)
+    pairs = zip(table["card_id"].to_pylist(), table["group_id"].to_pylist(), strict=True)
+    for card_id, group_id in pairs:
+        of_product[group_id].append(card_id)
+    return {
+        card_id: frozenset(together) - {card_id}
+        for together in of_product.values()
+        if len(together) > 1
+        for card_id in together
+    }
+
+
+def _better(one: Candidate, other: Candidate) -> Candidate:
+    """Nearest photo of both, higher score of both."""
+    nearest = max(one, other, key=lambda found: found.cosine)
+    return replace(nearest, score=max(one.score, other.score))
