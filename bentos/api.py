@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.problems import answer_error, unavailable
-from bentos.upload import read_photo, read_search
+from bentos.upload import read_photo, read_search, read_wishes_of_address, read_words
 from bentos.wishes import SHOWN_CHARACTERS
 from photosearch.errors import PhotosearchError, UnknownQuery
 from photosearch.release import Release
@@ -66,6 +67,14 @@ def make_app(served: Callable[[], Served]) -> Starlette:
     async def search(request: Request) -> Response:
         return await in_turn(request, read_search, served().pipeline.answer)
 
+    async def search_words(request: Request) -> Response:
+        return await in_turn(request, read_words, served().pipeline.answer_words)
+
+    async def alike(request: Request) -> Response:
+        card_id = request.path_params["card_id"]
+        answer = partial(served().pipeline.answer_alike, card_id)
+        return await in_turn(request, read_wishes_of_address, answer)
+
     async def detect(request: Request) -> Response:
         return await in_turn(request, read_photo, served().pipeline.detect)
 
@@ -98,6 +107,8 @@ def make_app(served: Callable[[], Served]) -> Starlette:
 
     calls = [
         Route("/search", search, methods=["POST"]),
+        Route("/search/text", search_words, methods=["POST"]),
+        Route("/cards/{card_id}/similar", alike),
         Route("/detect", detect, methods=["POST"]),
         Route("/queries/{query_id}/articles", articles),
         Route("/release", release),

@@ -30,7 +30,7 @@ class Search:
     reader = bentoml.depends(Reader)
 
     def __init__(self) -> None:
-        from photosearch.assembly_search import complete
+        from photosearch.assembly_search import complete, finder_of
         from photosearch.assembly_serving import open_index
 
         configure_logging()
@@ -48,9 +48,8 @@ class Search:
         whole = make_pipeline(
             release_ids(self.release),
             embedder,
-            index=self._index,
+            finder=self._closing.enter_context(finder_of(self.release, self._index)),
             enrich=cards.enrich,
-            hits_per_query=manifest.hits_per_query,
         )
         self._room = ReadingRoom(
             lambda photo: read_remotely(photo, self.reader.read),

@@ -12,6 +12,8 @@ from photosearch.catalog.images import MAX_BYTES
 from photosearch.errors import BadRequest, HugePhoto
 from photosearch.search.schemas import SearchRequest
 
+WISHES_WITHOUT_PHOTO = tuple(name for name in WISHES if name != "box")
+PAGING = ("limit", "offset", "where", "explain")
 MAX_PART_BYTES = 20_000
 MAX_BODY_BYTES = MAX_BYTES + 100_000
 """The largest photo, and room for the other parts and the multipart borders."""
@@ -30,6 +32,30 @@ async def read_search(request: Request) -> SearchRequest:
     return read_wishes(photo, name, texts)
 
 
+async def read_words(request: Request) -> SearchRequest:
+    """Reads what is wanted of a search by words, a form without photo and box.
+
+    Raises what `read_search` raises.
+    """
+    _, _, texts = await _read_form(request, WISHES_WITHOUT_PHOTO, has_photo=False)
+    return read_wishes(b"", "", texts)
+
+
+async def read_wishes_of_address(request: Request) -> SearchRequest:
+    """Reads what is wanted out of the address: `?limit=10&where={...}`.
+
+    Raises:
+        BadRequest: A name is unknown, given twice, or has an impossible value.
+    """
+    asked = request.query_params
+    for name, value in asked.multi_items():
+        if name not in PAGING:
+            raise BadRequest(f"{shorten(name)} is unknown. Send {', '.join(PAGING)}.")
+        if value != asked[name]:
+            raise BadRequest(f"{name!r} is there twice. Send it once.")
+    return read_wishes(b"", "", {name: asked.get(name, "").strip() for name in PAGING})
+
+
 async def read_photo(request: Request) -> SearchRequest:
     """Reads the part `photo` alone; raises what `read_search` raises."""
     photo, name, _ = await _read_form(request, ())
@@ -37,27 +63,32 @@ async def read_photo(request: Request) -> SearchRequest:
 
 
 async def _read_form(
-    request: Request, wishes: tuple[str, ...]
+    request: Request, wishes: tuple[str, ...], *, has_photo: bool = True
 ) -> tuple[bytes, str, dict[str, str]]:
     """The photo, what messages call it, and the texts that were sent with it."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
+        example = "photo=@FILE" if has_photo else "text=WORDS"
         raise HTTPException(
-            415, f"Content type {media_type!r} is not multipart/form-data. Send -F photo=@FILE."
+            415, f"Content type {media_type!r} is not multipart/form-data. Send -F {example}."
         )
     with suppress(ValueError):
         if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
             raise _huge_body()
     form = await _parse(Request(request.scope, _at_most(request.receive, MAX_BODY_BYTES)))
     try:
-        _check_names(form, ("photo", *wishes))
+        _check_names(form, ("photo", *wishes) if has_photo else wishes)
+        texts = {name: _text(form, name) for name in wishes}
+        if not has_photo:
+            return b"", "", texts
         photo = form.get("photo")
+        if photo is None:
+            raise BadRequest("Part 'photo' is missing. Send -F photo=@FILE.")
         if not isinstance(photo, UploadFile):
             raise BadRequest(
                 "Part 'photo' must be a file; text and addresses are never followed. "
                 "Send -F photo=@FILE."
             )
-        texts = {name: _text(form, name) for name in wishes}
         content, name = await photo.read(), photo.filename or "without a name"
     finally:
         await form.close()
@@ -103,8 +134,6 @@ def _check_names(form: FormData, known: tuple[str, ...]) -> None:
             raise BadRequest(f"Part {shorten(name)} is unknown. Send {', '.join(known)}.")
         if names.count(name) > 1:
             raise BadRequest(f"Part {name!r} is there twice. Send it once.")
-    if "photo" not in names:
-        raise BadRequest("Part 'photo' is missing. Send -F photo=@FILE.")
 
 
 def _text(form: FormData, name: str) -> str:

@@ -47,7 +47,7 @@ CARD_IDS = TypeAdapter(
 
 
 def read_wishes(photo: bytes, name: str, texts: Mapping[str, str]) -> SearchRequest:
-    """A search for a photo, out of one text for each of WISHES, empty where none was sent.
+    """What is asked for, out of texts by names of WISHES, empty or absent where none was sent.
 
     Raises:
         BadRequest: A text is not what its part must be.
@@ -55,15 +55,15 @@ def read_wishes(photo: bytes, name: str, texts: Mapping[str, str]) -> SearchRequ
     return SearchRequest(
         photo,
         name,
-        box=_read_box(texts["box"]),
-        limit=_read_number(texts["limit"], "limit", (1, MAX_LIMIT), DEFAULT_LIMIT),
-        offset=_read_number(texts["offset"], "offset", (0, MAX_OFFSET), 0),
-        length=_read_whole(texts["length"], "length") if texts["length"] else None,
-        text=_read_text(texts["text"]),
-        where=_read_where(texts["where"]),
-        liked=_read_cards(texts["liked"], "liked"),
-        disliked=_read_cards(texts["disliked"], "disliked"),
-        explain=_read_yes_or_no(texts["explain"], "explain"),
+        box=_read_box(texts.get("box", "")),
+        limit=_read_number(texts.get("limit", ""), "limit", (1, MAX_LIMIT), DEFAULT_LIMIT),
+        offset=_read_number(texts.get("offset", ""), "offset", (0, MAX_OFFSET), 0),
+        length=_read_whole(texts.get("length", ""), "length") if texts.get("length", "") else None,
+        text=_read_text(texts.get("text", "")),
+        where=_read_where(texts.get("where", "")),
+        liked=_read_cards(texts.get("liked", ""), "liked"),
+        disliked=_read_cards(texts.get("disliked", ""), "disliked"),
+        explain=_read_yes_or_no(texts.get("explain", ""), "explain"),
     )
 
 

@@ -1,20 +1,49 @@
 """Where a release becomes the steps of a search that not every release has; reaches no torch."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from PIL import Image
 
 from photosearch.evaluation.calibration import read_calibration
+from photosearch.index.vector_index import VectorIndex
 from photosearch.perception.detector import Found
 from photosearch.release import Release
+from photosearch.search.alike import twins_by_card
 from photosearch.search.articles import ArticleDesk
 from photosearch.search.enrich import CardFactsTable
+from photosearch.search.finding import Finder
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.seeing import SeenBy, read_seeing
+from photosearch.search.text_search import open_text_search
+
+log = logging.getLogger(__name__)
+
+TEXT = "text"
+"""A release's folder of words, see search/text_search.py; releases of before have none."""
 
 Objects = Callable[[Image.Image], Sequence[Found]]
+
+
+@contextmanager
+def finder_of(release: Release, index: VectorIndex) -> Iterator[Finder]:
+    """Whom a release asks for candidates, as long as the context lasts.
+
+    Raises:
+        BadArtifact, IndexUnavailable: The release's text side is there and damaged.
+    """
+    manifest = release.manifest
+    twins = twins_by_card(release.cards)
+    if not (release.folder / TEXT).exists():
+        log.info("release %s has no text side: only photos can be asked with", manifest.release)
+        yield Finder(index, manifest.hits_per_query, twins=twins)
+        return
+    side = open_text_search(release.folder / TEXT, model_id=manifest.model_id)
+    with closing(side):
+        yield Finder(index, manifest.hits_per_query, text=side, twins=twins)
 
 
 def complete(

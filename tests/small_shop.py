@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,20 +17,26 @@ from PIL import Image, ImageDraw, ImageFont
 from bentos.api import make_app
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
-from photosearch.catalog.tables import write_table
+from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.evaluation.calibration import Abstention, Calibration
-from photosearch.index.filters import Listing
+from photosearch.index.filters import listing_of
+from photosearch.index.text_index import write_text_index
 from photosearch.index.vector_index import ExactIndex
 from photosearch.perception.detector import Found
 from photosearch.perception.reader import Word
 from photosearch.release import Manifest, Release, open_release, seal
+from photosearch.report import write_text
 from photosearch.search.articles import ArticleDesk
+from photosearch.search.card_texts import card_texts
 from photosearch.search.enrich import CardFactsTable
+from photosearch.search.finding import Finder
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import ReleaseIds
+from photosearch.search.text_search import FACTS, WORDS, TextFacts, TextSearch, open_text_search
 from photosearch.search.thumbnails import write_thumbnails
+from photosearch.text_search_settings import FusionWeights, LikesParams, TextSearchParams
 
 PAINTS = {
     "red": ("Red mug", "Красная кружка", (205, 40, 45)),
@@ -56,6 +62,14 @@ class ColourEmbedder:
             bins = levels[..., 0] * 16 + levels[..., 1] * 4 + levels[..., 2]
             histograms[row] = np.bincount(bins.ravel(), minlength=64)
         return unit(histograms)
+
+
+TEXT = TextSearchParams(
+    title_weight=1, review_chars=0, depth=10, fusion="rrf", rrf_k=60,
+    text=FusionWeights(words=1, pieces=1, vectors=1),
+    photo=FusionWeights(words=1, pieces=0, vectors=1),
+    likes=LikesParams(liked=1, disliked=1, cosine_min=0.5),
+)  # fmt: skip
 
 
 @dataclass
@@ -133,21 +147,37 @@ def write_release(
     return open_release(folder)
 
 
+@contextmanager
+def with_words(shop: SmallShop) -> Iterator[SmallShop]:
+    """The same shop, once it can be asked by words too; texts have no vectors here."""
+    folder, cards = shop.release.folder / "text", read_rows(shop.release.cards, Card)
+    write_text_index(folder / WORDS, card_texts(cards, {}), title_weight=1)
+    facts = TextFacts(cards=len(cards), vectors="untrained", refiner="untrained", params=TEXT)
+    write_text(folder / FACTS, facts.model_dump_json())
+    with closing(open_text_search(folder, model_id="colours")) as side:
+        pipeline = shop_pipeline(shop.release, shop.photos, images_dir=shop.images_dir, side=side)
+        yield replace(shop, pipeline=pipeline)
+
+
 def shop_pipeline(
-    release: Release, photos: list[CuratedPhoto], *, images_dir: Path
+    release: Release,
+    photos: list[CuratedPhoto],
+    *,
+    images_dir: Path,
+    side: TextSearch | None = None,
 ) -> SearchPipeline:
     embedder, index = ColourEmbedder(), ExactIndex(release.manifest.dim)
+    listings = {card.card_id: listing_of(card) for card in read_rows(release.cards, Card)}
     index.add(
         [photo.photo_id for photo in photos],
-        [Listing(photo.card_id) for photo in photos],
+        [listings[photo.card_id] for photo in photos],
         embedder.embed([images.load(images_dir, photo.sha256) for photo in photos]),
     )
     return make_pipeline(
         ReleaseIds(release="r1", model_id="colours", index_id="i1", data_version="d1"),
         embedder,
-        index=index,
+        finder=Finder(index, release.manifest.hits_per_query, text=side),
         enrich=CardFactsTable(release.cards, release.thumbnail_table).enrich,
-        hits_per_query=release.manifest.hits_per_query,
     )
 
 

@@ -25,6 +25,7 @@ from photosearch.index.filters import Listing
 from photosearch.index.vector_index import ExactIndex, Hit
 from photosearch.search.candidates import EXACT_SCORE, VOTERS, collapse, nearest_cards
 from photosearch.search.enrich import CardFactsTable
+from photosearch.search.finding import Finder
 from photosearch.search.pipeline import make_pipeline
 from photosearch.search.rank import rank_by_score
 from photosearch.search.schemas import (
@@ -100,7 +101,7 @@ def test_limit_cuts_after_ranking(shop: SmallShop):
 
 def test_every_step_is_timed(shop: SmallShop):
     took_ms = shop.pipeline.answer(SearchRequest(jpeg(painted(colour("red"))))).took_ms
-    stages = ["decode", "crop", "embed", "candidates", "enrich", "rank"]
+    stages = ["decode", "crop", "embed", "candidates", "enrich", "facets", "rank"]
     assert list(took_ms) == [*stages, "total"]
     assert took_ms["total"] >= sum(took_ms[stage] for stage in stages)
 
@@ -131,9 +132,7 @@ def test_facts_of_a_card_reach_the_answer(shop: SmallShop):
 
 
 def test_an_empty_index_is_an_answer_without_cards():
-    pipeline = make_pipeline(
-        IDS, ColourEmbedder(), index=ExactIndex(64), enrich=list, hits_per_query=10
-    )
+    pipeline = make_pipeline(IDS, ColourEmbedder(), finder=Finder(ExactIndex(64), 10), enrich=list)
     answer = pipeline.answer(SearchRequest(jpeg(painted(colour("red")))))
     assert answer.cards == []
 
@@ -150,8 +149,8 @@ def test_an_index_of_shorter_vectors_is_searched_with_shortened_ones():
     dark = painted((30, 120, 30))
     index.add(["dark/0"], [Listing("dark")], embedder.embed([dark])[:, :16])
     pipeline = make_pipeline(
-        IDS, embedder, index=index, enrich=lambda cards: [found("dark", cards[0].cosine)],
-        hits_per_query=10,
+        IDS, embedder, finder=Finder(index, 10),
+        enrich=lambda cards: [found("dark", cards[0].cosine)],
     )  # fmt: skip
     answer = pipeline.answer(SearchRequest(jpeg(dark)))
     assert answer.length == 16
@@ -161,12 +160,12 @@ def test_an_index_of_shorter_vectors_is_searched_with_shortened_ones():
 def test_an_index_of_another_model_is_never_searched():
     other = IDS.model_copy(update={"model_id": "shapes"})
     with pytest.raises(ForeignIndex, match="made by model shapes, the query by colours"):
-        make_pipeline(other, ColourEmbedder(), index=ExactIndex(64), enrich=list, hits_per_query=9)
+        make_pipeline(other, ColourEmbedder(), finder=Finder(ExactIndex(64), 9), enrich=list)
 
 
 def test_an_index_of_a_length_the_model_does_not_make_is_refused():
     with pytest.raises(DimensionMismatch, match="holds 50-d vectors, the model made 64-d ones"):
-        make_pipeline(IDS, ColourEmbedder(), index=ExactIndex(50), enrich=list, hits_per_query=9)
+        make_pipeline(IDS, ColourEmbedder(), finder=Finder(ExactIndex(50), 9), enrich=list)
 
 
 def test_what_cannot_be_read_is_named(shop: SmallShop):

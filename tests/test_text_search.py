@@ -1,4 +1,4 @@
-"""Words, alone or beside a photo, become cards; likes, cards alike, facets."""
+"""Words, alone or beside a photo, become cards; likes, cards alike."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from photo_vectors import of_cards
 
 from photosearch.catalog.schemas import Card, Review
 from photosearch.catalog.tables import write_table
@@ -19,16 +20,15 @@ from photosearch.embedding.model import HeadShape, Lineage, read_model, write_mo
 from photosearch.embedding.ngrams import NGRAM_DIM, ngram_encoder
 from photosearch.embedding.tower import CONFIG, WEIGHTS
 from photosearch.errors import BadArtifact, BadRequest
-from photosearch.index.filters import CardFilter
+from photosearch.index.filters import CardFilter, Listing
 from photosearch.index.vector_index import ExactIndex
 from photosearch.search.alike import cards_like, twins_by_card
 from photosearch.search.candidates import nearest_cards
 from photosearch.search.card_texts import reviews_by_card, write_text_search
-from photosearch.search.facets import facets_of
 from photosearch.search.fusion import by_ranks, by_scores
 from photosearch.search.likes import moved_by_likes
 from photosearch.search.refine import Refiner, RefinerManifest, save_refiner
-from photosearch.search.schemas import Candidate, CardFacts, FoundCard
+from photosearch.search.schemas import Candidate
 from photosearch.search.text_search import (
     FACTS,
     Photos,
@@ -69,7 +69,7 @@ def photo_index() -> ExactIndex:
     index = ExactIndex(DIM)
     for colour in COLOURS:
         own = [f"{colour}/gallery/0", f"{colour}/review/r/0"]
-        index.add(own, [colour] * 2, np.stack([vector_of(colour)] * 2))
+        index.add(own, [Listing(colour)] * 2, np.stack([vector_of(colour)] * 2))
     return index
 
 
@@ -303,7 +303,7 @@ def test_cards_alike_leave_out_the_card_and_its_twins():
     index = ExactIndex(DIM)
     names = ["a", "b", "c", "d"]
     near = unit(np.eye(DIM, dtype=np.float32)[[0, 0, 0, 0]] + 0.1 * np.eye(DIM)[[0, 1, 2, 3]])
-    index.add([f"{name}/gallery/0" for name in names], names, near)
+    index.add([f"{name}/gallery/0" for name in names], of_cards(*names), near)
     photos = photos_of(index)
     found = cards_like("a", photos.near, photos.vectors_of, twins={"a", "c"})
     assert ids(found) == ["b", "d"]
@@ -322,7 +322,8 @@ def test_twins_are_cards_of_the_same_product(tmp_path: Path):
 def test_gallery_photos_ask_where_there_are_any():
     index = ExactIndex(DIM)
     index.add(
-        ["a/gallery/0", "a/review/1/0", "b/gallery/0", "c/gallery/0"], ["a", "a", "b", "c"],
+        ["a/gallery/0", "a/review/1/0", "b/gallery/0", "c/gallery/0"],
+        of_cards("a", "a", "b", "c"),
         np.stack([vector_of(colour) for colour in ("red", "blue", "red", "blue")]),
     )  # fmt: skip
     photos = photos_of(index)
@@ -335,47 +336,3 @@ def test_a_card_that_the_index_does_not_know_is_refused():
     photos = photos_of(photo_index())
     with pytest.raises(BadRequest, match="No photo of card 'gone' is in the index"):
         cards_like("gone", photos.near, photos.vectors_of, twins=())
-
-
-# Facets
-
-
-def shown(
-    card_id: str, category: list[str], brand: str | None, price: float | None, rating: float | None
-) -> FoundCard:
-    facts = CardFacts(
-        card_id=card_id, title=card_id, title_ru=None, description=None, category=category,
-        brand=brand, article=None, price=price, rating=rating, n_reviews=None, seller=None,
-        status=None, thumbnail=None,
-    )  # fmt: skip
-    return FoundCard(facts, f"{card_id}/gallery/0", 0.5, 0.5)
-
-
-def test_facets_count_what_was_found():
-    facets = facets_of(
-        [
-            shown("a", ["Home", "Mugs"], "Orion", 100, 4.6),
-            shown("b", ["Home", "Mugs"], "Vega", 200, 4.0),
-            shown("c", ["Home", "Lamps"], "Orion", None, 0),
-            shown("d", [], None, 300, None),
-        ]
-    )
-    assert [(one.category, one.count) for one in facets.categories] == [
-        (["Home"], 3), (["Home", "Lamps"], 1), (["Home", "Mugs"], 2)
-    ]  # fmt: skip
-    assert [(one.brand, one.count) for one in facets.brands] == [("Orion", 2), ("Vega", 1)]
-    assert [(one.rating_min, one.count) for one in facets.ratings] == [(4.5, 1), (4, 2), (3, 2)]
-
-
-@given(st.lists(st.integers(0, 9).map(float), max_size=40))
-def test_every_price_is_in_exactly_one_range(prices: list[float]):
-    found = [shown(str(n), [], None, price, None) for n, price in enumerate(prices)]
-    ranges = facets_of(found).prices
-    assert sum(one.count for one in ranges) == len(prices)
-    for price in prices:
-        assert sum(one.price_min <= price <= one.price_max for one in ranges) == 1
-
-
-def test_nothing_found_has_no_facets():
-    facets = facets_of([])
-    assert (facets.categories, facets.brands, facets.prices, facets.ratings) == ([], [], [], [])

@@ -2,26 +2,29 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from PIL import Image
 
 from photosearch.catalog import images
 from photosearch.catalog.images import Box
-from photosearch.embedding.embedder import Embedder, Vectors, shorten
+from photosearch.embedding.embedder import Embedder, Vectors
 from photosearch.errors import BadLength, BadRequest, DimensionMismatch, ForeignIndex, UnknownQuery
 from photosearch.evaluation.calibration import Calibration
-from photosearch.index.vector_index import VectorIndex
+from photosearch.index.filters import CardFilter
 from photosearch.perception.detector import Found
 from photosearch.search.answer import is_confident, page_of, told_of_candidates
-from photosearch.search.candidates import nearest_cards
-from photosearch.search.filtering import facets_of, is_wanted
+from photosearch.search.filtering import facets_of
+from photosearch.search.finding import Finder
 from photosearch.search.objects import as_objects, choose_box
 from photosearch.search.rank import rank_by_score
 from photosearch.search.schemas import (
+    ANY_CARD,
     Candidate,
+    CardsResponse,
     DetectResponse,
+    Facets,
     FoundCard,
     Query,
     ReadArticles,
@@ -62,17 +65,17 @@ class SearchPipeline:
     """File content and its name for messages -> RGB photo."""
     crop: Callable[[Image.Image, Box], Image.Image]
     embed: Callable[[Image.Image], Vectors]
-    """RGB photo -> unit vector, (length,)."""
+    """RGB photo -> the model's unit vector, (dim,): at least as long as `length`."""
     candidates: Callable[[Query], list[Candidate]]
-    """Unique cards near the vector, and near the words where there are any."""
+    """Unique cards that pass the request's filter, by vector, words and likes: finding.py."""
+    alike: Callable[[str, CardFilter], list[Candidate]]
+    """Unique cards like a card, that pass a filter."""
     enrich: Callable[[Sequence[Candidate]], list[FoundCard]]
     rank: Step
     articles: ArticleReader | None = None
     """Read beside the search, from the moment the photo is decoded."""
     objects: Callable[[Image.Image], Sequence[Found]] | None = None
     """RGB photo -> the things on it, surest first; off: the whole photo is searched."""
-    refine: Callable[[Vectors, SearchRequest], Vectors] | None = None
-    """Moves the vector by words, likes and dislikes; off: who asks with these is refused."""
     late_interaction: Step | None = None
     rerank: Step | None = None
     """By what shoppers did, within a margin."""
@@ -90,7 +93,8 @@ class SearchPipeline:
             EncoderUnavailable: The model does not answer.
             IndexProblem: The index does not answer, or belongs to another model.
         """
-        self._refuse_what_is_off(request)
+        if request.length not in (None, self.length):
+            raise BadLength(request.length, (self.length,))
         query_id, watch = uuid.uuid4().hex, Stopwatch()
         with watch.stage("decode"):
             photo = self.decode(request.photo, request.name)
@@ -100,13 +104,9 @@ class SearchPipeline:
         box = choose_box(things, request.box)
         with watch.stage("crop"):
             part = photo if box is None else self.crop(photo, box)
-        query = Query(request, part, self._vector(part, request, watch))
-        with watch.stage("candidates"):
-            candidates = self.candidates(query)
-        with watch.stage("enrich"):
-            near = self.enrich(candidates)
-            facets = facets_of(near)
-        found = self._in_order(near, query, watch)
+        with watch.stage("embed"):
+            query = Query(request, part, self.embed(part))
+        found, facets = self._find(query, watch)
         return SearchResponse(
             query_id=query_id,
             box=box,
@@ -122,6 +122,31 @@ class SearchPipeline:
             took_ms=watch.took_ms(),
             release=self.release,
         )
+
+    def answer_words(self, request: SearchRequest) -> CardsResponse:
+        """Finds cards by words alone; the request's photo and box are left aside.
+
+        Raises:
+            BadRequest: There are no words, or the release has no text side.
+            BadLength, IndexProblem: See `answer`.
+        """
+        if request.length not in (None, self.length):
+            raise BadLength(request.length, (self.length,))
+        if not request.text:
+            raise BadRequest("There are no words to search for. Send part 'text'.")
+        watch = Stopwatch()
+        found, facets = self._find(Query(request, None, None), watch)
+        return self._cards(found, request, facets, watch)
+
+    def answer_alike(self, card_id: str, request: SearchRequest) -> CardsResponse:
+        """Finds cards like a card of the index; raises BadRequest where it holds no photo of it."""
+        watch = Stopwatch()
+        with watch.stage("candidates"):
+            candidates = self.alike(card_id, request.where)
+        with watch.stage("enrich"):
+            near = self.enrich(candidates)
+        found = self._in_order(near, Query(request, None, None), watch)
+        return self._cards(found, request, facets_of(near), watch)
 
     def detect(self, request: SearchRequest) -> DetectResponse:
         """Finds the things on a photo and searches none; raises what `answer` raises of photos."""
@@ -148,14 +173,18 @@ class SearchPipeline:
             raise UnknownQuery(query_id)
         return read
 
-    def _refuse_what_is_off(self, request: SearchRequest) -> None:
-        if request.length not in (None, self.length):
-            raise BadLength(request.length, (self.length,))
-        if self.refine is None and (request.text or request.liked or request.disliked):
-            raise BadRequest(
-                "This release cannot be asked by text, liked or disliked: it has no text side. "
-                "Leave these parts out."
-            )
+    def _cards(
+        self, found: Sequence[FoundCard], request: SearchRequest, facets: Facets, watch: Stopwatch
+    ) -> CardsResponse:
+        return CardsResponse(
+            query_id=uuid.uuid4().hex,
+            length=self.length,
+            cards=page_of(found, request, None),  # calibrated on photos' cosines alone
+            n_found=len(found),
+            facets=facets,
+            took_ms=watch.took_ms(),
+            release=self.release,
+        )
 
     def _look(self, photo: Image.Image, watch: Stopwatch) -> Sequence[Found]:
         if self.objects is None:
@@ -163,22 +192,24 @@ class SearchPipeline:
         with watch.stage("objects"):
             return self.objects(photo)
 
-    def _vector(self, part: Image.Image, request: SearchRequest, watch: Stopwatch) -> Vectors:
-        with watch.stage("embed"):
-            vector = self.embed(part)
-        if self.refine is None:
-            return vector
-        with watch.stage("refine"):
-            return self.refine(vector, request)
+    def _find(self, query: Query, watch: Stopwatch) -> tuple[Sequence[FoundCard], Facets]:
+        """What was asked for, best first; and what it could be narrowed by, filter or not."""
+        with watch.stage("candidates"):
+            candidates = self.candidates(query)
+        with watch.stage("enrich"):
+            near = self.enrich(candidates)
+        with watch.stage("facets"):
+            facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
+        return self._in_order(near, query, watch), facets
+
+    def _unfiltered(self, query: Query) -> list[FoundCard]:
+        anything = replace(query, request=replace(query.request, where=ANY_CARD))
+        return self.enrich(self.candidates(anything))
 
     def _in_order(
         self, near: Sequence[FoundCard], query: Query, watch: Stopwatch
     ) -> Sequence[FoundCard]:
-        """Of the candidates those that were asked for, best first."""
-        where = query.request.where
-        found: Sequence[FoundCard] = [card for card in near if is_wanted(card.facts, where)]
-        if query.request.explain:
-            found = told_of_candidates(found)
+        found: Sequence[FoundCard] = told_of_candidates(near) if query.request.explain else near
         for name, step in (
             ("rank", self.rank),
             ("late_interaction", self.late_interaction),
@@ -204,18 +235,16 @@ def make_pipeline(
     release: ReleaseIds,
     embedder: Embedder,
     *,
-    index: VectorIndex,
+    finder: Finder,
     enrich: Callable[[Sequence[Candidate]], list[FoundCard]],
-    hits_per_query: int,
 ) -> SearchPipeline:
     """Puts together the steps that every release has; `dataclasses.replace` adds the others.
 
     Args:
         release: What every answer says it was made by.
         embedder: The release's model.
-        index: The release's index; its vectors may be shorter than the model's.
+        finder: Asks the release's index, whose vectors may be shorter than the model's.
         enrich: Adds what is known of the cards.
-        hits_per_query: Photos fetched before they are collapsed into cards.
 
     Raises:
         ForeignIndex: `embedder` is not the model of this release.
@@ -223,15 +252,17 @@ def make_pipeline(
     """
     if embedder.model_id != release.model_id:
         raise ForeignIndex(release.model_id, embedder.model_id)
-    if index.dim not in embedder.lengths:
-        raise DimensionMismatch(release.index_id, index.dim, embedder.lengths[0])
+    dim = finder.index.dim
+    if dim not in embedder.lengths:
+        raise DimensionMismatch(release.index_id, dim, embedder.lengths[0])
     return SearchPipeline(
         release=release,
-        length=index.dim,
+        length=dim,
         decode=lambda content, name: images.open_photo(content, name=name),
         crop=images.crop,
-        embed=lambda photo: shorten(embedder.embed([photo])[0], index.dim),
-        candidates=lambda query: nearest_cards(index, query.vector, hits_per_query=hits_per_query),
+        embed=lambda photo: embedder.embed([photo])[0],
+        candidates=finder.candidates,
+        alike=finder.like,
         enrich=enrich,
         rank=lambda cards, _: rank_by_score(cards),
     )

@@ -19,10 +19,10 @@ ANY_CARD = CardFilter()
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A shopper's photo, as it was sent."""
+    """What a shopper asks for, as it was sent."""
 
-    photo: bytes
-    """A JPEG, PNG or WebP file."""
+    photo: bytes = b""
+    """A JPEG, PNG or WebP file; empty where words or a card ask."""
     name: str = "The photo"
     """What an error message calls it."""
     box: Box | None = None
@@ -50,10 +50,10 @@ class Query:
     """What is searched for, once the photo has been looked at; every later step may ask it."""
 
     request: SearchRequest
-    part: Image.Image
-    """The chosen part of the photo, RGB."""
-    vector: NDArray[np.float32]
-    """Its unit vector, (length,); moved by words, likes and dislikes where there are any."""
+    part: Image.Image | None
+    """The chosen part of the photo, RGB; None where words or a card ask."""
+    vector: NDArray[np.float32] | None
+    """Its unit vector by the model, (dim,), before words and likes move it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,21 @@ class DetectResponse(Wire):
     width: int
     height: int
     objects: list[SeenObject]
+    took_ms: dict[str, float]
+    release: ReleaseIds
+
+
+class CardsResponse(Wire):
+    """Cards found by words or by likeness to a card."""
+
+    query_id: str
+    length: int
+    """Vector length the search used."""
+    cards: list[RankedCard]
+    """Without probabilities: they are known of photos only."""
+    n_found: int
+    """On all pages."""
+    facets: Facets
     took_ms: dict[str, float]
     release: ReleaseIds
 
