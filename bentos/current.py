@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock
 from typing import Generic, TypeVar
+
+import anyio
+from anyio import to_thread
 
 from photosearch.release import Release, live_release
 
@@ -15,7 +18,7 @@ Thing = TypeVar("Thing")
 LOOK_EVERY_S = 1.0
 """How often the pointer to the live release is read."""
 TRY_AGAIN_AFTER_S = 15.0
-"""A release that could not be opened is tried again after this, unless another went live."""
+"""A release that could not be served is tried again after this."""
 
 log = logging.getLogger(__name__)
 
@@ -69,46 +72,39 @@ class Current(Generic[Thing]):
             self._let_go(held.thing)
 
 
-class Follower:
-    """Watches the pointer of a home, in a thread of its own, and has a service follow it."""
+async def follow(
+    releases: Path, serve: Callable[[Release], None], *, served: Callable[[], str]
+) -> None:
+    """Watches the pointer of a home until it is cancelled, and has a service follow it.
 
-    def __init__(
-        self, releases: Path, serve: Callable[[Release], None], *, served: Callable[[], str]
-    ) -> None:
-        """`serve` opens a release and switches to it; `served` names the one in use."""
-        self._releases = releases
-        self._serve = serve
-        self._served = served
-        self._is_over = Event()
-        self._thread = Thread(target=self._watch, name="follow-live-release", daemon=True)
-        self._thread.start()
+    Args:
+        releases: The folder of all releases.
+        serve: Opens a release and switches to it; called in a worker thread.
+        served: Names the release in use.
+    """
+    wait_s = LOOK_EVERY_S
+    while True:
+        await anyio.sleep(wait_s)
+        is_followed = await to_thread.run_sync(_look, releases, serve, served)
+        wait_s = LOOK_EVERY_S if is_followed else TRY_AGAIN_AFTER_S
 
-    def stop(self) -> None:
-        """Ends the watch; a switch that has begun is ended first."""
-        self._is_over.set()
-        self._thread.join()
 
-    def _watch(self) -> None:
-        wait_s = LOOK_EVERY_S
-        while not self._is_over.wait(wait_s):
-            wait_s = LOOK_EVERY_S if self._follow() else TRY_AGAIN_AFTER_S
-
-    def _follow(self) -> bool:
-        """Switches if another release is live; False if that failed."""
-        name = "unknown"
-        try:
-            live = live_release(self._releases)
-            name, before = live.manifest.release, self._served()
-            if name == before:
-                return True
-            log.info("release %s is live, %s is served: switching", name, before)
-            self._serve(live)
-        # Whatever is wrong with a new release, the old one goes on answering.
-        except Exception as error:
-            log.warning(
-                "cannot switch to release %s (%s: %s); the one before goes on, next try in %.0f s",
-                name, type(error).__name__, error, TRY_AGAIN_AFTER_S,
-            )  # fmt: skip
-            return False
-        log.info("release %s is served", name)
-        return True
+def _look(releases: Path, serve: Callable[[Release], None], served: Callable[[], str]) -> bool:
+    """Switches if another release is live; False if that failed."""
+    name = "unknown"
+    try:
+        live = live_release(releases)
+        name, before = live.manifest.release, served()
+        if name == before:
+            return True
+        log.info("release %s is live, %s is served: switching", name, before)
+        serve(live)
+    # Whatever is wrong with a new release, the old one goes on answering.
+    except Exception as error:
+        log.warning(
+            "cannot switch to release %s (%s: %s); the one before goes on, next try in %.0f s",
+            name, type(error).__name__, error, TRY_AGAIN_AFTER_S,
+        )  # fmt: skip
+        return False
+    log.info("release %s is served", name)
+    return True

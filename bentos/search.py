@@ -1,11 +1,12 @@
 """The service that shoppers talk to: it sees, finds and shows, but runs no model itself."""
 
+import asyncio
 from dataclasses import dataclass
 
 import bentoml
 
 from bentos.api import make_app
-from bentos.current import Current, Follower
+from bentos.current import Current, follow
 from bentos.encoder import TIMEOUT_S, Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.served import followed_releases, served_release
@@ -42,10 +43,7 @@ class Search:
         first = self._open(served_release(self._services))
         self._current = Current(first, let_go=lambda opened: opened.index.close())
         self.pipeline = CurrentPipeline(self._current)
-        releases = followed_releases(self._services)
-        self._follower = releases and Follower(
-            releases, self._switch, served=lambda: self.release.manifest.release
-        )
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def release(self) -> Release:
@@ -84,10 +82,18 @@ class Search:
         encoded: list[Encoded] = self.encoder.embed(photos)
         return encoded
 
+    # Not a thread of ours: BentoML's proxy of the encoder wants one that its event loop started.
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def follow(self) -> None:
+        releases = followed_releases(self._services)
+        if releases is not None:
+            watch = follow(releases, self._switch, served=lambda: self.release.manifest.release)
+            self._following = asyncio.create_task(watch)
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
-        if self._follower:
-            self._follower.stop()
+        if self._following is not None:
+            self._following.cancel()
         self._current.close()
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from photosearch.evaluation.folder import Models
     from photosearch.evaluation.promotion import Verdict
     from photosearch.evaluation.report import EvaluationReport
+    from photosearch.index_settings import Quantisation
     from photosearch.search.release_folder import IndexEngine, ReleaseReport
 
 log = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
 
     params = settings.params
     recipe = Recipe(
-        index_engine(settings.services),
+        index_engine(settings.services, params.index.quantisation),
         params.index,
         params.calibration,
         params.model_dump(mode="json"),
@@ -191,7 +192,7 @@ def load_embedder(model: Path) -> "Embedder":
     return TorchEmbedder(model)
 
 
-def index_engine(services: Services) -> "IndexEngine":
+def index_engine(services: Services, quantisation: "Quantisation") -> "IndexEngine":
     """Qdrant Edge in this process, or a Qdrant server where PHOTOSEARCH_QDRANT_URL names one."""
     from photosearch.search.release_folder import IndexEngine
 
@@ -201,15 +202,21 @@ def index_engine(services: Services) -> "IndexEngine":
         return IndexEngine(
             "qdrant_edge",
             lambda folder, _, dim, model_id: QdrantEdgeIndex.create(
-                folder, dim=dim, model_id=model_id
+                folder, dim=dim, model_id=model_id, quantisation=quantisation
             ),
         )
     from photosearch.index.qdrant_server import QdrantServerIndex
+    from photosearch.index.server_requests import Keeping
 
+    keeping = Keeping(quantisation, services.qdrant_shards, services.qdrant_replicas)
     return IndexEngine(
         "qdrant_server",
         lambda _, name, dim, model_id: QdrantServerIndex.create(
-            connect_qdrant(services), collection_of(name), dim=dim, model_id=model_id
+            connect_qdrant(services),
+            collection_of(name),
+            dim=dim,
+            model_id=model_id,
+            keeping=keeping,
         ),
     )
 

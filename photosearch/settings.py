@@ -11,6 +11,7 @@ from photosearch.errors import BadParams
 from photosearch.frozen import Frozen
 from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
+from photosearch.index_settings import IndexParams
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
 from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.text_settings import TextParams
@@ -149,15 +150,6 @@ class LabelsParams(Frozen):
     """Training photos sent to people who draw boxes round products."""
 
 
-class IndexParams(Frozen):
-    dim: int = Field(gt=0)
-    """Vector length stored; one of the head's lengths."""
-    hits_per_query: int = Field(gt=0)
-    """Photos fetched before they are collapsed into cards."""
-    min_recall_vs_exact: float = Field(ge=0, le=1)
-    """A new index must find this share of the true 10 nearest photos before it goes live."""
-
-
 class Params(Frozen):
     simulator: SimulatorParams
     tower: TowerParams
@@ -206,6 +198,12 @@ class Services(BaseSettings):
     qdrant_url: str = ""
     """A Qdrant server; empty means Qdrant Edge in this process."""
     qdrant_api_key: SecretStr = SecretStr("")
+    qdrant_shards: int = Field(1, ge=1)
+    """Parts of a new collection, spread over the nodes of a cluster and searched side by side."""
+    qdrant_replicas: int = Field(1, ge=1)
+    """Nodes that keep each part; one may fail where there are two."""
+    qdrant_alias: str = "photosearch-live"
+    """The name that leads to the live release's collection."""
     label_studio_url: str = ""
     """A Label Studio server; empty means simulated annotators (and they say so)."""
     label_studio_token: SecretStr = SecretStr("")

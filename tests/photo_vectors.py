@@ -3,6 +3,7 @@
 import numpy as np
 
 from photosearch.embedding.embedder import Vectors, unit
+from photosearch.index.filters import Listing
 from photosearch.index.vector_index import Hit
 
 RED = unit(np.array([1.0, 0.0]))
@@ -19,8 +20,14 @@ def clustered(n_photos: int, dim: int, seed: int = 7) -> Vectors:
     )
 
 
-def names(n_photos: int) -> tuple[list[str], list[str]]:
-    return [f"p{row:05}" for row in range(n_photos)], [f"c{row // 20}" for row in range(n_photos)]
+def names(n_photos: int) -> tuple[list[str], list[Listing]]:
+    return [f"p{row:05}" for row in range(n_photos)], [
+        Listing(f"c{row // 20}") for row in range(n_photos)
+    ]
+
+
+def of_cards(*card_ids: str) -> list[Listing]:
+    return [Listing(card_id) for card_id in card_ids]
 
 
 def photo_ids(hits: list[Hit]) -> list[str]:

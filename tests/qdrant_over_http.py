@@ -65,10 +65,17 @@ class QdrantOverHttp:
             case "count":
                 return self.client.count(name, exact=body["exact"])
             case "query":
-                models.QueryRequest.model_validate(body)
+                wanted = models.QueryRequest.model_validate(body)
                 return self.client.query_points(
-                    name, query=body["query"]["nearest"], limit=body["limit"], with_payload=True
+                    name,
+                    query=body["query"]["nearest"],
+                    limit=wanted.limit or 0,
+                    query_filter=wanted.filter,
+                    with_payload=True,
                 )
+            case "batch":
+                steps = models.UpdateOperations.model_validate(body).operations
+                return self.client.batch_update_points(name, steps)
             case "scroll":
                 records, offset = self.client.scroll(
                     name,

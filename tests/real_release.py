@@ -25,6 +25,7 @@ from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.export import export_graph
 from photosearch.embedding.model import TOWER, HeadShape, Lineage, write_model
 from photosearch.embedding.tower import WEIGHTS
+from photosearch.index.filters import Listing
 from photosearch.release import Release, open_release, seal
 from photosearch.settings import Services, quiet_environment
 
@@ -72,11 +73,11 @@ def open_real_shop(folder: Path, *, image_px: int = 64) -> RealShop:
 def fill_index(shop: RealShop, release: Release, *, mark: str) -> None:
     """Makes the index of a release; `mark` is added to the ids of its photos."""
     manifest = release.manifest
-    index = index_engine(Services()).create(
+    index = index_engine(Services(), "int8").create(
         release.index, manifest.release, DIM, manifest.model_id
     )
     photo_ids = [photo.photo_id + mark for photo in shop.photos]
-    index.add(photo_ids, [photo.card_id for photo in shop.photos], shop.vectors)
+    index.add(photo_ids, [Listing(photo.card_id) for photo in shop.photos], shop.vectors)
     index.close()
 
 

@@ -18,6 +18,7 @@ from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import write_table
 from photosearch.embedding.embedder import Vectors, unit
+from photosearch.index.filters import Listing
 from photosearch.index.vector_index import ExactIndex
 from photosearch.release import Manifest, Release, open_release, seal
 from photosearch.search.enrich import CardFactsTable
@@ -132,7 +133,7 @@ def shop_pipeline(
     embedder, index = ColourEmbedder(), ExactIndex(release.manifest.dim)
     index.add(
         [photo.photo_id for photo in photos],
-        [photo.card_id for photo in photos],
+        [Listing(photo.card_id) for photo in photos],
         embedder.embed([images.load(images_dir, photo.sha256) for photo in photos]),
     )
     return make_pipeline(

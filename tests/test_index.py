@@ -1,85 +1,22 @@
-"""One suite for every index; ExactIndex is the reference."""
+"""One suite for every index; ExactIndex is the reference. Filters: test_index_filters.py."""
 
-import os
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
+import every_index
 import numpy as np
 import pytest
-from photo_vectors import BLUE, PINK, RED, clustered, names, photo_ids
-from qdrant_client import QdrantClient
-from qdrant_over_http import serving
+from every_index import IndexOfDim
+from photo_vectors import BLUE, PINK, RED, clustered, names, of_cards, photo_ids
 
 from photosearch.embedding.embedder import Vectors
 from photosearch.errors import DimensionMismatch
-from photosearch.index.filters import CardFilter, Listing, passes
+from photosearch.index.filters import Listing
 from photosearch.index.lifecycle import fill, verify
-from photosearch.index.qdrant_connection import QdrantConnection
-from photosearch.index.qdrant_edge import QdrantEdgeIndex
-from photosearch.index.qdrant_server import QdrantServerIndex
-from photosearch.index.vector_index import ExactIndex, VectorIndex
+from photosearch.index.vector_index import ExactIndex
 
-pytestmark = [
-    # Said by the client's engine in memory, which needs neither and ignores both.
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant"),
-    pytest.mark.filterwarnings("ignore:Local mode performs exact"),
-]
+pytestmark = every_index.IN_MEMORY
+index_of = every_index.index_of
 
 FP16 = 2e-3
 """A number below 1 kept in fp16 is off by 0.0005 at most; a cosine by no more than this."""
-
-IndexOfDim = Callable[[int], VectorIndex]
-
-
-@pytest.fixture(
-    params=[
-        "exact",
-        "edge",
-        "edge_graph",
-        "server_in_memory",
-        "server_over_http",
-        pytest.param("server", marks=pytest.mark.network),
-    ]
-)
-def index_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexOfDim]:
-    """Makes an empty index of each kind; `edge_graph` builds its graph from the first photos on."""
-    with ExitStack() as closing:
-
-        def make(dim: int) -> VectorIndex:
-            index = empty_index(request.param, dim, tmp_path, closing)
-            closing.callback(index.close)
-            return index
-
-        yield make
-
-
-def empty_index(kind: str, dim: int, folder: Path, closing: ExitStack) -> VectorIndex:
-    name = f"test-{uuid.uuid4().hex}"
-    match kind:
-        case "exact":
-            return ExactIndex(dim)
-        case "edge":
-            return QdrantEdgeIndex.create(folder / name, dim=dim, model_id="m")
-        case "edge_graph":
-            return QdrantEdgeIndex.create(
-                folder / name, dim=dim, model_id="m", plain_up_to_photos=1
-            )
-        case "server_in_memory":
-            connection = QdrantConnection(QdrantClient(":memory:"), "memory")
-        case "server_over_http":
-            connection = QdrantConnection.connect(closing.enter_context(serving()).address)
-        case _:
-            url = os.environ.get("PHOTOSEARCH_QDRANT_URL")
-            if not url:
-                pytest.skip("PHOTOSEARCH_QDRANT_URL names no server")
-            key = os.environ.get("PHOTOSEARCH_QDRANT_API_KEY", "")
-            connection = QdrantConnection.connect(url, api_key=key)
-            cleaner = QdrantConnection.connect(url, api_key=key)
-            closing.callback(cleaner.close)
-            closing.callback(cleaner.ask, lambda client: client.delete_collection(name))
-    return QdrantServerIndex.create(connection, name, dim=dim, model_id="m")
 
 
 # Every index
@@ -95,7 +32,9 @@ def test_an_empty_index_finds_nothing(index_of: IndexOfDim) -> None:
 
 def test_nearest_come_first_with_card_and_cosine(index_of: IndexOfDim) -> None:
     index = index_of(2)
-    index.add(["blue-1", "red-1", "pink-1"], ["blue", "red", "pink"], np.stack([BLUE, RED, PINK]))
+    index.add(
+        ["blue-1", "red-1", "pink-1"], of_cards("blue", "red", "pink"), np.stack([BLUE, RED, PINK])
+    )
     hits = index.nearest(RED, limit=3)
     assert [(hit.photo_id, hit.card_id) for hit in hits] == [
         ("red-1", "red"),
@@ -114,16 +53,16 @@ def test_cosines_never_exceed_one(index_of: IndexOfDim) -> None:
 def test_equal_cosines_come_in_order_of_photo_id(index_of: IndexOfDim) -> None:
     index = index_of(2)
     ids = ["d", "a", "c", "b"]
-    index.add(ids, ids, np.stack([RED] * 4))
-    index.add(["far"], ["far"], BLUE[None])
+    index.add(ids, of_cards(*ids), np.stack([RED] * 4))
+    index.add(["far"], of_cards("far"), BLUE[None])
     assert photo_ids(index.nearest(PINK, limit=5)) == ["a", "b", "c", "d", "far"]
 
 
 def test_adding_a_photo_twice_keeps_one(index_of: IndexOfDim) -> None:
     index = index_of(2)
     for _ in range(2):
-        index.add(["red-1"], ["red"], RED[None])
-    index.add(["red-2", "red-2"], ["old", "red"], np.stack([BLUE, RED]))
+        index.add(["red-1"], of_cards("red"), RED[None])
+    index.add(["red-2", "red-2"], of_cards("old", "red"), np.stack([BLUE, RED]))
     assert index.count() == 2
     assert [hit.card_id for hit in index.nearest(RED, limit=10)] == ["red", "red"]
     assert photo_ids(index.nearest(RED, limit=10)) == ["red-1", "red-2"]
@@ -131,8 +70,8 @@ def test_adding_a_photo_twice_keeps_one(index_of: IndexOfDim) -> None:
 
 def test_adding_a_photo_again_replaces_vector_and_card(index_of: IndexOfDim) -> None:
     index = index_of(2)
-    index.add(["x", "y"], ["old", "y"], np.stack([RED, PINK]))
-    index.add(["x"], ["new"], BLUE[None])
+    index.add(["x", "y"], of_cards("old", "y"), np.stack([RED, PINK]))
+    index.add(["x"], of_cards("new"), BLUE[None])
     assert index.nearest(BLUE, limit=1)[0].card_id == "new"
     assert photo_ids(index.nearest(RED, limit=2)) == ["y", "x"]
 
@@ -146,12 +85,12 @@ def test_removed_photos_are_not_found(index_of: IndexOfDim) -> None:
     assert index.count() == 150
     assert set(photo_ids(index.nearest(vectors[0], limit=300))) == set(ids[150:])
     found = index.nearest(vectors[200], limit=1)[0]
-    assert (found.photo_id, found.card_id) == (ids[200], cards[200])
+    assert (found.photo_id, found.card_id) == (ids[200], cards[200].card_id)
 
 
 def test_removing_unknown_photos_is_no_error(index_of: IndexOfDim) -> None:
     index = index_of(2)
-    index.add(["red-1"], ["red"], RED[None])
+    index.add(["red-1"], of_cards("red"), RED[None])
     index.remove(["nobody", "red-1", "red-1"])
     index.remove([])
     assert index.count() == 0
@@ -166,7 +105,7 @@ def test_adding_nothing_is_no_error(index_of: IndexOfDim) -> None:
 @pytest.mark.parametrize(("limit", "expected"), [(-1, 0), (0, 0), (1, 1), (2, 2), (50, 2)])
 def test_a_limit_bounds_the_hits(index_of: IndexOfDim, limit: int, expected: int) -> None:
     index = index_of(2)
-    index.add(["red-1", "blue-1"], ["red", "blue"], np.stack([RED, BLUE]))
+    index.add(["red-1", "blue-1"], of_cards("red", "blue"), np.stack([RED, BLUE]))
     assert len(index.nearest(RED, limit=limit)) == expected
 
 
@@ -175,17 +114,17 @@ def test_a_wrong_width_is_refused(index_of: IndexOfDim) -> None:
     with pytest.raises(
         DimensionMismatch, match=r"holds 2-d vectors, the model made 3-d ones\. Reb"
     ):
-        index.add(["x"], ["x"], np.ones((1, 3), np.float32))
+        index.add(["x"], of_cards("x"), np.ones((1, 3), np.float32))
     with pytest.raises(DimensionMismatch, match="holds 2-d vectors, the model made 4-d ones"):
         index.nearest(np.ones(4, np.float32), limit=1)
 
 
 def test_rows_that_cannot_be_stored_are_refused(index_of: IndexOfDim) -> None:
     index = index_of(2)
-    with pytest.raises(ValueError, match=r"1 photo ids, 2 card ids and vectors of shape \(1, 2\)"):
-        index.add(["x"], ["x", "y"], RED[None])
+    with pytest.raises(ValueError, match=r"1 photo ids, 2 listings and vectors of shape \(1, 2\)"):
+        index.add(["x"], of_cards("x", "y"), RED[None])
     with pytest.raises(ValueError, match="vector of photo y holds NaN or infinity"):
-        index.add(["x", "y"], ["x", "y"], np.array([[1, 0], [np.nan, 0]], np.float32))
+        index.add(["x", "y"], of_cards("x", "y"), np.array([[1, 0], [np.nan, 0]], np.float32))
     assert index.count() == 0
 
 
@@ -193,12 +132,12 @@ def test_scroll_gives_everything_back(index_of: IndexOfDim) -> None:
     index, vectors = index_of(16), clustered(2500, 16)
     ids, cards = names(2500)
     index.add(ids, cards, vectors)
-    seen: dict[str, tuple[str, Vectors]] = {}
+    seen: dict[str, tuple[Listing, Vectors]] = {}
     for some_ids, some_cards, some_vectors in index.scroll(batch=400):
         assert len(some_ids) <= 400
         assert some_vectors.dtype == np.float32
         seen |= dict(zip(some_ids, zip(some_cards, some_vectors, strict=True), strict=True))
-    assert {photo_id: card_id for photo_id, (card_id, _) in seen.items()} == dict(
+    assert {photo_id: listing for photo_id, (listing, _) in seen.items()} == dict(
         zip(ids, cards, strict=True)
     )
     stored = np.stack([seen[photo_id][1] for photo_id in ids])
@@ -250,28 +189,3 @@ def test_exact_search_agrees_with_sorting_everything() -> None:
     query = clustered(1, 32, seed=8)[0]
     order = sorted(kept, key=lambda row: -float(vectors[row] @ query))
     assert photo_ids(index.nearest(query, limit=40)) == [ids[row] for row in order[:40]]
-
-
-SHOE = Listing("shoe", ("Worn", "Shoes"), brand="Nord", price=40.0, rating=4.5)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "is_found"),
-    [
-        (CardFilter(), True),
-        (CardFilter(category=("Worn",)), True),
-        (CardFilter(category=("Home",)), False),
-        (CardFilter(brands=("Sud", "Nord")), True),
-        (CardFilter(brands=("Sud",)), False),
-        (CardFilter(price_min=40, price_max=40), True),
-        (CardFilter(price_max=39.99), False),
-        (CardFilter(rating_min=4.6), False),
-    ],
-)
-def test_a_filter_keeps_what_was_asked_for(wanted: CardFilter, is_found: bool):
-    assert passes(SHOE, wanted) is is_found
-
-
-def test_a_card_that_does_not_tell_its_price_passes_no_price_filter():
-    assert not passes(Listing("shoe"), CardFilter(price_max=100))
-    assert passes(Listing("shoe"), CardFilter())

@@ -8,6 +8,7 @@ import pytest
 from photo_vectors import clustered, names
 
 from photosearch.embedding.embedder import Vectors
+from photosearch.index.filters import CardFilter
 from photosearch.index.lifecycle import IndexReport, describe, fill, index_id, verify
 from photosearch.index.qdrant_edge import QdrantEdgeIndex
 from photosearch.index.vector_index import ExactIndex, Hit
@@ -16,8 +17,8 @@ from photosearch.index.vector_index import ExactIndex, Hit
 class ForgetfulIndex(ExactIndex):
     """Searches well, and never finds photos whose number ends in 0: what a bad graph does."""
 
-    def nearest(self, vector: Vectors, *, limit: int) -> list[Hit]:
-        hits = super().nearest(vector, limit=self.count())
+    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
+        hits = super().nearest(vector, limit=self.count(), where=where)
         return [hit for hit in hits if not hit.photo_id.endswith("0")][:limit]
 
 

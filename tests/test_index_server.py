@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from photo_vectors import BLUE, RED, clustered, names, photo_ids
+from photo_vectors import BLUE, RED, clustered, names, of_cards, photo_ids
 from qdrant_over_http import QdrantOverHttp, serving
 
 from photosearch.errors import ForeignIndex, IndexUnavailable
@@ -57,7 +57,7 @@ def test_photos_travel_in_bounded_requests(
 def test_an_alias_moves_from_one_collection_to_the_next(connection: QdrantConnection) -> None:
     for name, vector in (("old", RED), ("new", BLUE)):
         index = QdrantServerIndex.create(connection, name, dim=2, model_id="m")
-        index.add([name], [name], vector[None])
+        index.add([name], of_cards(name), vector[None])
         switch_alias(connection, "live", name)
         live = QdrantServerIndex.open(connection, "live", model_id="m")
         assert photo_ids(live.nearest(RED, limit=9)) == [name]
@@ -77,7 +77,7 @@ def test_a_collection_of_others_is_refused(
 def test_a_short_failure_is_survived(server: QdrantOverHttp, connection: QdrantConnection) -> None:
     index = QdrantServerIndex.create(connection, "a", dim=2, model_id="m")
     server.failures = [503, 502]
-    index.add(["red-1"], ["red"], RED[None])
+    index.add(["red-1"], of_cards("red"), RED[None])
     assert index.count() == 1
 
 

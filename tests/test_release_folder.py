@@ -19,7 +19,9 @@ from photosearch.errors import BadArtifact
 from photosearch.evaluation.calibration import read_calibration
 from photosearch.evaluation.promotion import Override, Verdict
 from photosearch.home import Home
+from photosearch.index.filters import Listing
 from photosearch.index.vector_index import ExactIndex
+from photosearch.index_settings import IndexParams
 from photosearch.judging_settings import CalibrationParams
 from photosearch.release import (
     Release,
@@ -33,11 +35,10 @@ from photosearch.report import save_report, write_text
 from photosearch.search.model_card import UNKNOWN
 from photosearch.search.release_folder import IndexEngine, Recipe, build_release
 from photosearch.search.shown_cards import ask_held_out, joined_groups
-from photosearch.settings import IndexParams
 
 RECIPE = Recipe(
     IndexEngine("exact", lambda _folder, _name, dim, _model_id: ExactIndex(dim)),
-    IndexParams(dim=64, hits_per_query=20, min_recall_vs_exact=0.9),
+    IndexParams(dim=64, quantisation="int8", hits_per_query=20, min_recall_vs_exact=0.9),
     CalibrationParams(precision=0.9, queries_max=2000),
     {"head": {"epochs": 10}},
     lambda _model, graph, photos: write_text(graph / "photos", str(len(photos))),
@@ -116,7 +117,7 @@ def read_cosines(home: Home):
     photos = [p for p in read_rows(home.curated / "photos.parquet", CuratedPhoto)]
     indexed = [p for p in photos if p.kind == "gallery"]
     vectors = ColourEmbedder().embed([images.load(home.images, p.sha256) for p in indexed])
-    index.add([p.photo_id for p in indexed], [p.card_id for p in indexed], vectors)
+    index.add([p.photo_id for p in indexed], [Listing(p.card_id) for p in indexed], vectors)
     vectors_of = catalog_vectors(home, home.candidate, ColourEmbedder())
     shown = ask_held_out(home, vectors_of, index, hits_per_query=20, queries_max=7)
     assert len(shown.products) == 7

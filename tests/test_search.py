@@ -21,6 +21,7 @@ from photosearch.errors import (
     ForeignIndex,
     UnreadablePhoto,
 )
+from photosearch.index.filters import Listing
 from photosearch.index.vector_index import ExactIndex, Hit
 from photosearch.search.candidates import EXACT_SCORE, VOTERS, collapse, nearest_cards
 from photosearch.search.enrich import CardFactsTable
@@ -144,7 +145,7 @@ def test_a_length_that_the_index_does_not_hold_is_refused(shop: SmallShop):
 def test_an_index_of_shorter_vectors_is_searched_with_shortened_ones():
     embedder, index = ColourEmbedder(), ExactIndex(16)
     dark = painted((30, 120, 30))
-    index.add(["dark/0"], ["dark"], embedder.embed([dark])[:, :16])
+    index.add(["dark/0"], [Listing("dark")], embedder.embed([dark])[:, :16])
     pipeline = make_pipeline(
         IDS, embedder, index=index, enrich=lambda cards: [found("dark", cards[0].cosine)],
         hits_per_query=10,
@@ -181,7 +182,7 @@ def test_a_box_outside_the_photo_is_refused(shop: SmallShop):
 def test_a_card_is_represented_by_its_nearest_photo():
     index = ExactIndex(2)
     vectors = np.array([[0.6, 0.8], [1, 0], [0.8, 0.6]], np.float32)
-    index.add(["a/far", "a/near", "b/0"], ["a", "a", "b"], vectors)
+    index.add(["a/far", "a/near", "b/0"], [Listing("a"), Listing("a"), Listing("b")], vectors)
     assert nearest_cards(index, np.array([1, 0], np.float32), hits_per_query=3) == [
         Candidate("a", "a/near", 1.0, EXACT_SCORE),
         Candidate("b", "b/0", pytest.approx(0.8), pytest.approx(0.8)),

@@ -95,8 +95,7 @@ def is_of_one_release(answer: SearchResponse, release: Release) -> bool:
     """Whether ids, index, card facts and the vector that was searched with are all of it."""
     manifest, card = release.manifest, answer.cards[0]
     return (
-        (answer.release.model_id, answer.release.index_id)
-        == (manifest.model_id, manifest.index_id)
+        (answer.release.model_id, answer.release.index_id) == (manifest.model_id, manifest.index_id)
         and all(c.matched_photo_id.endswith(f"@{manifest.release}") for c in answer.cards)
         and all(c.card.price == float(manifest.release[1:]) for c in answer.cards)
         and card.cosine > 0.99  # a vector of the other model would be anywhere

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from photosearch.catalog.schemas import Card
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -32,6 +34,21 @@ class CardFilter:
     price_min: float | None = None
     price_max: float | None = None
     rating_min: float | None = None
+
+
+def listing_of(card: Card) -> Listing:
+    """What the index knows of a card of the catalogue."""
+    return Listing(
+        card_id=card.card_id,
+        category=tuple(card.category),
+        brand=card.brand,
+        price=card.price,
+        rating=card.rating,
+        n_reviews=card.n_reviews,
+        seller=card.seller,
+        article=card.article,
+        status=card.status,
+    )
 
 
 def passes(card: Listing, wanted: CardFilter) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from photosearch.errors import ForeignIndex, IndexUnavailable
+from photosearch.index_settings import Quantisation
 from photosearch.report import save_report
 
 FACTS = "index.json"
@@ -32,6 +33,9 @@ class Facts:
     """Photos, when `is_whole`."""
     is_whole: bool
     """False between the first change and the flush: a folder left so was cut off."""
+    quantisation: Quantisation = "int8"
+    has_listings: bool = False
+    """False where the index was made before photos carried what filters ask for."""
 
 
 def require_index(folder: Path) -> None:

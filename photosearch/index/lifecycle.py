@@ -1,16 +1,17 @@
 """The life of an index: filled, verified, named, told of; knows no engine."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from photosearch.index.vector_index import ROUNDING, VectorIndex, Vectors
+from photosearch.index.vector_index import ROUNDING, Batch, VectorIndex, Vectors
+from photosearch.index_settings import Quantisation
 from photosearch.progress import track
 
-Batch = tuple[Sequence[str], Sequence[str], Vectors]
-"""Photo ids, card ids, vectors (n, dim)."""
+LAYOUT = 2
+"""Of what a photo carries; 2: its card's listing. Another layout makes another index."""
 
 BLOCK = 4096
 """Photos compared at a time."""
@@ -37,8 +38,8 @@ def fill(index: VectorIndex, batches: Iterable[Batch], total: int) -> int:
         Photos in the index afterwards.
     """
     told = track(batches, "adding photos to the index", total, size=lambda batch: len(batch[0]))
-    for photo_ids, card_ids, vectors in told:
-        index.add(photo_ids, card_ids, vectors)
+    for photo_ids, listings, vectors in told:
+        index.add(photo_ids, listings, vectors)
     index.optimize()
     return index.count()
 
@@ -80,9 +81,9 @@ def describe(index: VectorIndex, *, model_id: str, kind: str) -> IndexReport:
     """Reads an index once for its id and counts, and verifies it."""
     photo_ids: list[str] = []
     card_ids: set[str] = set()
-    for some_photos, some_cards, _ in index.scroll(BLOCK):
+    for some_photos, some_listings, _ in index.scroll(BLOCK):
         photo_ids += some_photos
-        card_ids.update(some_cards)
+        card_ids.update(listing.card_id for listing in some_listings)
     return IndexReport(
         index_id=index_id(model_id, dim=index.dim, photo_ids=photo_ids),
         photos=len(photo_ids),
@@ -93,9 +94,11 @@ def describe(index: VectorIndex, *, model_id: str, kind: str) -> IndexReport:
     )
 
 
-def index_id(model_id: str, *, dim: int, photo_ids: Iterable[str]) -> str:
-    """12 hex digits; equal model, vector length and photos give equal ids, in whatever order."""
-    said = hashlib.sha256(f"{model_id}\0{dim}".encode())
+def index_id(
+    model_id: str, *, dim: int, quantisation: Quantisation = "int8", photo_ids: Iterable[str]
+) -> str:
+    """12 hex digits; equal model, vector length, codes and photos give equal ids, in any order."""
+    said = hashlib.sha256(f"{LAYOUT}\0{model_id}\0{dim}\0{quantisation}".encode())
     for photo_id in sorted(photo_ids):
         said.update(b"\0" + photo_id.encode())
     return said.hexdigest()[:12]

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from photosearch.errors import IndexProblem, IndexUnavailable
+from photosearch.index import edge_requests as requests
 from photosearch.index import qdrant_points as points
+from photosearch.index.filters import CardFilter, Listing
 from photosearch.index.index_folder import (
     ENGINE,
     FACTS,
@@ -23,10 +25,11 @@ from photosearch.index.index_folder import (
     require_index,
     write_facts,
 )
-from photosearch.index.vector_index import Hit, Vectors, check_query, check_rows
+from photosearch.index.vector_index import Batch, Hit, Vectors, check_query, check_rows
+from photosearch.index_settings import Quantisation
 
 if TYPE_CHECKING:
-    from qdrant_edge import EdgeConfig, EdgeShard, UpdateOperation
+    from qdrant_edge import EdgeShard, UpdateOperation
 
 REBUILD = "Delete the folder and rebuild it with `photosearch index`."
 
@@ -52,7 +55,13 @@ class QdrantEdgeIndex:
 
     @classmethod
     def create(
-        cls, folder: Path, *, dim: int, model_id: str, plain_up_to_photos: int = 20_000
+        cls,
+        folder: Path,
+        *,
+        dim: int,
+        model_id: str,
+        quantisation: Quantisation = "int8",
+        plain_up_to_photos: int = points.PLAIN_UP_TO,
     ) -> QdrantEdgeIndex:
         """Makes an empty index.
 
@@ -60,8 +69,9 @@ class QdrantEdgeIndex:
             folder: Made if absent; holds no index yet.
             dim: Numbers in a vector.
             model_id: The model that makes the vectors; no other may search them.
+            quantisation: Codes that choose candidates in a graph; see IndexParams.
             plain_up_to_photos: Up to here `optimize` builds nothing and search compares with every
-                photo, exactly. Above, it builds an HNSW graph and int8 codes: they choose
+                photo, exactly. Above, it builds an HNSW graph and codes: they choose
                 candidates, which are compared again by fp16 vectors. With 20,000 x 512 a search
                 takes 1.4 ms plain and 0.9 ms by graph, whose build takes 10 s.
 
@@ -77,9 +87,12 @@ class QdrantEdgeIndex:
             if (folder / FACTS).exists():
                 raise IndexUnavailable(f"{folder} holds an index already. Delete it first.")
             with _engine(folder, "making it"):
-                shard = EdgeShard.create(str(folder / ENGINE), _config(dim, plain_up_to_photos))
+                config = requests.shard_config(dim, quantisation, plain_up_to_photos)
+                shard = EdgeShard.create(str(folder / ENGINE), config)
                 closing.callback(shard.close)
-                facts = Facts(dim, model_id, count=0, is_whole=True)
+                for operation in requests.payload_indexes():
+                    shard.update(operation)
+                facts = Facts(dim, model_id, 0, True, quantisation, has_listings=True)
                 write_facts(folder, facts)
             return cls(folder, facts, shard, closing.pop_all())
 
@@ -130,13 +143,13 @@ class QdrantEdgeIndex:
             )
         return cls(folder, facts, shard, closing.pop_all())
 
-    def add(self, photo_ids: Sequence[str], card_ids: Sequence[str], vectors: Vectors) -> None:
+    def add(self, photo_ids: Sequence[str], listings: Sequence[Listing], vectors: Vectors) -> None:
         from qdrant_edge import Point, UpdateOperation
 
-        check_rows(str(self.folder), self.dim, photo_ids, card_ids, vectors)
+        check_rows(str(self.folder), self.dim, photo_ids, listings, vectors)
         for start in range(0, len(photo_ids), points.UPSERT_BATCH):
             part = slice(start, start + points.UPSERT_BATCH)
-            rows = zip(photo_ids[part], card_ids[part], vectors[part], strict=True)
+            rows = zip(photo_ids[part], listings[part], vectors[part], strict=True)
             batch = [
                 # A numpy row is taken as it is; a list of its numbers takes twice as long.
                 Point(points.point_id(photo), row, points.payload(photo, card))  # type: ignore[arg-type]
@@ -149,15 +162,20 @@ class QdrantEdgeIndex:
 
         self._change(UpdateOperation.delete_points(list(map(points.point_id, photo_ids))))
 
-    def nearest(self, vector: Vectors, *, limit: int) -> list[Hit]:
-        from qdrant_edge import Query, QueryRequest
+    def update_listings(self, listings: Sequence[Listing]) -> None:
+        from qdrant_edge import UpdateOperation
 
+        self._require_listings()
+        for listing in listings:
+            photos, told = requests.photos_of(listing.card_id), points.listed(listing)
+            self._change(UpdateOperation.set_payload_by_filter(photos, told))
+
+    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
         check_query(str(self.folder), self.dim, vector)
-        request = QueryRequest(
-            limit=max(limit, 0),
-            query=Query.Nearest(vector),  # type: ignore[arg-type]
-            with_payload=True,
-            params=_search_params(),
+        if points.conditions(where):
+            self._require_listings()
+        request = requests.nearest_request(
+            vector, limit=max(limit, 0), where=where, quantisation=self._facts.quantisation
         )
         with self._engine("searching it"):
             return points.as_hits(self._shard.query(request))
@@ -168,7 +186,7 @@ class QdrantEdgeIndex:
         with self._engine("counting its photos"):
             return self._shard.count(CountRequest(exact=True))
 
-    def scroll(self, batch: int = 1000) -> Iterator[tuple[list[str], list[str], Vectors]]:
+    def scroll(self, batch: int = 1000) -> Iterator[Batch]:
         from qdrant_edge import ScrollRequest
 
         offset = None
@@ -180,7 +198,7 @@ class QdrantEdgeIndex:
             if records:
                 yield (
                     [payload["photo_id"] for payload in found],
-                    [payload["card_id"] for payload in found],
+                    [points.listing_from(payload) for payload in found],
                     np.array([record.vector for record in records], np.float32),
                 )
             if offset is None:
@@ -206,6 +224,13 @@ class QdrantEdgeIndex:
             self._is_closed = True
             self._closing.close()
 
+    def _require_listings(self) -> None:
+        if not self._facts.has_listings:
+            raise IndexUnavailable(
+                f"Index {self.folder} was made before photos carried what filters ask for. "
+                f"{REBUILD}"
+            )
+
     def _engine(self, doing: str) -> AbstractContextManager[None]:
         if self._is_closed:
             raise IndexUnavailable(f"Index {self.folder} was closed. Open it again.")
@@ -228,35 +253,6 @@ class QdrantEdgeIndex:
             self._shard.flush()
             self._facts = replace(self._facts, count=self.count(), is_whole=True)
             write_facts(self.folder, self._facts)
-
-
-def _config(dim: int, plain_up_to_photos: int) -> EdgeConfig:
-    import qdrant_edge as edge
-
-    # The engine counts a segment's size in KB of stored numbers, two bytes each.
-    plain_up_to_kb = max(1, plain_up_to_photos * dim * 2 // 1024)
-    return edge.EdgeConfig(
-        vectors=edge.EdgeVectorParams(
-            dim, edge.Distance.Cosine, datatype=edge.VectorStorageDatatype.Float16
-        ),
-        hnsw_config=edge.HnswIndexConfig(
-            points.HNSW_M, points.HNSW_EF_CONSTRUCT, full_scan_threshold=plain_up_to_kb
-        ),
-        quantization_config=edge.ScalarQuantizationConfig(
-            edge.ScalarType.Int8, quantile=0.99, memory=edge.Memory.Pinned
-        ),
-        optimizers=edge.EdgeOptimizersConfig(
-            indexing_threshold=plain_up_to_kb, default_segment_number=1
-        ),
-        wal_enabled=False,
-    )
-
-
-def _search_params() -> Any:
-    from qdrant_edge import QuantizationSearchParams, SearchParams
-
-    candidates = QuantizationSearchParams(rescore=True, oversampling=points.OVERSAMPLING)
-    return SearchParams(hnsw_ef=points.HNSW_EF, quantization=candidates)
 
 
 @contextmanager

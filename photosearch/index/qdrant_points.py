@@ -2,9 +2,12 @@
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from photosearch.index.filters import CardFilter, Listing
 from photosearch.index.vector_index import Hit
+from photosearch.index_settings import Quantisation
 
 PHOTOS = uuid.UUID("6d1f4c1e-4d0f-5a3e-9a53-6d6c0f6a2f3b")
 """Namespace of point ids; another one would make every stored photo unknown."""
@@ -13,10 +16,50 @@ UPSERT_BATCH = 1000
 """Photos a write to Edge."""
 HNSW_M = 16
 HNSW_EF_CONSTRUCT = 128
-HNSW_EF = 128
-"""Candidates kept while searching: recall@10 .9998 on 1,000,000 x 256 (.992 with 64)."""
-OVERSAMPLING = 2.0
-"""int8 candidates fetched a hit and compared again by fp16 vectors; without, recall is .952."""
+PLAIN_UP_TO = 20_000
+"""Photos, in all or under a filter, up to which every one of them is compared."""
+ACORN_MAX_SHARE = 1.0
+"""Of photos that pass a filter, for a search that looks two links far (ACORN)."""
+
+FOUND_FIELDS = ["photo_id", "card_id"]
+"""What a search reads of a point's payload."""
+KEYWORDS = {"card_id": False, "category": True, "brand": True}
+"""Payload fields looked up by value, and whether the graph gets links among equal ones."""
+NUMBERS = ("price", "rating")
+"""Payload fields looked up by range."""
+BELOW = "\x1f"
+"""Stands between the steps of a category path; a character that no name has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How widely the graph is searched; evidence: docs/experiments/index.md."""
+
+    hnsw_ef: int
+    """Candidates kept while searching."""
+    oversampling: float
+    """Candidates chosen by codes for each hit, and compared again by fp16 vectors."""
+
+
+def search_by(quantisation: Quantisation) -> Search:
+    """What it takes to find as much as without codes."""
+    match quantisation:
+        case "none" | "int8" | "turbo":
+            return Search(hnsw_ef=128, oversampling=2.0)
+        case "product":
+            return Search(hnsw_ef=256, oversampling=6.0)
+        case "binary":
+            return Search(hnsw_ef=512, oversampling=12.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One field of a payload must be one of these words, or lie within these bounds."""
+
+    field: str
+    words: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
 
 
 class ScoredPoint(Protocol):
@@ -31,8 +74,58 @@ def point_id(photo_id: str) -> str:
     return str(uuid.uuid5(PHOTOS, photo_id))
 
 
-def payload(photo_id: str, card_id: str) -> dict[str, str]:
-    return {"photo_id": photo_id, "card_id": card_id}
+def payload(photo_id: str, listing: Listing) -> dict[str, Any]:
+    """What a point carries; what the card does not tell is left out."""
+    told = {name: value for name, value in listed(listing).items() if value is not None}
+    return {"photo_id": photo_id, **told}
+
+
+def listed(listing: Listing) -> dict[str, Any]:
+    """A card's part of the payload; None removes a field that a point had before.
+
+    A category is every path that leads to it, so that one lookup by value finds all below a path.
+    """
+    path = listing.category
+    return {
+        "card_id": listing.card_id,
+        "category": [BELOW.join(path[:depth]) for depth in range(1, len(path) + 1)],
+        "brand": listing.brand,
+        "price": listing.price,
+        "rating": listing.rating,
+        "n_reviews": listing.n_reviews,
+        "seller": listing.seller,
+        "article": listing.article,
+        "status": listing.status,
+    }
+
+
+def listing_from(payload: dict[str, Any]) -> Listing:
+    """A point's listing; one that was stored before photos carried more has its card id alone."""
+    paths = payload.get("category") or []
+    return Listing(
+        card_id=payload["card_id"],
+        category=tuple(paths[-1].split(BELOW)) if paths else (),
+        brand=payload.get("brand"),
+        price=payload.get("price"),
+        rating=payload.get("rating"),
+        n_reviews=payload.get("n_reviews"),
+        seller=payload.get("seller"),
+        article=payload.get("article"),
+        status=payload.get("status"),
+    )
+
+
+def conditions(where: CardFilter | None) -> list[Condition]:
+    """What a filter asks of a payload: all of these; none where it takes all."""
+    if where is None:
+        return []
+    asked = [
+        Condition("category", (BELOW.join(where.category),) if where.category else ()),
+        Condition("brand", where.brands),
+        Condition("price", least=where.price_min, most=where.price_max),
+        Condition("rating", least=where.rating_min),
+    ]
+    return [one for one in asked if one.words or one.least is not None or one.most is not None]
 
 
 def as_hits(points: Iterable[ScoredPoint]) -> list[Hit]:

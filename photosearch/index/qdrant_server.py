@@ -11,11 +11,15 @@ import numpy as np
 
 from photosearch.errors import ForeignIndex, IndexUnavailable
 from photosearch.index import qdrant_points as points
+from photosearch.index import server_requests as requests
+from photosearch.index.filters import CardFilter, Listing
 from photosearch.index.qdrant_connection import QdrantConnection
-from photosearch.index.vector_index import Hit, Vectors, check_query, check_rows
+from photosearch.index.server_requests import Keeping
+from photosearch.index.vector_index import Batch, Hit, Vectors, check_query, check_rows
+from photosearch.index_settings import Quantisation
 
 if TYPE_CHECKING:
-    from qdrant_client.models import Batch, PointIdsList
+    from qdrant_client import models as qdrant
 
 REQUEST_BATCH = 256
 """Photos a request: 512 numbers as JSON text are some 5 KB, and a server takes 32 MB."""
@@ -29,32 +33,50 @@ class QdrantServerIndex:
     It owns the connection: `close` closes it. Made by `create` or `open`.
     """
 
-    def __init__(self, connection: QdrantConnection, name: str, *, dim: int, model_id: str) -> None:
+    def __init__(
+        self,
+        connection: QdrantConnection,
+        name: str,
+        *,
+        dim: int,
+        model_id: str,
+        quantisation: Quantisation | None,
+    ) -> None:
         self.dim = dim
         self.model_id = model_id
+        self._quantisation = quantisation  # None: made before photos carried listings
         self._connection = connection
         self._name = name
 
     @classmethod
     def create(
-        cls, connection: QdrantConnection, name: str, *, dim: int, model_id: str
+        cls,
+        connection: QdrantConnection,
+        name: str,
+        *,
+        dim: int,
+        model_id: str,
+        keeping: Keeping = Keeping(),  # noqa: B008 - frozen
     ) -> QdrantServerIndex:
         """Makes an empty collection `name`.
 
         Raises:
             IndexUnavailable: There is such a collection, or the server does not answer.
         """
-        from qdrant_client import models
-
         if connection.ask(lambda client: client.collection_exists(name)):
             raise IndexUnavailable(
                 f"Qdrant at {connection.address} has a collection {name!r} already. Take another "
                 "name, or delete that one."
             )
-        connection.ask(lambda client: client.create_collection(name, **_collection(dim, model_id)))
-        keyword = models.PayloadSchemaType.KEYWORD
-        connection.ask(lambda client: client.create_payload_index(name, "card_id", keyword))
-        return cls(connection, name, dim=dim, model_id=model_id)
+        wanted = requests.collection(dim, model_id, keeping)
+        connection.ask(lambda client: client.create_collection(name, **wanted))
+        for field, schema in requests.payload_indexes().items():
+            connection.ask(
+                lambda client, field=field, schema=schema: client.create_payload_index(
+                    name, field, schema
+                )
+            )
+        return cls(connection, name, dim=dim, model_id=model_id, quantisation=keeping.quantisation)
 
     @classmethod
     def open(cls, connection: QdrantConnection, name: str, *, model_id: str) -> QdrantServerIndex:
@@ -70,7 +92,8 @@ class QdrantServerIndex:
                 "`photosearch index`."
             )
         config = connection.ask(lambda client: client.get_collection(name)).config
-        made_by, vectors = (config.metadata or {}).get("model_id"), config.params.vectors
+        told, vectors = config.metadata or {}, config.params.vectors
+        made_by = told.get("model_id")
         size = getattr(vectors, "size", None)  # a collection with several vectors has no size
         if made_by is None or size is None:
             raise IndexUnavailable(
@@ -80,17 +103,18 @@ class QdrantServerIndex:
             )
         if made_by != model_id:
             raise ForeignIndex(made_by, model_id)
-        return cls(connection, name, dim=size, model_id=model_id)
+        kept = told.get("quantisation")
+        return cls(connection, name, dim=size, model_id=model_id, quantisation=kept)
 
-    def add(self, photo_ids: Sequence[str], card_ids: Sequence[str], vectors: Vectors) -> None:
+    def add(self, photo_ids: Sequence[str], listings: Sequence[Listing], vectors: Vectors) -> None:
         from qdrant_client import models
 
-        check_rows(self._name, self.dim, photo_ids, card_ids, vectors)
+        check_rows(self._name, self.dim, photo_ids, listings, vectors)
         for start in range(0, len(photo_ids), REQUEST_BATCH):
             part = slice(start, start + REQUEST_BATCH)
             batch = models.Batch(
                 ids=list(map(points.point_id, photo_ids[part])),
-                payloads=list(map(points.payload, photo_ids[part], card_ids[part])),
+                payloads=list(map(points.payload, photo_ids[part], listings[part])),
                 vectors=vectors[part].tolist(),
             )
             self._upsert(batch)
@@ -102,15 +126,34 @@ class QdrantServerIndex:
         while batch := list(islice(waiting, REQUEST_BATCH)):
             self._delete(models.PointIdsList(points=list(batch)))
 
-    def nearest(self, vector: Vectors, *, limit: int) -> list[Hit]:
+    def update_listings(self, listings: Sequence[Listing]) -> None:
+        from qdrant_client import models
+
+        self._require_listings()
+        for start in range(0, len(listings), REQUEST_BATCH):
+            changes = [
+                models.SetPayload(
+                    payload=points.listed(listing), filter=requests.photos_of(listing.card_id)
+                )
+                for listing in listings[start : start + REQUEST_BATCH]
+            ]
+            self._update([models.SetPayloadOperation(set_payload=change) for change in changes])
+
+    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
         check_query(self._name, self.dim, vector)
         if limit <= 0:
             return []  # the server refuses such a question
+        asked = requests.filter_of(where)
+        if asked is not None:
+            self._require_listings()
         wanted: dict[str, Any] = {
             "query": vector.tolist(),
             "limit": limit,
-            "with_payload": True,
-            "search_params": _search_params(),
+            "query_filter": asked,
+            "with_payload": points.FOUND_FIELDS,
+            "search_params": requests.search_params(
+                self._quantisation or "int8", is_filtered=asked is not None
+            ),
         }
         answer = self._connection.ask(lambda client: client.query_points(self._name, **wanted))
         return points.as_hits(answer.points)
@@ -118,7 +161,7 @@ class QdrantServerIndex:
     def count(self) -> int:
         return self._connection.ask(lambda client: client.count(self._name, exact=True)).count
 
-    def scroll(self, batch: int = 1000) -> Iterator[tuple[list[str], list[str], Vectors]]:
+    def scroll(self, batch: int = 1000) -> Iterator[Batch]:
         wanted: dict[str, Any] = {"limit": batch, "with_payload": True, "with_vectors": True}
         while True:
             records, offset = self._connection.ask(
@@ -128,7 +171,7 @@ class QdrantServerIndex:
             if records:
                 yield (
                     [payload["photo_id"] for payload in found],
-                    [payload["card_id"] for payload in found],
+                    [points.listing_from(payload) for payload in found],
                     np.array([record.vector for record in records], np.float32),
                 )
             if offset is None:
@@ -159,10 +202,22 @@ class QdrantServerIndex:
     def close(self) -> None:
         self._connection.close()
 
-    def _upsert(self, batch: Batch) -> None:
+    def _require_listings(self) -> None:
+        if self._quantisation is None:
+            raise IndexUnavailable(
+                f"Collection {self._name!r} at {self._connection.address} was made before photos "
+                "carried what filters ask for. Rebuild it with `photosearch index`."
+            )
+
+    def _update(self, operations: list[qdrant.SetPayloadOperation]) -> None:
+        self._connection.ask(
+            lambda client: client.batch_update_points(self._name, operations, wait=True)
+        )
+
+    def _upsert(self, batch: qdrant.Batch) -> None:
         self._connection.ask(lambda client: client.upsert(self._name, batch, wait=True))
 
-    def _delete(self, gone: PointIdsList) -> None:
+    def _delete(self, gone: qdrant.PointIdsList) -> None:
         self._connection.ask(lambda client: client.delete(self._name, gone, wait=True))
 
 
@@ -186,29 +241,3 @@ def switch_alias(connection: QdrantConnection, alias: str, name: str) -> None:
         delete = models.DeleteAlias(alias_name=alias)
         steps.insert(0, models.DeleteAliasOperation(delete_alias=delete))
     connection.ask(lambda client: client.update_collection_aliases(steps))
-
-
-def _collection(dim: int, model_id: str) -> dict[str, Any]:
-    from qdrant_client import models
-
-    return {
-        "vectors_config": models.VectorParams(
-            size=dim, distance=models.Distance.COSINE, datatype=models.Datatype.FLOAT16
-        ),
-        "hnsw_config": models.HnswConfigDiff(
-            m=points.HNSW_M, ef_construct=points.HNSW_EF_CONSTRUCT
-        ),
-        "quantization_config": models.ScalarQuantization(
-            scalar=models.ScalarQuantizationConfig(
-                type=models.ScalarType.INT8, quantile=0.99, always_ram=True
-            )
-        ),
-        "metadata": {"model_id": model_id},
-    }
-
-
-def _search_params() -> Any:
-    from qdrant_client import models
-
-    candidates = models.QuantizationSearchParams(rescore=True, oversampling=points.OVERSAMPLING)
-    return models.SearchParams(hnsw_ef=points.HNSW_EF, quantization=candidates)

@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.errors import DimensionMismatch
+from photosearch.index.filters import CardFilter, Listing, passes
 
 Vectors = NDArray[np.float32]
+
+Batch = tuple[Sequence[str], Sequence[Listing], Vectors]
+"""Photo ids, the listings of their cards, vectors (n, dim)."""
 
 ROUNDING = 1e-6
 """Cosines of equal rows may differ by so much in a matrix product: it sums them in other orders."""
@@ -29,8 +33,10 @@ class VectorIndex(Protocol):
 
     dim: int
 
-    def add(self, photo_ids: Sequence[str], card_ids: Sequence[str], vectors: Vectors) -> None:
-        """Stores photos; one that is there already is replaced. `vectors`: (n, dim), unit length.
+    def add(self, photo_ids: Sequence[str], listings: Sequence[Listing], vectors: Vectors) -> None:
+        """Stores photos, each with its card's listing; one that is there already is replaced.
+
+        `vectors`: (n, dim), unit length.
 
         Raises:
             DimensionMismatch: `vectors` has another width.
@@ -42,8 +48,17 @@ class VectorIndex(Protocol):
         """Forgets photos; unknown ids are no error."""
         ...
 
-    def nearest(self, vector: Vectors, *, limit: int) -> list[Hit]:
-        """At most `limit` photos, nearest first; equal cosines in order of photo_id.
+    def update_listings(self, listings: Sequence[Listing]) -> None:
+        """Changes what all photos of these cards carry, not their vectors; unknown cards: no error.
+
+        Where a card is named twice, the last is kept.
+        """
+        ...
+
+    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
+        """At most `limit` photos of cards that pass `where`, nearest first.
+
+        Equal cosines come in order of photo_id.
 
         An approximate engine chooses which of the photos with the last cosine come in; those that
         come in are in this order.
@@ -57,8 +72,8 @@ class VectorIndex(Protocol):
         """Photos stored."""
         ...
 
-    def scroll(self, batch: int = 1000) -> Iterator[tuple[list[str], list[str], Vectors]]:
-        """All photos in batches: ids, cards, vectors (n, dim). Change nothing meanwhile."""
+    def scroll(self, batch: int = 1000) -> Iterator[Batch]:
+        """All photos in batches, as `add` takes them. Change nothing meanwhile."""
         ...
 
     def optimize(self) -> None:
@@ -71,12 +86,12 @@ class VectorIndex(Protocol):
 
 
 def check_rows(
-    index: str, dim: int, photo_ids: Sequence[str], card_ids: Sequence[str], vectors: Vectors
+    index: str, dim: int, photo_ids: Sequence[str], listings: Sequence[Listing], vectors: Vectors
 ) -> None:
     """Refuses what `add` cannot store; raises what `VectorIndex.add` raises."""
-    if vectors.ndim != 2 or not len(photo_ids) == len(card_ids) == len(vectors):
+    if vectors.ndim != 2 or not len(photo_ids) == len(listings) == len(vectors):
         raise ValueError(
-            f"{len(photo_ids)} photo ids, {len(card_ids)} card ids and vectors of shape "
+            f"{len(photo_ids)} photo ids, {len(listings)} listings and vectors of shape "
             f"{vectors.shape} do not match. Give one of each a photo."
         )
     if vectors.shape[1] != dim:
@@ -95,6 +110,10 @@ def check_query(index: str, dim: int, vector: Vectors) -> None:
         raise DimensionMismatch(index, dim, vector.shape[-1] if vector.ndim else 0)
 
 
+NOT_YET = Listing("")
+"""Keeps the place of a row whose listing comes next."""
+
+
 class ExactIndex:
     """Compares with everything: the reference in tests and checks, and fast enough to 100,000."""
 
@@ -102,54 +121,60 @@ class ExactIndex:
         self.dim = dim
         self._rows: dict[str, int] = {}
         self._photo_ids: list[str] = []
-        self._card_ids: list[str] = []
+        self._listings: list[Listing] = []
         self._vectors = np.empty((0, dim), np.float32)  # grows by doubling: more rows than photos
 
-    def add(self, photo_ids: Sequence[str], card_ids: Sequence[str], vectors: Vectors) -> None:
-        check_rows("exact", self.dim, photo_ids, card_ids, vectors)
+    def add(self, photo_ids: Sequence[str], listings: Sequence[Listing], vectors: Vectors) -> None:
+        check_rows("exact", self.dim, photo_ids, listings, vectors)
         rows = [self._row(photo_id) for photo_id in photo_ids]
         self._make_room(len(self._photo_ids))
         self._vectors[rows] = vectors  # where a row is named twice, numpy keeps the last
-        for row, card_id in zip(rows, card_ids, strict=True):
-            self._card_ids[row] = card_id
+        for row, listing in zip(rows, listings, strict=True):
+            self._listings[row] = listing
 
     def remove(self, photo_ids: Sequence[str]) -> None:
         for photo_id in photo_ids:
             row = self._rows.pop(photo_id, None)
             if row is None:
                 continue
-            last_photo, last_card = self._photo_ids.pop(), self._card_ids.pop()
+            last_photo, last_listing = self._photo_ids.pop(), self._listings.pop()
             if last_photo != photo_id:  # the last row fills the gap
-                self._photo_ids[row], self._card_ids[row] = last_photo, last_card
+                self._photo_ids[row], self._listings[row] = last_photo, last_listing
                 self._vectors[row] = self._vectors[len(self._photo_ids)]
                 self._rows[last_photo] = row
 
-    def nearest(self, vector: Vectors, *, limit: int) -> list[Hit]:
+    def update_listings(self, listings: Sequence[Listing]) -> None:
+        changed = {listing.card_id: listing for listing in listings}
+        self._listings = [changed.get(old.card_id, old) for old in self._listings]
+
+    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
         check_query("exact", self.dim, vector)
-        n = len(self._photo_ids)
-        if limit <= 0 or n == 0:
+        rows = np.arange(len(self._photo_ids))
+        if where is not None:
+            rows = np.array([row for row in rows if passes(self._listings[row], where)], np.int64)
+        if limit <= 0 or len(rows) == 0:
             return []
-        rough = self._vectors[:n] @ vector
-        rows = np.arange(n)
-        if limit < n:
-            last = np.partition(rough, n - limit)[n - limit]
-            rows = np.flatnonzero(rough >= last - ROUNDING)
+        rough = self._vectors[: len(self._photo_ids)] @ vector
+        if limit < len(rows):
+            last = np.partition(rough[rows], -limit)[-limit]
+            rows = rows[rough[rows] >= last - ROUNDING]
         cosines = (self._vectors[rows] * vector).sum(axis=1)  # equal rows, equal cosines
         found = sorted(
             zip((-cosines).tolist(), (self._photo_ids[row] for row in rows), rows, strict=True)
         )
         return [
-            Hit(photo_id, self._card_ids[row], -negated) for negated, photo_id, row in found[:limit]
+            Hit(photo_id, self._listings[row].card_id, -negated)
+            for negated, photo_id, row in found[:limit]
         ]
 
     def count(self) -> int:
         return len(self._photo_ids)
 
-    def scroll(self, batch: int = 1000) -> Iterator[tuple[list[str], list[str], Vectors]]:
+    def scroll(self, batch: int = 1000) -> Iterator[Batch]:
         n = len(self._photo_ids)
         for start in range(0, n, batch):
             part = slice(start, min(start + batch, n))
-            yield self._photo_ids[part], self._card_ids[part], self._vectors[part].copy()
+            yield self._photo_ids[part], self._listings[part], self._vectors[part].copy()
 
     def optimize(self) -> None:
         """Nothing to build."""
@@ -161,7 +186,7 @@ class ExactIndex:
         if photo_id not in self._rows:
             self._rows[photo_id] = len(self._photo_ids)
             self._photo_ids.append(photo_id)
-            self._card_ids.append("")
+            self._listings.append(NOT_YET)
         return self._rows[photo_id]
 
     def _make_room(self, n_rows: int) -> None:

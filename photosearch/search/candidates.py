@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from photosearch.index.filters import CardFilter
 from photosearch.index.vector_index import Hit, VectorIndex, Vectors
 from photosearch.search.schemas import Candidate
 
@@ -17,9 +18,11 @@ EXACT_SCORE = 2.0
 """More than any vote: ten photos at cosine 1 make 1 + ln(10) / SHARPNESS = 1.15."""
 
 
-def nearest_cards(index: VectorIndex, vector: Vectors, *, hits_per_query: int) -> list[Candidate]:
-    """Searches photos and collapses them into unique cards, best first."""
-    return collapse(index.nearest(vector, limit=hits_per_query))
+def nearest_cards(
+    index: VectorIndex, vector: Vectors, *, hits_per_query: int, where: CardFilter | None = None
+) -> list[Candidate]:
+    """Searches photos and collapses them into unique cards that pass `where`, best first."""
+    return collapse(index.nearest(vector, limit=hits_per_query, where=where))
 
 
 def collapse(hits: Sequence[Hit]) -> list[Candidate]:

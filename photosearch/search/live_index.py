@@ -8,6 +8,7 @@ from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows
 from photosearch.evaluation.benchmark import Gallery
 from photosearch.evaluation.folder import LiveIndex, Search
+from photosearch.index.filters import Listing
 from photosearch.index.vector_index import ExactIndex, VectorIndex, Vectors
 from photosearch.release import Release
 from photosearch.search.candidates import nearest_cards
@@ -26,6 +27,7 @@ def live_index(release: Release, index: VectorIndex, *, images: Path) -> LiveInd
     groups = [group_of[card_id] for card_id in card_ids]
     stored = Gallery(card_ids, groups, np.stack([rows[photo.photo_id] for photo in photos]))
     photo_ids = [photo.photo_id for photo in photos]
+    listings = [Listing(card_id) for card_id in card_ids]
     limit = release.manifest.hits_per_query
 
     def search_by(searched: VectorIndex) -> Search:
@@ -35,7 +37,7 @@ def live_index(release: Release, index: VectorIndex, *, images: Path) -> LiveInd
 
     def search_exactly(vectors: Vectors) -> Search:
         exact = ExactIndex(vectors.shape[1])
-        exact.add(photo_ids, card_ids, vectors)
+        exact.add(photo_ids, listings, vectors)
         return search_by(exact)
 
     return LiveIndex(stored, photos, images, search_by(index), search_exactly)

@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -22,14 +22,15 @@ from photosearch.embedding.model import ModelManifest, read_model
 from photosearch.errors import IndexUnavailable
 from photosearch.evaluation.calibration import Calibration, calibrate, save_calibration
 from photosearch.home import Home
-from photosearch.index.lifecycle import Batch, fill, index_id, verify
-from photosearch.index.vector_index import VectorIndex
+from photosearch.index.filters import Listing, listing_of
+from photosearch.index.lifecycle import fill, index_id, verify
+from photosearch.index.vector_index import Batch, VectorIndex
+from photosearch.index_settings import IndexParams
 from photosearch.judging_settings import CalibrationParams
 from photosearch.release import Manifest, Release, list_releases, open_release, seal
 from photosearch.search.model_card import make_card, save_card
 from photosearch.search.shown_cards import ask_held_out, is_indexed
 from photosearch.search.thumbnails import write_thumbnails
-from photosearch.settings import IndexParams
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,12 @@ def _manifest(
     """What the release will say of itself, but for its recall."""
     names = [f"{photo.photo_id}\0{photo.sha256}" for photo in photos]
     created_at = datetime.now(UTC)
-    content = index_id(model.model_id, dim=recipe.index.dim, photo_ids=names)
+    content = index_id(
+        model.model_id,
+        dim=recipe.index.dim,
+        quantisation=recipe.index.quantisation,
+        photo_ids=names,
+    )
     return Manifest(
         release=f"{created_at:%Y%m%dT%H%M%S}-{model.model_id[:6]}-{content[:6]}",
         model_id=model.model_id,
@@ -148,11 +154,18 @@ def _manifest(
     )
 
 
-def _embedded(photos: Sequence[CuratedPhoto], vectors_of: VectorsOf, dim: int) -> Iterator[Batch]:
+def _embedded(
+    photos: Sequence[CuratedPhoto],
+    listings: Mapping[str, Listing],
+    *,
+    vectors_of: VectorsOf,
+    dim: int,
+) -> Iterator[Batch]:
     for start in range(0, len(photos), PHOTOS_A_BATCH):
         batch = photos[start : start + PHOTOS_A_BATCH]
-        photo_ids, card_ids = [p.photo_id for p in batch], [p.card_id for p in batch]
-        yield photo_ids, card_ids, shorten(vectors_of(batch), dim)
+        photo_ids = [photo.photo_id for photo in batch]
+        of_cards = [listings[photo.card_id] for photo in batch]
+        yield photo_ids, of_cards, shorten(vectors_of(batch), dim)
 
 
 def _is_same(made: Manifest, wanted: Manifest) -> bool:
@@ -170,7 +183,9 @@ def _fill_and_prove(
 ) -> tuple[Manifest, Calibration | None]:
     """Fills the index, proves it against exact search, calibrates its cosines, and closes it."""
     photos = read_rows(folder / "photos.parquet", CuratedPhoto)
-    batches = _embedded(photos, vectors_of, wanted.dim)
+    cards = read_rows(folder / "cards.parquet", Card)
+    listings = {card.card_id: listing_of(card) for card in cards}
+    batches = _embedded(photos, listings, vectors_of=vectors_of, dim=wanted.dim)
     empty = recipe.engine.create(folder / "index", wanted.release, wanted.dim, wanted.model_id)
     with closing(empty) as index:
         fill(index, batches, len(photos))
