@@ -1,4 +1,4 @@
-"""Which release a service answers with, and whether it follows a switch; knows no models or HTTP."""
+"""Which release a service answers with, and whether it follows a switch; knows no models."""
 
 from pathlib import Path
 

@@ -16,7 +16,8 @@ import torch
 from processes import ROOT, free_port
 from small_shop import open_shop
 
-from photosearch.assembly import index_engine, load_embedder
+from photosearch.assembly import load_embedder
+from photosearch.assembly_index import index_engine
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 
 SWITCHES = 5
 N_CLIENTS = 4
-FOLLOWED_WITHIN_S = 30
-"""A second on a quiet machine for a new index, some five for a new model; tests run beside others."""
+FOLLOWED_WITHIN_S = 60
+"""It takes some seconds where the machine is quiet; a first try may fail where it is not."""
 
 
 @dataclass
@@ -106,7 +106,8 @@ def test_five_switches_under_load_fail_no_search_and_mix_no_answer(
     service: Service, releases: list[Release]
 ):
     photos = itertools.cycle([(name, jpeg(painted(colour(name)))) for name in PAINTS])
-    asked = iter(lambda lock=threading.Lock(): next_of(photos, lock), None)
+    lock = threading.Lock()
+    asked = iter(lambda: next_of(photos, lock), None)
     took_s = []
     with searching(service.api, asked) as load:
         for release in releases[1:]:
