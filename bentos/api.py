@@ -26,8 +26,13 @@ from bentos.upload import read_photo, read_search, read_wishes_of_address, read_
 from bentos.wishes import SHOWN_CHARACTERS
 from photosearch.errors import PhotosearchError, UnknownQuery
 from photosearch.release import Release
-from photosearch.search.pipeline import SearchPipeline
-from photosearch.search.schemas import SearchRequest
+from photosearch.search.schemas import (
+    CardsResponse,
+    DetectResponse,
+    ReadArticles,
+    SearchRequest,
+    SearchResponse,
+)
 
 WEB = Path(__file__).parent / "web"
 QUERY_ID = re.compile(r"[0-9a-f]{32}")
@@ -53,11 +58,23 @@ Read = Callable[[Request], Awaitable[SearchRequest]]
 Act = Callable[[SearchRequest], BaseModel]
 
 
+class Answers(Protocol):
+    """See SearchPipeline, which is one."""
+
+    def answer(self, request: SearchRequest) -> SearchResponse: ...
+    def answer_words(self, request: SearchRequest) -> CardsResponse: ...
+    def answer_alike(self, card_id: str, request: SearchRequest) -> CardsResponse: ...
+    def detect(self, request: SearchRequest) -> DetectResponse: ...
+    def articles_of(self, query_id: str) -> ReadArticles: ...
+
+
 class Served(Protocol):
     """What the app answers with."""
 
-    pipeline: SearchPipeline
-    release: Release
+    @property
+    def pipeline(self) -> Answers: ...
+    @property
+    def release(self) -> Release: ...
 
 
 def make_app(served: Callable[[], Served]) -> Starlette:

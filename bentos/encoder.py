@@ -2,11 +2,13 @@
 
 import bentoml
 import numpy as np
+from anyio import to_thread
 from numpy.typing import NDArray
 
 from bentos.detector_client import FoundThing
-from bentos.encoder_client import Encoded
-from bentos.served import served_release
+from bentos.encoder_client import Asked, Encoded
+from bentos.encoder_models import EncoderModels, Running, what_runs
+from bentos.served import followed_releases, served_release
 from photosearch.progress import configure_logging
 from photosearch.settings import load_services
 
@@ -28,31 +30,51 @@ class Encoder:
 
         configure_logging()
         services = load_services()
-        release = served_release(services)
-        self._embedder = load_served_embedder(release, services)
-        self._detector = load_served_detector(release)
+        self._models = EncoderModels(
+            served_release(services),
+            lambda release: Running(
+                load_served_embedder(release, services), load_served_detector(release)
+            ),
+            what_runs,
+            releases=followed_releases(services),
+        )
 
     # A request that would wait longer than max_latency_ms is answered 503 at once.
     @bentoml.api(batchable=True, max_batch_size=32, max_latency_ms=15_000)  # type: ignore[untyped-decorator]
-    def embed(self, photos: NDArray[np.uint8]) -> list[Encoded]:
-        """Embeds photos of one size, (n_photos, height, width, 3) RGB."""
-        from PIL import Image
-
-        vectors = self._embedder.embed([Image.fromarray(photo) for photo in photos])
-        model_id = self._embedder.model_id
-        return [Encoded(model_id=model_id, vector=vector.tolist()) for vector in vectors]
+    def embed(self, photos: list[Asked]) -> list[Encoded]:
+        """Embeds photos, each by the model of the release that it names."""
+        encoded: dict[int, Encoded] = {}
+        for release in {photo.release for photo in photos}:
+            places = [place for place, photo in enumerate(photos) if photo.release == release]
+            model = self._models.of(release).embedder
+            vectors = model.embed([photos[place].as_image() for place in places])
+            for place, vector in zip(places, vectors, strict=True):
+                encoded[place] = Encoded(model_id=model.model_id, vector=vector.tolist())
+        return [encoded[place] for place in range(len(photos))]
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    def find(self, photo: NDArray[np.uint8], size: tuple[int, int]) -> list[FoundThing]:
+    def find(
+        self, photo: NDArray[np.uint8], size: tuple[int, int], release: str
+    ) -> list[FoundThing]:
         """Finds the things on a photo that was shrunk for the detector, surest first.
 
         Args:
             photo: (height, width, 3) RGB.
             size: Width and height before it was shrunk; the boxes are in these pixels.
+            release: Whose detector looks.
         """
         from PIL import Image
 
-        if self._detector is None:
+        detector = self._models.of(release).detector
+        if detector is None:
             return []
-        things = self._detector.find_on(Image.fromarray(photo), size)
+        things = detector.find_on(Image.fromarray(photo), size)
         return [FoundThing(box=t.box, confidence=t.confidence, name=t.name) for t in things]
+
+    # In a thread beside the one that embeds: searches go on while a model is loaded. It goes on
+    # loading after a timeout too, so that the next call finds it done.
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def prepare(self, release: str) -> str:
+        """Loads the model of a release that is about to be served; returns its id."""
+        running = await to_thread.run_sync(self._models.of, release)
+        return running.embedder.model_id

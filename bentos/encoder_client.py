@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel
 
@@ -13,6 +12,19 @@ from photosearch.embedding.preprocess import Preprocessing
 from photosearch.errors import EncoderUnavailable, ForeignIndex
 
 log = logging.getLogger(__name__)
+
+
+class Asked(BaseModel):
+    """A photo as the tower sees it, and the release whose model is to embed it."""
+
+    release: str
+    side_px: int
+    """The photo is a square."""
+    rgb: bytes
+    """side_px x side_px x 3."""
+
+    def as_image(self) -> Image.Image:
+        return Image.frombytes("RGB", (self.side_px, self.side_px), self.rgb)
 
 
 class Encoded(BaseModel):
@@ -35,12 +47,14 @@ class RemoteEmbedder:
         model_id: str,
         lengths: tuple[int, ...],
         *,
+        release: str,
         preprocessing: Preprocessing,
-        encode: Callable[[NDArray[np.uint8]], list[Encoded]],
+        encode: Callable[[list[Asked]], list[Encoded]],
     ) -> None:
-        """`encode`: (n, image_px, image_px, 3) uint8 -> one vector a photo."""
+        """`encode`: one vector a photo, by the model of `release`."""
         self.model_id = model_id
         self.lengths = lengths
+        self._release = release
         self._preprocessing = preprocessing
         self._encode = encode
 
@@ -51,9 +65,17 @@ class RemoteEmbedder:
             EncoderUnavailable: It does not answer, is overloaded, or failed.
             ForeignIndex: It runs another model than the index was made by.
         """
-        pixels = np.stack([self._preprocessing.pixels(photo) for photo in photos])
+        side_px = self._preprocessing.image_px
+        asked = [
+            Asked(
+                release=self._release,
+                side_px=side_px,
+                rgb=self._preprocessing.pixels(photo).tobytes(),
+            )
+            for photo in photos
+        ]
         try:
-            encoded = self._encode(pixels)
+            encoded = self._encode(asked)
         # BentoML, aiohttp and the socket each have errors of their own; all mean no vector.
         except Exception as error:
             log.warning("The encoder failed: %s: %s", type(error).__name__, error)

@@ -1,25 +1,49 @@
 """The service that shoppers talk to: it sees, finds and shows, but runs no model itself."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+
 import bentoml
 import numpy as np
 from numpy.typing import NDArray
 
 from bentos.api import make_app
+from bentos.current import Current, follow
 from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import TIMEOUT_S, Encoder
-from bentos.encoder_client import Encoded, RemoteEmbedder
+from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.reader import Reader
 from bentos.reader_client import read_remotely
-from bentos.served import served_release
+from bentos.served import followed_releases, served_release
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
 from photosearch.progress import configure_logging
 from photosearch.release import Release
 from photosearch.search.enrich import CardFactsTable
-from photosearch.search.pipeline import make_pipeline
+from photosearch.search.pipeline import SearchPipeline, make_pipeline
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.schemas import ReleaseIds
+from photosearch.search.schemas import (
+    CardsResponse,
+    DetectResponse,
+    ReadArticles,
+    ReleaseIds,
+    SearchRequest,
+    SearchResponse,
+)
 from photosearch.settings import load_services
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A release, ready to answer."""
+
+    release: Release
+    pipeline: SearchPipeline
+    close: Callable[[], None]
+    """Lets go of index and words; called when the last search is done."""
 
 
 # One worker: a second process cannot open the same embedded index.
@@ -30,52 +54,105 @@ class Search:
     reader = bentoml.depends(Reader)
 
     def __init__(self) -> None:
+        configure_logging()
+        self._services = load_services()
+        self._room = ReadingRoom(
+            lambda photo: read_remotely(photo, self.reader.read),
+            waiting_max=self._services.articles_waiting_max,
+        )
+        first = self._open(served_release(self._services))
+        self._current = Current(first, let_go=lambda opened: opened.close())
+        self.pipeline = CurrentPipeline(self._current)
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def release(self) -> Release:
+        """The release that answers now."""
+        return self._current.value.release
+
+    def _open(self, release: Release) -> Opened:
         from photosearch.assembly_search import complete, finder_of
         from photosearch.assembly_serving import open_index
 
-        configure_logging()
-        services = load_services()
-        self.release = served_release(services)
-        manifest = self.release.manifest
+        manifest = release.manifest
         embedder = RemoteEmbedder(
             manifest.model_id,
             tuple(manifest.lengths),
-            preprocessing=read_preprocessing(self.release.model / TOWER),
+            release=manifest.release,
+            preprocessing=read_preprocessing(release.model / TOWER),
             encode=self._encode,
         )
-        self._index = open_index(self.release, services)
-        cards = CardFactsTable(self.release.cards, self.release.thumbnail_table)
-        whole = make_pipeline(
-            release_ids(self.release),
-            embedder,
-            finder=self._closing.enter_context(finder_of(self.release, self._index)),
-            enrich=cards.enrich,
-        )
-        self._room = ReadingRoom(
-            lambda photo: read_remotely(photo, self.reader.read),
-            waiting_max=services.articles_waiting_max,
-        )
-        self.pipeline = complete(
-            whole,
-            self.release,
-            cards=cards,
-            detector=lambda seen_by: RemoteDetector(seen_by, self._find).find,
-            reading=(self._room, services.articles_wait_ms),
-        )
+        cards = CardFactsTable(release.cards, release.thumbnail_table)
+        with ExitStack() as stack:
+            index = stack.enter_context(closing(open_index(release, self._services)))
+            finder = stack.enter_context(finder_of(release, index))
+            pipeline = complete(
+                make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich),
+                release,
+                cards=cards,
+                detector=lambda seen_by: RemoteDetector(seen_by, partial(self._find, release)).find,
+                reading=(self._room, self._services.articles_wait_ms),
+            )
+            return Opened(release, pipeline, close=stack.pop_all().close)
 
-    def _encode(self, pixels: NDArray[np.uint8]) -> list[Encoded]:
+    def _switch(self, release: Release) -> None:
+        """Answers with `release` from now on; searches under way end with the one before."""
+        self.encoder.to_sync.prepare(release=release.manifest.release)
+        self._current.switch(self._open(release))
+
+    def _encode(self, photos: list[Asked]) -> list[Encoded]:
         # Asked for late: BentoML gives its proxy the method `embed` only after our __init__.
-        encoded: list[Encoded] = self.encoder.embed(pixels)
+        encoded: list[Encoded] = self.encoder.embed(photos)
         return encoded
 
-    def _find(self, pixels: NDArray[np.uint8], size: tuple[int, int]) -> list[FoundThing]:
-        found: list[FoundThing] = self.encoder.find(pixels, size)
+    def _find(
+        self, release: Release, pixels: NDArray[np.uint8], size: tuple[int, int]
+    ) -> list[FoundThing]:
+        name = release.manifest.release
+        found: list[FoundThing] = self.encoder.find(pixels, size, release=name)
         return found
+
+    # Not a thread of ours: BentoML's proxy of the encoder wants one that its event loop started.
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def follow(self) -> None:
+        releases = followed_releases(self._services)
+        if releases is not None:
+            watch = follow(releases, self._switch, served=lambda: self.release.manifest.release)
+            self._following = asyncio.create_task(watch)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
         self._room.close()
-        self._index.close()
+        self._current.close()
+
+
+class CurrentPipeline:
+    """Answers each request by one release from its first step to its last: see SearchPipeline."""
+
+    def __init__(self, current: Current[Opened]) -> None:
+        self._current = current
+
+    def answer(self, request: SearchRequest) -> SearchResponse:
+        with self._current.held() as opened:
+            return opened.pipeline.answer(request)
+
+    def answer_words(self, request: SearchRequest) -> CardsResponse:
+        with self._current.held() as opened:
+            return opened.pipeline.answer_words(request)
+
+    def answer_alike(self, card_id: str, request: SearchRequest) -> CardsResponse:
+        with self._current.held() as opened:
+            return opened.pipeline.answer_alike(card_id, request)
+
+    def detect(self, request: SearchRequest) -> DetectResponse:
+        with self._current.held() as opened:
+            return opened.pipeline.detect(request)
+
+    def articles_of(self, query_id: str) -> ReadArticles:
+        with self._current.held() as opened:
+            return opened.pipeline.articles_of(query_id)
 
 
 def release_ids(release: Release) -> ReleaseIds:

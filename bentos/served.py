@@ -1,4 +1,4 @@
-"""Which release a service answers with; knows nothing of models or HTTP."""
+"""Which release a service answers with, and whether it follows a switch; knows no models."""
 
 from pathlib import Path
 
@@ -28,3 +28,9 @@ def served_release(services: Services, *, bundled: Path = BUNDLED) -> Release:
         "There is no release to serve. Set PHOTOSEARCH_RELEASE to a release folder, or "
         "PHOTOSEARCH_HOME to a home that `photosearch demo` has filled."
     )
+
+
+def followed_releases(services: Services, *, bundled: Path = BUNDLED) -> Path | None:
+    """Where the live release is looked up again and again; None for one that is named or packed."""
+    is_fixed = services.release is not None or (bundled / MANIFEST).exists()
+    return None if is_fixed or services.home is None else Home(services.home).releases

@@ -81,6 +81,15 @@ def serve_bento(home: Home, port: int) -> None:
     os.execve(command[0], command, _environment(home))
 
 
+def serve_home(home: Home, port: int) -> None:
+    """Becomes the service of whatever is live in the home, now and after each switch."""
+    graph_of(live_release(home.releases))
+    command = _serve_command("bentos.search:Search", port)
+    where = {"PHOTOSEARCH_HOME": str(home.root.resolve())}
+    os.chdir(ROOT)
+    os.execve(command[0], command, _environment(home) | where)
+
+
 def serve_in_background(home: Home, bento: Path, port: int) -> str:
     """Leaves the service running, in place of the one that an earlier run left.
 
@@ -121,7 +130,7 @@ def restart_page(home: Home) -> str | None:
     return serve_in_background(home, build_bento(home), port)
 
 
-def _serve_command(bento: Path, port: int) -> list[str]:
+def _serve_command(bento: Path | str, port: int) -> list[str]:
     where = ["--host", "127.0.0.1", "--port", str(port)]
     return [sys.executable, "-m", "bentoml", "serve", str(bento), *where]
 

@@ -1,4 +1,4 @@
-"""Makes the promoted candidate a release with its own index, and switches to it."""
+"""Makes the promoted candidate a release with its own index, beside the live one; switches."""
 
 import logging
 from pathlib import Path
@@ -9,7 +9,8 @@ from flows.shown import show_markdown, show_table
 from photosearch.assembly import load_settings, model_to_release, release_model_folder
 from photosearch.home import Home
 from photosearch.release import switch_live
-from photosearch.search.release_folder import ReleaseReport
+from photosearch.release_lock import alone
+from photosearch.search.release_recipe import ReleaseReport
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,9 @@ def go_live(home: Home, report: ReleaseReport) -> None:
 @flow(name="release-model")
 def release_model(home: Path) -> ReleaseReport:
     """Releases the candidate if the gate promoted it, else the live model over fresh data."""
-    report = build(Home(home), model_to_release(load_settings(home)))
-    go_live(Home(home), report)
+    with alone(Home(home).releases, doing="releasing a model"):
+        report = build(Home(home), model_to_release(load_settings(home)))
+        go_live(Home(home), report)
     show_table("release", report)
     show_markdown("model-card", Home(home).releases / report.release / "MODEL_CARD.md")
     return report

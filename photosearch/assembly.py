@@ -7,11 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from photosearch.assembly_serving import collection_of, connect_qdrant, open_index
+from photosearch.assembly_index import index_engine
+from photosearch.assembly_serving import open_index
 from photosearch.errors import BadParams, HomeNotReady
 from photosearch.home import Home
 from photosearch.release import Release, live_release, open_release, withdrawal_of
-from photosearch.settings import Services, Settings, load_params, load_services
+from photosearch.settings import Settings, load_params, load_services
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from photosearch.evaluation.folder import Models
     from photosearch.evaluation.promotion import Verdict
     from photosearch.evaluation.report import EvaluationReport
-    from photosearch.index_settings import Quantisation
-    from photosearch.search.release_folder import IndexEngine, ReleaseReport
+    from photosearch.search.release_recipe import Recipe, ReleaseReport
 
 log = logging.getLogger(__name__)
 LAST_USED = Path("home/current")
@@ -194,22 +194,39 @@ def model_to_release(settings: Settings) -> Path:
     return home.candidate if may_go_live(home) else champion_model(settings)
 
 
-def release_model_folder(settings: Settings, model: Path) -> "ReleaseReport":
+def release_model_folder(
+    settings: Settings, model: Path, *, because: str = "the model is released"
+) -> "ReleaseReport":
     """Builds the release of a model over the curated photos; it is not live yet."""
     from photosearch.embedding.catalog_vectors import catalog_vectors
+    from photosearch.search.release_folder import build_release
+
+    vectors_of = catalog_vectors(settings.home, model, load_embedder(model))
+    return build_release(settings.home, model, vectors_of, _recipe(settings), because=because)
+
+
+def refresh_live_release(settings: Settings) -> "ReleaseReport":
+    """Brings the live model's index up to date with the curated photos; it is not live yet."""
+    from photosearch.embedding.catalog_vectors import catalog_vectors
+    from photosearch.search.release_refresh import refresh_release
+
+    model = live_release(settings.home.releases).model
+    vectors_of = catalog_vectors(settings.home, model, load_embedder(model))
+    return refresh_release(settings.home, vectors_of, _recipe(settings))
+
+
+def _recipe(settings: Settings) -> "Recipe":
     from photosearch.embedding.export import export_graph
-    from photosearch.search.release_folder import Recipe, build_release
+    from photosearch.search.release_recipe import Recipe
 
     params = settings.params
-    recipe = Recipe(
+    return Recipe(
         index_engine(settings.services, params.index.quantisation),
         params.index,
         params.calibration,
         params.model_dump(mode="json"),
         export_graph,
     )
-    vectors_of = catalog_vectors(settings.home, model, load_embedder(model))
-    return build_release(settings.home, model, vectors_of, recipe)
 
 
 def load_embedder(model: Path) -> "Embedder":
@@ -217,35 +234,6 @@ def load_embedder(model: Path) -> "Embedder":
     from photosearch.embedding.torch_runtime import TorchEmbedder
 
     return TorchEmbedder(model)
-
-
-def index_engine(services: Services, quantisation: "Quantisation") -> "IndexEngine":
-    """Qdrant Edge in this process, or a Qdrant server where PHOTOSEARCH_QDRANT_URL names one."""
-    from photosearch.search.release_folder import IndexEngine
-
-    if not services.qdrant_url:
-        from photosearch.index.qdrant_edge import QdrantEdgeIndex
-
-        return IndexEngine(
-            "qdrant_edge",
-            lambda folder, _, dim, model_id: QdrantEdgeIndex.create(
-                folder, dim=dim, model_id=model_id, quantisation=quantisation
-            ),
-        )
-    from photosearch.index.qdrant_server import QdrantServerIndex
-    from photosearch.index.server_requests import Keeping
-
-    keeping = Keeping(quantisation, services.qdrant_shards, services.qdrant_replicas)
-    return IndexEngine(
-        "qdrant_server",
-        lambda _, name, dim, model_id: QdrantServerIndex.create(
-            connect_qdrant(services),
-            collection_of(name),
-            dim=dim,
-            model_id=model_id,
-            keeping=keeping,
-        ),
-    )
 
 
 def evaluate_on_folder(

@@ -51,21 +51,37 @@ def rollback(
     from flows.package import restart_page
     from photosearch.assembly import find_home
     from photosearch.release import roll_back
+    from photosearch.release_lock import alone
 
     found = find_home(home)
-    live = roll_back(found.releases, to=to, because=because)
+    with alone(found.releases, doing="rolling back"):
+        live = roll_back(found.releases, to=to, because=because)
     typer.echo(f"live     {live.manifest.release}   (model {live.manifest.model_id})")
     if address := restart_page(found):
         typer.echo(f"page     {address}")
 
 
 @releases_app.command()
-def index(home: HomeOption = None) -> None:
-    """Rebuild the live model's index over the curated photos and switch to it."""
+def refresh(
+    source: Annotated[
+        str | None, typer.Option("--source", help="Pulled and curated first; as for `pull`.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Bring the live index up to date: new, changed and deleted cards; switch to it."""
     from flows.refresh_index import refresh_index
     from photosearch.assembly import find_home
 
-    refresh_index(find_home(home).root)
+    refresh_index(find_home(home).root, source)
+
+
+@releases_app.command()
+def index(home: HomeOption = None) -> None:
+    """Build the live model's index anew over the curated photos and switch to it."""
+    from flows.refresh_index import refresh_index
+    from photosearch.assembly import find_home
+
+    refresh_index(find_home(home).root, is_anew=True)
 
 
 @releases_app.command()

@@ -84,12 +84,19 @@ def webhook(
 
 
 @servers_app.command()
-def serve(home: HomeOption = None, port: int = 3000) -> None:
+def serve(
+    home: HomeOption = None,
+    port: int = 3000,
+    follow: Annotated[bool, typer.Option(help="Serve the home and follow its switches.")] = False,
+) -> None:
     """Serve the live release's bento: the API and the page."""
-    from flows.package import serve_bento
+    from flows.package import serve_bento, serve_home
     from photosearch.assembly import load_settings
 
-    serve_bento(load_settings(home).home, port)
+    found = load_settings(home).home
+    if follow:
+        serve_home(found, port)
+    serve_bento(found, port)
 
 
 @servers_app.command()

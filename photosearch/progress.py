@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -45,3 +46,19 @@ def track(
             )
         yield item
         done += size(item)
+
+
+class Steps:
+    """Says when each step of long work begins, and keeps how long it took."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+        self.seconds: dict[str, float] = {}
+        """By step that ended, in order."""
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        log.info("%s: %s", self._doing, name)
+        started = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started, 2)

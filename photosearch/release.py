@@ -1,8 +1,10 @@
 """The unit that goes live: one folder with model, index and card facts, and a pointer to it.
 
 A release folder is written once, under a temporary name, and never changed afterwards; whoever
-searches its index opens a private copy. The pointer is switched by one rename.
+searches its index opens a private copy. Two folders may share files, as links. The pointer is
+switched by one rename.
 
+    releases/lock                     locked by whoever makes or switches releases, and names it
     releases/live                     the name of the live release
     releases/switches.jsonl           what was live before, and why somebody rolled back
     releases/NAME/release.json        ids and what the folder was made of; written last
@@ -13,6 +15,7 @@ searches its index opens a private copy. The pointer is switched by one rename.
     releases/NAME/index/              the vectors of every curated photo
     releases/NAME/cards.parquet       curated cards
     releases/NAME/photos.parquet      the photos in the index
+    releases/NAME/canaries.parquet    known photos with vectors that the next index must find
     releases/NAME/thumbnails.parquet  which thumbnail shows a card
     releases/NAME/thumbnails/         JPEG files named by content hash
 """

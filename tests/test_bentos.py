@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from small_shop import ColourEmbedder, SmallShop, colour, jpeg, open_shop, painted, served
 
-from bentos.encoder_client import Encoded, RemoteEmbedder
-from bentos.served import served_release
+from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
+from bentos.served import followed_releases, served_release
 from photosearch.embedding.preprocess import Preprocessing
 from photosearch.errors import EncoderUnavailable, ForeignIndex, HomeNotReady, IndexUnavailable
 from photosearch.release import switch_live
@@ -272,11 +272,14 @@ def search_that_raises(api: httpx.Client, shop: SmallShop, error: Exception) -> 
 
 
 def remote(encode) -> RemoteEmbedder:
-    return RemoteEmbedder("colours", (64, 16), preprocessing=PREPROCESSING, encode=encode)
+    return RemoteEmbedder(
+        "colours", (64, 16), release="r1", preprocessing=PREPROCESSING, encode=encode
+    )
 
 
-def encode_here(pixels: np.ndarray) -> list[Encoded]:
-    vectors = ColourEmbedder().embed([Image.fromarray(photo) for photo in pixels])
+def encode_here(photos: list[Asked]) -> list[Encoded]:
+    assert {photo.release for photo in photos} == {"r1"}
+    vectors = ColourEmbedder().embed([photo.as_image() for photo in photos])
     return [Encoded(model_id="colours", vector=vector.tolist()) for vector in vectors]
 
 
@@ -294,7 +297,7 @@ def test_pixels_sent_to_the_encoder_are_not_changed_by_its_own_resize():
 
 
 def test_an_encoder_that_fails_is_unavailable(caplog: pytest.LogCaptureFixture):
-    def away(_: np.ndarray) -> list[Encoded]:
+    def away(_: list[Asked]) -> list[Encoded]:
         raise ConnectionResetError("gone")
 
     with pytest.raises(EncoderUnavailable, match="does not answer or has too much to do"):
@@ -303,10 +306,8 @@ def test_an_encoder_that_fails_is_unavailable(caplog: pytest.LogCaptureFixture):
 
 
 def test_a_vector_of_another_model_is_refused():
-    def other(pixels: np.ndarray) -> list[Encoded]:
-        return [
-            one.model_copy(update={"model_id": "shapes"}) for one in encode_here(pixels)
-        ]  # fmt: skip
+    def other(photos: list[Asked]) -> list[Encoded]:
+        return [one.model_copy(update={"model_id": "shapes"}) for one in encode_here(photos)]
 
     with pytest.raises(ForeignIndex, match="made by model colours, the query by shapes"):
         remote(other).embed([painted(colour("red"))])
@@ -322,9 +323,12 @@ def test_the_named_release_comes_before_the_packed_one_and_that_before_the_live_
     switch_live(live.parent, "r1")
     services = Services(release=named, home=tmp_path / "home")
     assert served_release(services, bundled=packed).folder == named
+    assert followed_releases(services, bundled=tmp_path / "none") is None
     services = Services(home=tmp_path / "home")
     assert served_release(services, bundled=packed).folder == packed
+    assert followed_releases(services, bundled=packed) is None
     assert served_release(services, bundled=tmp_path / "none").folder == live
+    assert followed_releases(services, bundled=tmp_path / "none") == live.parent
 
 
 def test_without_any_release_the_service_says_how_to_get_one(tmp_path: Path):

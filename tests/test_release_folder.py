@@ -33,11 +33,17 @@ from photosearch.release import (
 )
 from photosearch.report import save_report, write_text
 from photosearch.search.model_card import UNKNOWN
-from photosearch.search.release_folder import IndexEngine, Recipe, build_release
+from photosearch.search.release_folder import build_release
+from photosearch.search.release_recipe import IndexEngine, Recipe
 from photosearch.search.shown_cards import ask_held_out, joined_groups
 
 RECIPE = Recipe(
-    IndexEngine("exact", lambda _folder, _name, dim, _model_id: ExactIndex(dim)),
+    IndexEngine(
+        "exact",
+        create=lambda _folder, _name, dim, _model_id: ExactIndex(dim),
+        copy=lambda _release, _folder, _name: pytest.fail("this index lives in memory alone"),
+        discard=lambda _name: None,
+    ),
     IndexParams(dim=64, quantisation="int8", hits_per_query=20, min_recall_vs_exact=0.9),
     CalibrationParams(precision=0.9, queries_max=2000),
     {"head": {"epochs": 10}},

@@ -1,127 +1,36 @@
 """The two services as real processes over a real release, where torch cannot be imported."""
 
-import dataclasses
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from small_shop import colour, jpeg, open_shop, painted
+from real_release import DIM, READY_WITHIN_S, Service, open_real_shop, real_service
+from small_shop import colour, jpeg, painted
 
-from photosearch.catalog import images
-from photosearch.embedding.model import TOWER
-from photosearch.embedding.tower import WEIGHTS
-from photosearch.index.filters import Listing
-from photosearch.release import Release, open_release, seal
+from photosearch.release import Release
 from photosearch.search.schemas import SearchResponse
-from photosearch.settings import Services, quiet_environment
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
-READY_WITHIN_S = 120
-DIM = 64
 N_CLIENTS, N_SEARCHES = 8, 320
-
-
-@dataclass(frozen=True)
-class Service:
-    api: httpx.Client
-    release: Release
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def workers(self, name: str) -> list[int]:
-        """Process ids of the service `name`."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [
-            int(pid)
-            for pid in children.split()
-            if f"--service-name\0{name}\0" in Path(f"/proc/{pid}/cmdline").read_text()
-        ]
 
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    """A whole release of five cards; its tower is real but untrained, so equal photos meet."""
-    from photosearch.assembly import index_engine, load_embedder
-    from photosearch.embedding.backbones import OpenClipTower, new_small_tower, save_weights
-    from photosearch.embedding.export import export_graph
-    from photosearch.embedding.model import HeadShape, Lineage, write_model
-
-    folder = tmp_path_factory.mktemp("real")
-    shop = open_shop(folder)
-    tower = folder / "tower"
-    save_weights(new_small_tower(tower, 64), tower)
-    head = HeadShape("mean", tower_width=OpenClipTower(tower).width, out=DIM, lengths=[DIM])
-    lineage = Lineage(data_version="d1", n_labels=0)
-    model_id = write_model(shop.release.model, tower=tower, head=head, lineage=lineage).model_id
-    pictures = [images.load(shop.images_dir, photo.sha256) for photo in shop.photos]
-    vectors = load_embedder(shop.release.model).embed(pictures)
-    export_graph(shop.release.model, shop.release.graph, pictures)
-    (tower / WEIGHTS).unlink()
-    (shop.release.model / TOWER / WEIGHTS).unlink()  # as a bento carries it
-    index = index_engine(Services(), "int8").create(shop.release.index, "r1", DIM, model_id)
-    photo_ids = [photo.photo_id for photo in shop.photos]
-    index.add(photo_ids, [Listing(photo.card_id) for photo in shop.photos], vectors)
-    index.close()
-    seal(
-        shop.release.folder,
-        dataclasses.replace(
-            shop.release.manifest,
-            model_id=model_id,
-            index_kind="qdrant_edge",
-            lengths=[DIM],
-            has_graph=True,
-        ),
-    )
-    return open_release(shop.release.folder)
+    return open_real_shop(tmp_path_factory.mktemp("real")).release
 
 
 @pytest.fixture(scope="module")
 def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("bentoml")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = quiet_environment() | {
-        "PHOTOSEARCH_RELEASE": str(release.folder),
-        "BENTOML_HOME": str(folder),
-        "PHOTOSEARCH_ENCODER_THREADS": "1",
-        "PYTHONPATH": str(ROOT / "tests" / "no_torch"),  # in every process of the service
-    }
-    command = [sys.executable, "-m", "bentoml", "serve", "bentos.search:Search"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=ROOT, env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as api:
-        try:
-            wait_until_ready(api, process, folder / "log")
-            yield Service(api, release, process, folder / "log")
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
-
-
-def wait_until_ready(api: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if api.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    pytest.fail(f"the service did not become ready:\n{log.read_text()[-3000:]}")
+    with real_service(folder, PHOTOSEARCH_RELEASE=str(release.folder)) as started:
+        yield started
 
 
 def search(service: Service, photo: bytes, **parts: str) -> httpx.Response:
@@ -130,12 +39,12 @@ def search(service: Service, photo: bytes, **parts: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("card_id", ["red", "blue", "violet"])
-def test_a_photo_finds_its_card(service: Service, card_id: str):
+def test_a_photo_finds_its_card(service: Service, release: Release, card_id: str):
     response = search(service, jpeg(painted(colour(card_id))))
     answer = SearchResponse.model_validate(response.json())
     assert answer.cards[0].card.card_id == card_id
     assert answer.cards[0].cosine == pytest.approx(1, abs=0.01)
-    assert answer.release.model_id == service.release.manifest.model_id
+    assert answer.release.model_id == release.manifest.model_id
     assert answer.length == DIM
 
 

@@ -43,6 +43,21 @@ def write_table(path: Path, row_type: type[Row], rows: Iterable[Row]) -> int:
     return n_rows
 
 
+def write_columns(path: Path, row_type: type[Any], table: pa.Table) -> None:
+    """Writes a table that has the columns of `row_type` to a parquet file, atomically.
+
+    Raises:
+        BadTable: Its columns are others.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        pq.write_table(_checked(table, row_type, path=path), partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def read_table(path: Path, row_type: type[Row]) -> pa.Table:
     """Reads a parquet file whole, as columns.
 

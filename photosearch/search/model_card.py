@@ -102,14 +102,18 @@ def make_card(
 
 
 def made_of(home: Home, model: ModelManifest, settings: Mapping[str, Any]) -> MadeOf | None:
-    """Of the candidate from its reports, of the live model from its card; else not known."""
-    if home.candidate.exists() and read_model(home.candidate).model_id == model.model_id:
-        return _of_candidate(home, model, settings)
+    """Of the live model from its card, of a candidate from its reports; else not known.
+
+    The card comes first: reports tell of the snapshot of now, not of the one it was trained on.
+    """
     if home.live.exists():
         live = live_release(home.releases)
         if live.manifest.model_id == model.model_id and live.model_card.exists():
             told = json.loads(live.model_card.read_text())["made_of"]
-            return None if told is None else MadeOf(**told)
+            if told is not None:
+                return MadeOf(**told)
+    if home.candidate.exists() and read_model(home.candidate).model_id == model.model_id:
+        return _of_candidate(home, model, settings)
     return None
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows
@@ -66,6 +68,12 @@ def joined_groups(labels: Sequence[Label], group_of_photo: Mapping[str, str]) ->
 def is_indexed(photo: CuratedPhoto) -> bool:
     """An index holds gallery pictures, and buyers' photos of training."""
     return photo.kind == "gallery" or photo.split == "train"
+
+
+def indexed_rows(photos: pa.Table) -> pa.Table:
+    """The same of a whole table of curated photos."""
+    is_gallery, is_train = pc.equal(photos["kind"], "gallery"), pc.equal(photos["split"], "train")
+    return photos.filter(pc.or_(is_gallery, is_train))
 
 
 def _held_out(

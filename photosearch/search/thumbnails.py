@@ -2,15 +2,18 @@
 
 import io
 import os
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
-from photosearch.catalog.tables import write_table
+from photosearch.catalog.tables import read_table, write_table
 from photosearch.progress import track
 
 SIDE_PX = 320
@@ -45,13 +48,70 @@ def write_thumbnails(
         if photo.kind == "gallery":
             shown.setdefault(photo.card_id, photo.sha256)
     shown = {card.card_id: shown[card.card_id] for card in cards if card.card_id in shown}
-    wanted = sorted(set(shown.values()))
+    names = _draw(folder, sorted(set(shown.values())), images_dir=images_dir)
+    return _write_names(folder, shown, names)
+
+
+def bring_thumbnails(folder: Path, live: Path, *, images_dir: Path) -> int:
+    """Writes the thumbnails of a release folder that differs from `live` by a few photos.
+
+    Only pictures that `live` does not show are drawn. Those of the live release are there too,
+    as links: whoever was answered by it may still ask for them.
+
+    Args:
+        folder: Holds photos.parquet of the new release.
+        live: The folder of the live one; no file of it is changed.
+        images_dir: Where pictures lie.
+
+    Returns:
+        The number of thumbnails drawn.
+
+    Raises:
+        UnreadablePhoto: A curated photo is gone or damaged.
+    """
+    before, now = _shown(live / "photos.parquet"), _shown(folder / "photos.parquet")
+    table = read_table(live / "thumbnails.parquet", Thumbnail)
+    of_card = dict(zip(table["card_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+    names = {before[card_id]: name for card_id, name in of_card.items()}
+    new = sorted(set(now.values()) - names.keys())
+    (folder / "thumbnails").mkdir()
+    for name in set(of_card.values()):
+        link_or_copy(live / "thumbnails" / f"{name}.jpg", folder / "thumbnails" / f"{name}.jpg")
+    _write_names(folder, now, names | _draw(folder, new, images_dir=images_dir))
+    return len(new)
+
+
+def link_or_copy(source: Path | str, target: Path | str) -> None:
+    """Gives a file that never changes a second name; a copy where the disk knows no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _shown(photos: Path) -> dict[str, str]:
+    """By card, the content hash of its first gallery photo."""
+    table = read_table(photos, CuratedPhoto)
+    table = table.filter(pc.equal(table["kind"], "gallery"))
+    shown: dict[str, str] = {}
+    for card_id, sha256 in zip(
+        table["card_id"].to_pylist(), table["sha256"].to_pylist(), strict=True
+    ):
+        shown.setdefault(card_id, sha256)
+    return shown
+
+
+def _draw(folder: Path, wanted: Sequence[str], *, images_dir: Path) -> dict[str, str]:
+    """Draws photos, named by content hash; gives the names of their thumbnails."""
     pictures = folder / "thumbnails"
     pictures.mkdir(parents=True, exist_ok=True)
     # Decoding and encoding let go of the GIL, so threads use every core.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         drawn = pool.map(partial(_write_one, pictures, images_dir), wanted)
-        names = dict(zip(wanted, track(drawn, "drawing thumbnails", len(wanted)), strict=True))
+        return dict(zip(wanted, track(drawn, "drawing thumbnails", len(wanted)), strict=True))
+
+
+def _write_names(folder: Path, shown: Mapping[str, str], names: Mapping[str, str]) -> int:
     rows = (Thumbnail(card_id, names[sha256]) for card_id, sha256 in shown.items())
     return write_table(folder / "thumbnails.parquet", Thumbnail, rows)
 

@@ -1,0 +1,216 @@
+"""Brings what is live up to date: only new photos are embedded, a copy of its index is changed."""
+
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from photosearch.catalog.schemas import Card, CuratedPhoto
+from photosearch.catalog.tables import read_table, rows_of, write_columns
+from photosearch.embedding.catalog_vectors import VectorsOf
+from photosearch.embedding.model import read_model
+from photosearch.evaluation.calibration import read_calibration
+from photosearch.home import Home
+from photosearch.index.filters import listing_of
+from photosearch.index.vector_index import Batch, VectorIndex
+from photosearch.progress import Steps
+from photosearch.release import Manifest, Release, list_releases, live_release, read_switches
+from photosearch.search.canaries import (
+    Canary,
+    canaries_of,
+    keep_canaries,
+    read_canaries,
+    write_canaries,
+)
+from photosearch.search.release_changes import Changes, changes_between
+from photosearch.search.release_folder import build_release, embedded, finish
+from photosearch.search.release_recipe import (
+    Recipe,
+    ReleaseReport,
+    clear_unfinished,
+    content_id,
+    differences,
+    is_same,
+    manifest_of,
+    prove,
+    report_of,
+)
+from photosearch.search.shown_cards import indexed_rows
+from photosearch.search.thumbnails import bring_thumbnails, link_or_copy
+
+log = logging.getLogger(__name__)
+
+OF_THE_DATA = (
+    "release", "index_id", "data_version", "n_photos", "n_cards", "created_at",
+    "recall_at_10_vs_exact",
+)  # fmt: skip
+"""What a refresh may change; where anything else differs, the index is built anew."""
+ANEW_ABOVE = 0.5
+"""Share of changed photos from which on a graph is built rather than mended."""
+
+
+def refresh_release(home: Home, vectors_of: VectorsOf, recipe: Recipe) -> ReleaseReport:
+    """Makes the release of the live model over the curated catalogue; it is not live yet.
+
+    A copy of the live index gets the photos that are new and the listings that changed, and loses
+    the photos that are gone; then it is proved. The live release is only read. A killed run leaves
+    a folder without release.json, which the next run removes, or a whole release, which the next
+    run finds. The calibration is the live one's: model and way of searching are the same.
+
+    Args:
+        home: Gives what is live, curated cards, photos and images. The caller holds its releases:
+            `release_lock.alone`.
+        vectors_of: Gives vectors of curated photos by the live model; asked for new ones only.
+        recipe: See its fields.
+
+    Raises:
+        HomeNotReady: Nothing is live.
+        IndexUnavailable: The new index is not fit to go live.
+    """
+    live, steps = live_release(home.releases), Steps("refresh")
+    with steps.step("compare"):
+        now = _Now(
+            indexed_rows(read_table(home.curated / "photos.parquet", CuratedPhoto)),
+            read_table(home.curated / "cards.parquet", Card),
+        )
+        wanted = manifest_of(home, now.photos, read_model(live.model), recipe)
+        there = _already_made(home.releases, live, wanted)
+        if there is not None:
+            return report_of(there)
+        before = _Now(read_table(live.photos, CuratedPhoto), read_table(live.cards, Card))
+        changes = changes_between((before.photos, now.photos), (before.cards, now.cards))
+        reason = _why_anew(live, wanted, recipe, before=before.photos, changes=changes)
+    if reason is not None:
+        log.info("the index is built anew: %s", reason)
+        return build_release(home, live.model, vectors_of, recipe, because=reason)
+    clear_unfinished(home.releases, recipe.engine)
+    folder = home.releases / f".{wanted.release}.{os.getpid()}"
+    with steps.step("take over the model"):
+        _take_over(home, live, folder, now.photos)
+    with steps.step("embed new photos"):
+        batches = _batches(changes, now.cards, vectors_of=vectors_of, dim=wanted.dim)
+    made = _change_and_prove(live, folder, wanted, recipe, work=_Work(changes, batches, steps))
+    with steps.step("draw thumbnails"):
+        bring_thumbnails(folder, live.folder, images_dir=home.images)
+    with steps.step("seal"):
+        calibration = read_calibration(live.calibration) if live.calibration.exists() else None
+        release = finish(home, folder, made, calibration=calibration, settings=recipe.settings)
+    return replace(
+        report_of(release),
+        is_new=True,
+        embedded=len(changes.new),
+        removed=len(changes.gone),
+        relisted=len(changes.cards),
+        seconds=steps.seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """The photos an index holds and the cards they show, in columns."""
+
+    photos: pa.Table
+    cards: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    changes: Changes
+    batches: list[Batch]
+    """Its new photos, embedded."""
+    steps: Steps
+
+
+def _take_over(home: Home, live: Release, folder: Path, photos: pa.Table) -> None:
+    """Starts the folder of the new release: what stays as it is, as links; the tables of now."""
+    for part in ("model", "graph"):
+        shutil.copytree(live.folder / part, folder / part, copy_function=link_or_copy)
+    shutil.copyfile(home.curated / "cards.parquet", folder / "cards.parquet")
+    write_columns(folder / "photos.parquet", CuratedPhoto, photos)
+
+
+def _change_and_prove(
+    live: Release, folder: Path, wanted: Manifest, recipe: Recipe, *, work: _Work
+) -> Manifest:
+    """Changes a copy of the live index until it is the wanted one; returns what was found out."""
+    steps = work.steps
+    canaries = _canaries(live, work.changes, work.batches)
+    write_canaries(folder, canaries)
+    with steps.step("copy the index"):
+        copied = recipe.engine.copy(live, folder / "index", wanted.release)
+    with closing(copied) as index:
+        with steps.step("change the index"):
+            _apply(index, work.changes, work.batches)
+        with steps.step("optimise the index"):
+            index.optimize()
+        with steps.step("prove the index"):
+            recall = prove(index, wanted, canaries, min_recall=recipe.index.min_recall_vs_exact)
+    return replace(wanted, recall_at_10_vs_exact=round(recall, 4))
+
+
+def _already_made(releases: Path, live: Release, wanted: Manifest) -> Release | None:
+    """A release that answers as the wanted one would; the live one if that was rolled back."""
+    same = [one for one in list_releases(releases) if is_same(one.manifest, wanted)]
+    if not same:
+        return None
+    if live.manifest.release in {one.manifest.release for one in same}:
+        return live
+    back = {s.before: s for s in read_switches(releases) if s.rolled_back_because is not None}
+    switch = back.get(same[-1].manifest.release)
+    if switch is None:
+        return same[-1]
+    log.warning(
+        "release %s is of this very data and was rolled back at %s (%s): %s stays live",
+        switch.before, switch.at, switch.rolled_back_because or "no reason given",
+        live.manifest.release,
+    )  # fmt: skip
+    return live
+
+
+def _why_anew(
+    live: Release, wanted: Manifest, recipe: Recipe, *, before: pa.Table, changes: Changes
+) -> str | None:
+    """Why the live index cannot be mended; None if it can."""
+    differing = differences(live.manifest, wanted, besides=OF_THE_DATA)
+    if differing:
+        return ", ".join(differing)
+    if content_id(before, wanted.model_id, recipe.index) != live.manifest.index_id:
+        return "the live index was made by other settings, or an older version"
+    if not read_canaries(live.folder):
+        return "the live release names no known photos to ask for"
+    share = (len(changes.new) + len(changes.gone)) / max(1, len(before))
+    if share > ANEW_ABOVE:
+        return f"{share:.0%} of its photos changed"
+    return None
+
+
+def _batches(changes: Changes, cards: pa.Table, *, vectors_of: VectorsOf, dim: int) -> list[Batch]:
+    """The new photos, embedded."""
+    wanted = pa.array({photo.card_id for photo in changes.new}, pa.string())
+    cards = cards.filter(pc.is_in(cards["card_id"], value_set=wanted))
+    of_card = {card.card_id: listing_of(card) for card in rows_of(cards, Card)}
+    return list(embedded(changes.new, of_card, vectors_of=vectors_of, dim=dim))
+
+
+def _canaries(live: Release, changes: Changes, batches: Sequence[Batch]) -> list[Canary]:
+    replaced = {photo.photo_id for photo in changes.new} | set(changes.gone)
+    photos = iter(changes.new)
+    new = [
+        canary
+        for photo_ids, _, vectors in batches
+        for canary in canaries_of([next(photos) for _ in photo_ids], vectors)
+    ]
+    return keep_canaries(read_canaries(live.folder), gone=replaced, new=new)
+
+
+def _apply(index: VectorIndex, changes: Changes, batches: Sequence[Batch]) -> None:
+    index.remove(changes.gone)
+    for photo_ids, listings, vectors in batches:
+        index.add(photo_ids, listings, vectors)
+    index.update_listings([listing_of(card) for card in changes.cards])

@@ -1,0 +1,153 @@
+"""Whole releases over a shop of five painted cards, and the two services that serve them."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import torch
+from processes import ROOT, free_port
+from small_shop import open_shop
+
+from photosearch.assembly import load_embedder
+from photosearch.assembly_index import index_engine
+from photosearch.catalog import images
+from photosearch.catalog.schemas import Card, CuratedPhoto
+from photosearch.catalog.tables import read_rows, write_table
+from photosearch.embedding.backbones import OpenClipTower, new_small_tower, save_weights
+from photosearch.embedding.embedder import Vectors
+from photosearch.embedding.export import export_graph
+from photosearch.embedding.model import TOWER, HeadShape, Lineage, write_model
+from photosearch.embedding.tower import WEIGHTS
+from photosearch.index.filters import Listing
+from photosearch.release import Release, open_release, seal
+from photosearch.settings import Services, quiet_environment
+
+DIM = 64
+READY_WITHIN_S = 120
+
+
+@dataclass(frozen=True)
+class RealShop:
+    """A release, and what further ones of the same model are made of."""
+
+    release: Release
+    photos: list[CuratedPhoto]
+    vectors: Vectors
+    """Of the photos."""
+
+
+def open_real_shop(folder: Path, *, image_px: int = 64) -> RealShop:
+    """A whole release `r1`; its tower is real but untrained, so equal photos meet."""
+    torch.manual_seed(image_px)
+    shop = open_shop(folder)
+    tower = folder / "tower"
+    save_weights(new_small_tower(tower, image_px), tower)
+    head = HeadShape("mean", tower_width=OpenClipTower(tower).width, out=DIM, lengths=[DIM])
+    lineage = Lineage(data_version="d1", n_labels=0)
+    model_id = write_model(shop.release.model, tower=tower, head=head, lineage=lineage).model_id
+    pictures = [images.load(shop.images_dir, photo.sha256) for photo in shop.photos]
+    vectors = load_embedder(shop.release.model).embed(pictures)
+    export_graph(shop.release.model, shop.release.graph, pictures)
+    (tower / WEIGHTS).unlink()
+    (shop.release.model / TOWER / WEIGHTS).unlink()  # as a bento carries it
+    manifest = dataclasses.replace(
+        shop.release.manifest,
+        model_id=model_id,
+        index_kind="qdrant_edge",
+        lengths=[DIM],
+        has_graph=True,
+    )
+    seal(shop.release.folder, manifest)
+    whole = RealShop(open_release(shop.release.folder), shop.photos, vectors)
+    fill_index(whole, whole.release, mark="")
+    return whole
+
+
+def fill_index(shop: RealShop, release: Release, *, mark: str) -> None:
+    """Makes the index of a release; `mark` is added to the ids of its photos."""
+    manifest = release.manifest
+    index = index_engine(Services(), "int8").create(
+        release.index, manifest.release, DIM, manifest.model_id
+    )
+    photo_ids = [photo.photo_id + mark for photo in shop.photos]
+    index.add(photo_ids, [Listing(photo.card_id) for photo in shop.photos], shop.vectors)
+    index.close()
+
+
+def another_release(shop: RealShop, folder: Path, *, price: float) -> Release:
+    """A release of the same model whose every part tells its name, which is that of the folder.
+
+    All cards cost `price`, and the ids of photos in the index end with `@NAME`.
+    """
+    folder.mkdir(parents=True)
+    for part in ("model", "graph", "thumbnails", "thumbnails.parquet"):
+        (folder / part).symlink_to(shop.release.folder / part)
+    cards = read_rows(shop.release.cards, Card)
+    cards = [dataclasses.replace(card, price=price) for card in cards]
+    write_table(folder / "cards.parquet", Card, cards)
+    named = {"release": folder.name, "index_id": f"i-{folder.name}"}
+    made = Release(folder, dataclasses.replace(shop.release.manifest, **named))
+    fill_index(shop, made, mark=f"@{folder.name}")
+    seal(folder, made.manifest)
+    return made
+
+
+@dataclass(frozen=True)
+class Service:
+    api: httpx.Client
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def workers(self, name: str) -> list[int]:
+        """Process ids of the service `name`."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [
+            int(pid)
+            for pid in children.split()
+            if f"--service-name\0{name}\0" in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
+
+
+@contextmanager
+def real_service(folder: Path, **environment: str) -> Iterator[Service]:
+    """The two services as processes, where torch cannot be imported; stopped at the end."""
+    port = free_port()
+    environment = {
+        **quiet_environment(),
+        "BENTOML_HOME": str(folder),
+        "PHOTOSEARCH_ENCODER_THREADS": "1",
+        "PYTHONPATH": str(ROOT / "tests" / "no_torch"),  # in every process of the service
+        **environment,
+    }
+    command = [sys.executable, "-m", "bentoml", "serve", "bentos.search:Search"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=ROOT, env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as api:
+        try:
+            _wait_until_ready(api, process, folder / "log")
+            yield Service(api, process, folder / "log")
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def _wait_until_ready(api: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if api.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"the service did not become ready:\n{log.read_text()[-3000:]}")

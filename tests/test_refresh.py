@@ -1,0 +1,354 @@
+"""The live index is brought up to date, or left as it was: whatever happens to the run."""
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from refresh_runs import (
+    PROCESSES,
+    RECIPE,
+    SHADES,
+    Colours,
+    build_and_switch,
+    change_catalogue,
+    held_while,
+    killed_at_rename,
+    killed_at_step,
+    live_name,
+    model_of,
+    paint_home,
+    refresh_and_switch,
+    run,
+    set_catalogue,
+)
+from small_shop import PAINTS, ColourEmbedder, colour, painted
+
+from photosearch.assembly_serving import open_index
+from photosearch.catalog.schemas import Card, CuratedPhoto
+from photosearch.catalog.tables import arrow_schema, as_dict, read_rows
+from photosearch.errors import HomeNotReady, IndexUnavailable
+from photosearch.home import Home
+from photosearch.index.filters import Listing
+from photosearch.index.vector_index import ExactIndex
+from photosearch.release import Release, live_release, roll_back, switch_live
+from photosearch.release_lock import alone
+from photosearch.report import save_report
+from photosearch.search.canaries import read_canaries
+from photosearch.search.release_changes import changes_between
+from photosearch.search.release_folder import build_release
+from photosearch.search.release_recipe import ReleaseReport, prove
+from photosearch.search.release_refresh import refresh_release
+from photosearch.search.shown_cards import indexed_rows, is_indexed
+from photosearch.search.thumbnails import Thumbnail
+from photosearch.settings import Services
+
+KILLED = -9
+STEPS = (
+    "compare", "take over the model", "embed new photos", "copy the index", "change the index",
+    "optimise the index", "prove the index", "draw thumbnails", "seal",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with a live release, whose catalogue has changed since; never written to."""
+    home = paint_home(tmp_path_factory.mktemp("shop") / "home")
+    assert run(build_and_switch, home.root) == 0
+    change_catalogue(home)
+    return home
+
+
+@pytest.fixture
+def home(first: Home, tmp_path: Path) -> Home:
+    return Home(Path(shutil.copytree(first.root, tmp_path / "home")))
+
+
+def refresh(home: Home, vectors_of: Colours | None = None, recipe=RECIPE) -> ReleaseReport:
+    next_second()
+    report = refresh_release(home, vectors_of or Colours(home), recipe)
+    switch_live(home.releases, report.release)
+    return report
+
+
+def next_second() -> None:
+    """Names of releases tell the second."""
+    time.sleep(1 - time.time() % 1)
+
+
+def contents(release: Release) -> dict[str, tuple[Listing, np.ndarray]]:
+    index = open_index(release, Services())
+    try:
+        return {
+            photo_id: (listing, vector)
+            for photo_ids, listings, vectors in index.scroll()
+            for photo_id, listing, vector in zip(photo_ids, listings, vectors, strict=True)
+        }
+    finally:
+        index.close()
+
+
+def first_card(release: Release, *colours: tuple[int, int, int]) -> str:
+    (query,) = ColourEmbedder().embed([painted(*colours)])
+    index = open_index(release, Services())
+    try:
+        return index.nearest(query, limit=1)[0].card_id
+    finally:
+        index.close()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def assert_is_up_to_date(home: Home) -> None:
+    """The live release is what a whole build over the same catalogue would be."""
+    live = live_release(home.releases)
+    photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
+    stored = contents(live)
+    assert sorted(stored) == sorted(photo.photo_id for photo in photos)
+    vectors = Colours(home)(photos)
+    for photo, vector in zip(photos, vectors, strict=True):
+        assert stored[photo.photo_id][1] @ vector == pytest.approx(1, abs=0.001)
+    prices = {card.card_id: card.price for card in read_rows(live.cards, Card)}
+    assert {listing.card_id: listing.price for listing, _ in stored.values()} == prices
+    assert prices["blue"] == 7.0
+    assert live.manifest.data_version == "d2"
+    assert not list(home.releases.glob(".*-*"))
+
+
+def test_only_new_photos_are_embedded_and_the_release_is_that_of_a_whole_build(home: Home):
+    vectors_of, before = Colours(home), live_release(home.releases)
+    untouched = files(before.folder)
+    report = refresh(home, vectors_of)
+    new = [f"red-blue/gallery/{n}" for n in range(SHADES)]
+    assert sorted(vectors_of.asked) == sorted(["green/gallery/1", *new])
+    assert (report.embedded, report.removed, report.relisted) == (5, SHADES, 1)
+    assert report.built_anew_because is None
+    assert list(report.seconds) == list(STEPS)
+    assert_is_up_to_date(home)
+    assert files(before.folder) == untouched
+    live = live_release(home.releases)
+    assert first_card(live, colour("red"), colour("blue"), (9, 9, 0)) == "red-blue"
+    whole = build_release(home, home.candidate, Colours(home), RECIPE)
+    assert whole.release == report.release  # the same ids: there is nothing to build
+
+
+def test_thumbnails_of_the_release_before_can_still_be_asked_for(home: Home):
+    before = live_release(home.releases)
+    refresh(home)
+    live = live_release(home.releases)
+    shown = {path.name for path in live.thumbnails.iterdir()}
+    assert {path.name for path in before.thumbnails.iterdir()} < shown
+    named = {row.card_id for row in read_rows(live.thumbnail_table, Thumbnail)}
+    assert named == {card.card_id for card in read_rows(live.cards, Card)}
+
+
+def test_a_refresh_without_changes_makes_nothing(home: Home):
+    first_report = refresh(home)
+    vectors_of = Colours(home)
+    again = refresh(home, vectors_of)
+    assert (again.release, again.is_new, vectors_of.asked) == (first_report.release, False, [])
+
+
+def test_prices_alone_embed_nothing(home: Home):
+    set_catalogue(home, "d3", {name: 1.0 for name in PAINTS})
+    vectors_of = Colours(home)
+    report = refresh(home, vectors_of)
+    assert (report.embedded, report.removed, report.relisted) == (0, 0, len(PAINTS))
+    assert vectors_of.asked == []
+    assert {one.price for one, _ in contents(live_release(home.releases)).values()} == {1.0}
+
+
+def test_known_photos_stay_the_same_while_they_are_there(home: Home):
+    before = {canary.photo_id for canary in read_canaries(live_release(home.releases).folder)}
+    assert len(before) == SHADES * len(PAINTS)
+    refresh(home)
+    after = {canary.photo_id for canary in read_canaries(live_release(home.releases).folder)}
+    assert before - after == {f"red/gallery/{n}" for n in range(SHADES)}
+    assert after - before == {f"red-blue/gallery/{n}" for n in range(SHADES)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (
+            {"index": RECIPE.index.model_copy(update={"quantisation": "none"})},
+            "made by other settings",
+        ),
+        (
+            {"index": RECIPE.index.model_copy(update={"hits_per_query": 30})},
+            "hits_per_query was 20, is 30",
+        ),
+    ],
+)
+def test_other_settings_build_the_index_anew_and_say_why(home: Home, changed: dict, reason: str):
+    vectors_of = Colours(home)
+    report = refresh(home, vectors_of, replace(RECIPE, **changed))
+    assert reason in report.built_anew_because
+    assert report.embedded == report.photos == len(set(vectors_of.asked))
+    assert_is_up_to_date(home)
+
+
+def test_a_catalogue_that_is_another_builds_the_index_anew(home: Home):
+    set_catalogue(home, "d2", {"blue": 7.0, "red-green": 1.0, "red-violet": 1.0})
+    assert "% of its photos changed" in refresh(home).built_anew_because
+    assert_is_up_to_date(home)
+
+
+def test_a_new_model_is_built_beside_the_live_index_which_goes_on(home: Home):
+    """The gate's candidate: see flows/release_model.py."""
+    searched = live_release(home.releases)
+    index = open_index(searched, Services())
+    save_report(home.candidate / "model.json", model_of("brighter colours"))
+    next_second()
+    report = build_release(home, home.candidate, Colours(home), RECIPE)
+    assert live_name(home) == searched.manifest.release
+    assert index.nearest(index_vector("violet"), limit=1)[0].card_id == "violet"
+    index.close()
+    switch_live(home.releases, report.release)
+    assert live_release(home.releases).manifest.model_id == "brighter colours"
+    assert roll_back(home.releases, to=None, because="").manifest == searched.manifest
+
+
+def index_vector(card_id: str) -> np.ndarray:
+    (vector,) = ColourEmbedder().embed([painted(colour(card_id))])
+    return vector
+
+
+def test_a_release_that_was_rolled_back_does_not_come_back_with_the_same_data(
+    home: Home, caplog: pytest.LogCaptureFixture
+):
+    before = live_name(home)
+    made = refresh(home).release
+    roll_back(home.releases, to=None, because="wrong lamps")
+    assert refresh(home).release == before == live_name(home)
+    assert f"release {made} is of this very data and was rolled back" in caplog.text
+    assert "(wrong lamps)" in caplog.text
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_refresh_killed_at_a_step_leaves_what_is_live_and_the_next_one_succeeds(
+    home: Home, step: str
+):
+    before = live_release(home.releases)
+    untouched = files(before.folder)
+    assert run(killed_at_step, home.root, step) == KILLED
+    assert live_name(home) == before.manifest.release
+    assert files(before.folder) == untouched
+    assert len(contents(before)) == before.manifest.n_photos
+    assert run(refresh_and_switch, home.root) == 0
+    assert_is_up_to_date(home)
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_a_refresh_killed_before_any_rename_leaves_the_old_or_the_new_release(
+    home: Home, number: int
+):
+    before = live_name(home)
+    exit_code = run(killed_at_rename, home.root, number)
+    assert exit_code == KILLED or (exit_code == 0 and number > 9)
+    live = live_release(home.releases)
+    assert len(contents(live)) == live.manifest.n_photos
+    assert exit_code == 0 or live.manifest.release == before
+    assert run(refresh_and_switch, home.root) == 0
+    assert_is_up_to_date(home)
+
+
+def test_a_refresh_killed_at_any_moment_leaves_what_is_live(home: Home):
+    before = live_release(home.releases)
+    for tenths in (1, 3, 5, 8):
+        process = PROCESSES.Process(target=refresh_and_switch, args=(home.root,))
+        process.start()
+        time.sleep(tenths / 10)
+        process.kill()
+        process.join()
+        live = live_release(home.releases)
+        assert len(contents(live)) == live.manifest.n_photos
+        if process.exitcode == 0:
+            break
+        assert live.manifest.release in {before.manifest.release, live_name(home)}
+    assert run(refresh_and_switch, home.root) == 0
+    assert_is_up_to_date(home)
+
+
+def test_two_refreshes_at_once_are_refused_with_who_holds_the_releases(home: Home):
+    is_held, may_end = PROCESSES.Event(), PROCESSES.Event()
+    holder = PROCESSES.Process(target=held_while, args=(home.root, is_held, may_end))
+    holder.start()
+    assert is_held.wait(60)
+    before = files(home.releases)
+    said = rf"is held by process {holder.pid}, refreshing the index since .* UTC: one at a time"
+    with pytest.raises(HomeNotReady, match=said), alone(home.releases, doing="rolling back"):
+        pytest.fail("two at once")
+    assert files(home.releases) == before
+    may_end.set()
+    holder.join(60)
+    with alone(home.releases, doing="rolling back"):
+        assert (home.releases / "lock").read_text().startswith("process ")
+
+
+def test_a_killed_holder_holds_nothing(home: Home):
+    is_held, may_end = PROCESSES.Event(), PROCESSES.Event()
+    holder = PROCESSES.Process(target=held_while, args=(home.root, is_held, may_end))
+    holder.start()
+    assert is_held.wait(60)
+    holder.kill()
+    holder.join()
+    with alone(home.releases, doing="refreshing the index"):
+        pass
+
+
+def test_an_index_that_lost_a_photo_a_card_or_its_sight_stays_out(home: Home):
+    live = live_release(home.releases)
+    canaries = read_canaries(live.folder)
+    photo_ids = [canary.photo_id for canary in canaries]
+    vectors = np.array([canary.vector for canary in canaries], np.float32)
+    index = ExactIndex(64)
+    index.add(photo_ids, [Listing(canary.card_id) for canary in canaries], vectors)
+    assert prove(index, live.manifest, canaries, min_recall=0.98) == 1
+    index.remove(photo_ids[:1])
+    with pytest.raises(IndexUnavailable, match=r"holds 19 photos, the catalogue 20. It stays out"):
+        prove(index, live.manifest, canaries, min_recall=0.98)
+    index.add(photo_ids[:1], [Listing("nobody")], vectors[:1])
+    index.add(photo_ids, [Listing("nobody")] * 20, vectors)
+    with pytest.raises(IndexUnavailable, match=r"cards of 20 of 20 known photos, first \w+/gal"):
+        prove(index, live.manifest, canaries, min_recall=0.98)
+
+
+def test_changes_are_told_by_photo_bytes_and_by_what_an_index_knows_of_a_card():
+    def table(row_type, rows):
+        return pa.Table.from_pylist([as_dict(row) for row in rows], schema=arrow_schema(row_type))
+
+    def photo(photo_id, sha256, split="train"):
+        return CuratedPhoto(photo_id, photo_id[0], "review", sha256, split, True)
+
+    def card(card_id, price, title="t", category=("x",)):
+        return Card(card_id, title, None, None, list(category), None, None, price, card_id)
+
+    before = [photo("a1", "1"), photo("a2", "2"), photo("b1", "3")]
+    now = [photo("a1", "1"), photo("a2", "9"), photo("c1", "4")]
+    cards = [card("a", 1.0), card("b", None), card("d", 5.0), card("e", None)]
+    later = [
+        card("a", 2.0),
+        card("c", 1.0),
+        card("d", 5.0, title="new"),
+        card("e", None, category=("x", "y")),
+    ]
+    changes = changes_between(
+        (table(CuratedPhoto, before), table(CuratedPhoto, now)),
+        (table(Card, cards), table(Card, later)),
+    )
+    assert [p.photo_id for p in changes.new] == ["a2", "c1"]
+    assert changes.gone == ["b1"]
+    assert [c.card_id for c in changes.cards] == ["a", "e"]  # c is new, of d only the title
+    mixed = [photo("a1", "1"), photo("a2", "2", "test"), photo("b1", "3", "val")]
+    rows = indexed_rows(table(CuratedPhoto, mixed))["photo_id"].to_pylist()
+    assert rows == [p.photo_id for p in mixed if is_indexed(p)]
