@@ -1,4 +1,4 @@
-"""The two services as real processes over a real release, where torch cannot be imported."""
+"""The three services as real processes over a real release, where torch cannot be imported."""
 
 import dataclasses
 import os
@@ -15,13 +15,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from small_shop import colour, jpeg, open_shop, painted
+from small_shop import colour, jpeg, labelled, open_shop, painted
 
+from photosearch.assembly_perception import seeing_of
 from photosearch.catalog import images
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.tower import WEIGHTS
+from photosearch.home import Home
+from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.release import Release, open_release, seal
-from photosearch.search.schemas import SearchResponse
+from photosearch.search.schemas import ReadArticles, SearchResponse
+from photosearch.search.seeing import write_seeing
 from photosearch.settings import Services, quiet_environment
 
 pytestmark = pytest.mark.slow
@@ -30,6 +34,10 @@ ROOT = Path(__file__).parent.parent
 READY_WITHIN_S = 120
 DIM = 64
 N_CLIENTS, N_SEARCHES = 8, 320
+DETECTOR = DetectorParams(
+    model="ours", file="", classes="", confidence_min=0.3, overlap_max=0.6, masks=False, threads=1
+)
+OCR = OcrParams(reader="rapidocr", side_px=640, confidence_min=0.5, threads=1)
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     pictures = [images.load(shop.images_dir, photo.sha256) for photo in shop.photos]
     vectors = load_embedder(shop.release.model).embed(pictures)
     export_graph(shop.release.model, shop.release.graph, pictures)
+    seeing, detector = seeing_of(DETECTOR, OCR, Home(folder))
+    write_seeing(shop.release.folder, seeing, graph=detector)
     (tower / WEIGHTS).unlink()
     (shop.release.model / TOWER / WEIGHTS).unlink()  # as a bento carries it
     index = index_engine(Services()).create(shop.release.index, "r1", DIM, model_id)
@@ -138,6 +148,48 @@ def test_a_photo_finds_its_card(service: Service, card_id: str):
     assert answer.length == DIM
 
 
+def read_articles(service: Service, query_id: str) -> ReadArticles:
+    """What is read in the end."""
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until:
+        response = service.api.get(f"/v1/queries/{query_id}/articles")
+        if response.status_code == 200:
+            return ReadArticles.model_validate(response.json())
+        assert (response.status_code, response.headers["retry-after"]) == (202, "1")
+        time.sleep(0.2)
+    raise AssertionError(f"still reading after {READY_WITHIN_S} s")
+
+
+def label(article: str) -> bytes:
+    """A red photo with a label on it."""
+    return jpeg(labelled(painted(colour("red"), size=(640, 480)), article, left=200, top=150))
+
+
+def test_an_article_on_the_photo_is_read_beside_the_search(service: Service):
+    answer = SearchResponse.model_validate(search(service, label("KR-4824")).json())
+    assert "objects" in answer.took_ms
+    assert answer.articles.state in {"reading", "read"}
+    read = read_articles(service, answer.query_id)
+    assert read.state == "read"
+    assert [card.card_id for card in read.cards] == ["violet"]
+    assert read.release == answer.release
+
+
+def test_things_on_a_photo_come_from_the_encoders_process(service: Service):
+    files = {"photo": ("photo.jpg", jpeg(painted(colour("red"))))}
+    response = service.api.post("/v1/detect", files=files)
+    assert response.status_code == 200
+    assert response.json()["took_ms"]["objects"] > 0
+
+
+def test_a_reader_that_dies_costs_only_the_words(service: Service):
+    (reading,) = service.workers("reader")
+    os.kill(reading, signal.SIGKILL)
+    answer = SearchResponse.model_validate(search(service, label("KR-4823")).json())
+    assert answer.cards[0].card.card_id == "red"
+    assert read_articles(service, answer.query_id).state in {"failed", "read"}
+
+
 def test_errors_are_problems_behind_bentoml_too(service: Service):
     response = search(service, b"dear diary")
     assert response.status_code == 422
@@ -159,7 +211,8 @@ def test_no_process_of_the_service_runs_torch_and_the_log_says_what_runs(service
         return Path(f"/proc/{pid}/maps").read_text()
 
     (searching,), (encoding,) = service.workers("search"), service.workers("encoder")
-    assert "libtorch" not in libraries(encoding) + libraries(searching)
+    (reading,) = service.workers("reader")
+    assert "libtorch" not in libraries(encoding) + libraries(searching) + libraries(reading)
     assert "onnxruntime" in libraries(encoding)
     assert "onnxruntime" not in libraries(searching)
     assert re.search(
