@@ -18,6 +18,7 @@ from small_shop import open_shop
 
 from photosearch.assembly import load_embedder
 from photosearch.assembly_index import index_engine
+from photosearch.assembly_perception import seeing_of
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
@@ -26,11 +27,18 @@ from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.export import export_graph
 from photosearch.embedding.model import TOWER, HeadShape, Lineage, write_model
 from photosearch.embedding.tower import WEIGHTS
+from photosearch.home import Home
 from photosearch.index.filters import Listing
+from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.release import Release, open_release, seal
+from photosearch.search.seeing import write_seeing
 from photosearch.settings import Services, quiet_environment
 
 DIM = 64
+DETECTOR = DetectorParams(
+    model="ours", file="", classes="", confidence_min=0.3, overlap_max=0.6, masks=False, threads=1
+)
+OCR = OcrParams(reader="rapidocr", side_px=640, confidence_min=0.5, threads=1)
 READY_WITHIN_S = 120
 
 
@@ -56,6 +64,8 @@ def open_real_shop(folder: Path, *, image_px: int = 64) -> RealShop:
     pictures = [images.load(shop.images_dir, photo.sha256) for photo in shop.photos]
     vectors = load_embedder(shop.release.model).embed(pictures)
     export_graph(shop.release.model, shop.release.graph, pictures)
+    seeing, detector = seeing_of(DETECTOR, OCR, Home(folder))
+    write_seeing(shop.release.folder, seeing, graph=detector)
     (tower / WEIGHTS).unlink()
     (shop.release.model / TOWER / WEIGHTS).unlink()  # as a bento carries it
     manifest = dataclasses.replace(
@@ -88,7 +98,7 @@ def another_release(shop: RealShop, folder: Path, *, price: float) -> Release:
     All cards cost `price`, and the ids of photos in the index end with `@NAME`.
     """
     folder.mkdir(parents=True)
-    for part in ("model", "graph", "thumbnails", "thumbnails.parquet"):
+    for part in ("model", "graph", "seeing", "thumbnails", "thumbnails.parquet"):
         (folder / part).symlink_to(shop.release.folder / part)
     cards = read_rows(shop.release.cards, Card)
     cards = [dataclasses.replace(card, price=price) for card in cards]

@@ -1,4 +1,4 @@
-"""The two services as real processes over a real release, where torch cannot be imported."""
+"""The three services as real processes over a real release, where torch cannot be imported."""
 
 import os
 import re
@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 from real_release import DIM, READY_WITHIN_S, Service, open_real_shop, real_service
-from small_shop import colour, jpeg, painted
+from small_shop import colour, jpeg, labelled, painted
 
 from photosearch.release import Release
-from photosearch.search.schemas import SearchResponse
+from photosearch.search.schemas import ReadArticles, SearchResponse
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +48,48 @@ def test_a_photo_finds_its_card(service: Service, release: Release, card_id: str
     assert answer.length == DIM
 
 
+def read_articles(service: Service, query_id: str) -> ReadArticles:
+    """What is read in the end."""
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until:
+        response = service.api.get(f"/v1/queries/{query_id}/articles")
+        if response.status_code == 200:
+            return ReadArticles.model_validate(response.json())
+        assert (response.status_code, response.headers["retry-after"]) == (202, "1")
+        time.sleep(0.2)
+    raise AssertionError(f"still reading after {READY_WITHIN_S} s")
+
+
+def label(article: str) -> bytes:
+    """A red photo with a label on it."""
+    return jpeg(labelled(painted(colour("red"), size=(640, 480)), article, left=200, top=150))
+
+
+def test_an_article_on_the_photo_is_read_beside_the_search(service: Service):
+    answer = SearchResponse.model_validate(search(service, label("KR-4824")).json())
+    assert "objects" in answer.took_ms
+    assert answer.articles.state in {"reading", "read"}
+    read = read_articles(service, answer.query_id)
+    assert read.state == "read"
+    assert [card.card_id for card in read.cards] == ["violet"]
+    assert read.release == answer.release
+
+
+def test_things_on_a_photo_come_from_the_encoders_process(service: Service):
+    files = {"photo": ("photo.jpg", jpeg(painted(colour("red"))))}
+    response = service.api.post("/v1/detect", files=files)
+    assert response.status_code == 200
+    assert response.json()["took_ms"]["objects"] > 0
+
+
+def test_a_reader_that_dies_costs_only_the_words(service: Service):
+    (reading,) = service.workers("reader")
+    os.kill(reading, signal.SIGKILL)
+    answer = SearchResponse.model_validate(search(service, label("KR-4823")).json())
+    assert answer.cards[0].card.card_id == "red"
+    assert read_articles(service, answer.query_id).state in {"failed", "read"}
+
+
 def test_errors_are_problems_behind_bentoml_too(service: Service):
     response = search(service, b"dear diary")
     assert response.status_code == 422
@@ -69,7 +111,8 @@ def test_no_process_of_the_service_runs_torch_and_the_log_says_what_runs(service
         return Path(f"/proc/{pid}/maps").read_text()
 
     (searching,), (encoding,) = service.workers("search"), service.workers("encoder")
-    assert "libtorch" not in libraries(encoding) + libraries(searching)
+    (reading,) = service.workers("reader")
+    assert "libtorch" not in libraries(encoding) + libraries(searching) + libraries(reading)
     assert "onnxruntime" in libraries(encoding)
     assert "onnxruntime" not in libraries(searching)
     assert re.search(

@@ -25,7 +25,7 @@ class ArticleDesk:
     def __init__(
         self, release: ReleaseIds, cards: CardFactsTable, room: ReadingRoom, *, wait_ms: float
     ) -> None:
-        """Sorts the articles of the release: 4 s for a million (decision 41).
+        """Sorts the articles of the release: 3 s for a million (decision 41).
 
         Args:
             release: Whose cards these are.
