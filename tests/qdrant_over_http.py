@@ -17,13 +17,15 @@ from qdrant_client import QdrantClient, models
 
 @dataclass
 class QdrantOverHttp:
-    """`failures`: HTTP statuses to answer before anything else; `asked`: `PUT /collections/x`."""
+    """`failures`: HTTP statuses to answer before anything else; `asked`: `PUT /collections/x`;
+    `bodies`: the last body by that."""
 
     client: QdrantClient
     address: str = ""
     api_key: str = ""
     failures: list[int] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    bodies: dict[str, Any] = field(default_factory=dict)
     one_at_a_time: Lock = field(default_factory=Lock)
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
@@ -111,6 +113,7 @@ def _handler(fake: QdrantOverHttp) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or "{}")
             with fake.one_at_a_time:
                 fake.asked.append(f"{self.command} {path}")
+                fake.bodies[fake.asked[-1]] = body
                 if fake.api_key and self.headers.get("api-key") != fake.api_key:
                     self.reply(403, {"status": {"error": "forbidden"}})
                 elif fake.failures:

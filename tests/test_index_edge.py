@@ -1,16 +1,21 @@
 """What only Qdrant Edge must do: folders, locks, copies."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from photo_vectors import clustered, names
 
 from photosearch.errors import ForeignIndex, IndexUnavailable
+from photosearch.index.filters import CardFilter, Listing
+from photosearch.index.index_folder import FACTS
 from photosearch.index.lifecycle import fill, verify
 from photosearch.index.qdrant_edge import QdrantEdgeIndex
+from photosearch.index_settings import Quantisation
 
 
 @pytest.fixture
@@ -75,6 +80,7 @@ def test_two_cannot_open_one_folder(folder: Path) -> None:
 HOLD = """
 import sys, pathlib
 from photosearch.index.qdrant_edge import QdrantEdgeIndex
+from photosearch.index_settings import Quantisation
 index = QdrantEdgeIndex.open(pathlib.Path(sys.argv[1]), model_id="m")
 if sys.argv[2] == "change":
     index.remove(["p00001"])
@@ -157,3 +163,32 @@ def test_a_closed_index_says_so_and_stays_whole(folder: Path) -> None:
     with pytest.raises(IndexUnavailable, match="was closed"):
         index.nearest(clustered(1, 16)[0], limit=1)
     QdrantEdgeIndex.open(folder, model_id="m").close()
+
+
+@pytest.mark.parametrize("quantisation", get_args(Quantisation))
+def test_every_quantisation_finds_what_exact_search_finds(
+    tmp_path: Path, quantisation: Quantisation
+) -> None:
+    index = QdrantEdgeIndex.create(
+        tmp_path, dim=64, model_id="m", quantisation=quantisation, plain_up_to_photos=100
+    )
+    fill(index, [(*names(2000), clustered(2000, 64))], 2000)
+    assert verify(index, n_queries=100) >= 0.98
+    index.close()
+    again = QdrantEdgeIndex.open(tmp_path, model_id="m")
+    assert verify(again, n_queries=20) >= 0.98  # the folder says which codes it has
+    again.close()
+
+
+def test_an_index_made_before_listings_is_searched_without_filters_only(folder: Path) -> None:
+    facts = json.loads((folder / FACTS).read_text())
+    del facts["quantisation"], facts["has_listings"]
+    (folder / FACTS).write_text(json.dumps(facts))
+    index = QdrantEdgeIndex.open(folder, model_id="m")
+    query = clustered(50, 16)[7]
+    assert index.nearest(query, limit=1, where=CardFilter())[0].photo_id == "p00007"
+    with pytest.raises(IndexUnavailable, match=r"made before photos carried .* rebuild it with"):
+        index.nearest(query, limit=1, where=CardFilter(price_max=9))
+    with pytest.raises(IndexUnavailable, match="made before photos carried"):
+        index.update_listings([Listing("c1")])
+    index.close()

@@ -1,14 +1,20 @@
 """What only a Qdrant server must do, asked over HTTP: names, aliases, failures."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 from photo_vectors import BLUE, RED, clustered, names, of_cards, photo_ids
+from qdrant_client import models
 from qdrant_over_http import QdrantOverHttp, serving
 
 from photosearch.errors import ForeignIndex, IndexUnavailable
+from photosearch.index.filters import CardFilter
 from photosearch.index.qdrant_connection import QdrantConnection
+from photosearch.index.qdrant_points import search_by
 from photosearch.index.qdrant_server import QdrantServerIndex, switch_alias
+from photosearch.index.server_requests import Keeping
+from photosearch.index_settings import Quantisation
 
 pytestmark = [
     # Said by the client's engine in memory, which needs neither and ignores both.
@@ -135,3 +141,46 @@ def test_a_server_that_is_too_slow_is_told() -> None:
 def test_a_wrong_address_is_told() -> None:
     with pytest.raises(IndexUnavailable, match=r"'gopher://x' is not the address of a Qdrant serv"):
         QdrantConnection.connect("gopher://x")
+
+
+def test_a_collection_is_kept_as_it_was_asked_for(server: QdrantOverHttp) -> None:
+    connection = QdrantConnection.connect(server.address)
+    keeping = Keeping("binary", shards=6, replicas=2)
+    QdrantServerIndex.create(connection, "a", dim=256, model_id="m", keeping=keeping).close()
+    made = server.bodies["PUT /collections/a"]
+    assert (made["shard_number"], made["replication_factor"]) == (6, 2)
+    assert made["vectors"] == {"size": 256, "distance": "Cosine", "datatype": "float16"}
+    assert made["quantization_config"]["binary"]["encoding"] == "one_bit"
+    assert made["hnsw_config"]["full_scan_threshold"] == 10_000  # KB: 20,000 photos of 512 bytes
+    assert made["metadata"] == {"model_id": "m", "quantisation": "binary"}
+
+
+@pytest.mark.parametrize("quantisation", get_args(Quantisation))
+def test_a_search_says_how_widely(
+    server: QdrantOverHttp, connection: QdrantConnection, quantisation: Quantisation
+) -> None:
+    keeping = Keeping(quantisation)
+    QdrantServerIndex.create(connection, "a", dim=2, model_id="m", keeping=keeping)
+    index = QdrantServerIndex.open(connection, "a", model_id="m")
+    index.nearest(RED, limit=5, where=CardFilter(category=("Worn", "Shoes"), price_max=9))
+    asked = server.bodies["POST /collections/a/points/query"]
+    assert asked["params"]["quantization"]["rescore"] is True
+    assert asked["params"]["quantization"]["oversampling"] == search_by(quantisation).oversampling
+    assert asked["params"]["acorn"]["enable"] is True
+    assert asked["filter"]["must"] == [
+        {"key": "category", "match": {"any": ["Worn\x1fShoes"]}},
+        {"key": "price", "range": {"lte": 9.0}},
+    ]
+    index.nearest(RED, limit=5)
+    assert server.bodies["POST /collections/a/points/query"]["params"]["acorn"]["enable"] is False
+
+
+def test_a_collection_made_before_listings_is_searched_without_filters_only(
+    server: QdrantOverHttp, connection: QdrantConnection
+) -> None:
+    vectors = models.VectorParams(size=2, distance=models.Distance.COSINE)
+    server.client.create_collection("old", vectors_config=vectors, metadata={"model_id": "m"})
+    index = QdrantServerIndex.open(connection, "old", model_id="m")
+    assert index.nearest(RED, limit=1) == []
+    with pytest.raises(IndexUnavailable, match=r"'old' .* was made before photos carried what fil"):
+        index.nearest(RED, limit=1, where=CardFilter(brands=("Nord",)))

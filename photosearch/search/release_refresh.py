@@ -75,27 +75,20 @@ def refresh_release(home: Home, vectors_of: VectorsOf, recipe: Recipe) -> Releas
     """
     live, steps = live_release(home.releases), Steps("refresh")
     with steps.step("compare"):
-        now = _Now(
-            indexed_rows(read_table(home.curated / "photos.parquet", CuratedPhoto)),
-            read_table(home.curated / "cards.parquet", Card),
-        )
-        wanted = manifest_of(home, now.photos, read_model(live.model), recipe)
-        there = _already_made(home.releases, live, wanted)
-        if there is not None:
-            return report_of(there)
-        before = _Now(read_table(live.photos, CuratedPhoto), read_table(live.cards, Card))
-        changes = changes_between((before.photos, now.photos), (before.cards, now.cards))
-        reason = _why_anew(live, wanted, recipe, before=before.photos, changes=changes)
-    if reason is not None:
-        log.info("the index is built anew: %s", reason)
-        return build_release(home, live.model, vectors_of, recipe, because=reason)
+        plan = _compare(home, live, recipe)
+    there = _already_made(home.releases, live, plan.wanted)
+    if there is not None:
+        return report_of(there)
+    if plan.why_anew is not None:
+        log.info("the index is built anew: %s", plan.why_anew)
+        return build_release(home, live.model, vectors_of, recipe, because=plan.why_anew)
     clear_unfinished(home.releases, recipe.engine)
-    folder = home.releases / f".{wanted.release}.{os.getpid()}"
+    folder = home.releases / f".{plan.wanted.release}.{os.getpid()}"
     with steps.step("take over the model"):
-        _take_over(home, live, folder, now.photos)
+        _take_over(home, live, folder, plan.photos)
     with steps.step("embed new photos"):
-        batches = _batches(changes, now.cards, vectors_of=vectors_of, dim=wanted.dim)
-    made = _change_and_prove(live, folder, wanted, recipe, work=_Work(changes, batches, steps))
+        batches = _batches(plan, vectors_of)
+    made = _change_and_prove(live, folder, plan, recipe, work=(batches, steps))
     with steps.step("draw thumbnails"):
         bring_thumbnails(folder, live.folder, images_dir=home.images)
     with steps.step("seal"):
@@ -104,27 +97,34 @@ def refresh_release(home: Home, vectors_of: VectorsOf, recipe: Recipe) -> Releas
     return replace(
         report_of(release),
         is_new=True,
-        embedded=len(changes.new),
-        removed=len(changes.gone),
-        relisted=len(changes.cards),
+        embedded=len(plan.changes.new),
+        removed=len(plan.changes.gone),
+        relisted=len(plan.changes.cards),
         seconds=steps.seconds,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Now:
-    """The photos an index holds and the cards they show, in columns."""
+class _Plan:
+    """How to come from what is live to the catalogue of now."""
 
+    wanted: Manifest
     photos: pa.Table
+    """Those that an index holds."""
     cards: pa.Table
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
     changes: Changes
-    batches: list[Batch]
-    """Its new photos, embedded."""
-    steps: Steps
+    why_anew: str | None
+    """None: the live index can be mended."""
+
+
+def _compare(home: Home, live: Release, recipe: Recipe) -> _Plan:
+    photos = indexed_rows(read_table(home.curated / "photos.parquet", CuratedPhoto))
+    cards = read_table(home.curated / "cards.parquet", Card)
+    wanted = manifest_of(home, photos, read_model(live.model), recipe)
+    before = read_table(live.photos, CuratedPhoto)
+    changes = changes_between((before, photos), (read_table(live.cards, Card), cards))
+    why_anew = _why_anew(live, wanted, recipe, before=before, changes=changes)
+    return _Plan(wanted, photos, cards, changes, why_anew)
 
 
 def _take_over(home: Home, live: Release, folder: Path, photos: pa.Table) -> None:
@@ -136,17 +136,17 @@ def _take_over(home: Home, live: Release, folder: Path, photos: pa.Table) -> Non
 
 
 def _change_and_prove(
-    live: Release, folder: Path, wanted: Manifest, recipe: Recipe, *, work: _Work
+    live: Release, folder: Path, plan: _Plan, recipe: Recipe, *, work: tuple[list[Batch], Steps]
 ) -> Manifest:
     """Changes a copy of the live index until it is the wanted one; returns what was found out."""
-    steps = work.steps
-    canaries = _canaries(live, work.changes, work.batches)
+    (batches, steps), wanted = work, plan.wanted
+    canaries = _canaries(live, plan.changes, batches)
     write_canaries(folder, canaries)
     with steps.step("copy the index"):
         copied = recipe.engine.copy(live, folder / "index", wanted.release)
     with closing(copied) as index:
         with steps.step("change the index"):
-            _apply(index, work.changes, work.batches)
+            _apply(index, plan.changes, batches)
         with steps.step("optimise the index"):
             index.optimize()
         with steps.step("prove the index"):
@@ -190,12 +190,13 @@ def _why_anew(
     return None
 
 
-def _batches(changes: Changes, cards: pa.Table, *, vectors_of: VectorsOf, dim: int) -> list[Batch]:
+def _batches(plan: _Plan, vectors_of: VectorsOf) -> list[Batch]:
     """The new photos, embedded."""
-    wanted = pa.array({photo.card_id for photo in changes.new}, pa.string())
+    new, cards = plan.changes.new, plan.cards
+    wanted = pa.array({photo.card_id for photo in new}, pa.string())
     cards = cards.filter(pc.is_in(cards["card_id"], value_set=wanted))
     of_card = {card.card_id: listing_of(card) for card in rows_of(cards, Card)}
-    return list(embedded(changes.new, of_card, vectors_of=vectors_of, dim=dim))
+    return list(embedded(new, of_card, vectors_of=vectors_of, dim=plan.wanted.dim))
 
 
 def _canaries(live: Release, changes: Changes, batches: Sequence[Batch]) -> list[Canary]:
