@@ -13,6 +13,8 @@ from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
 from photosearch.perception_settings import DetectorParams, OcrParams
+from photosearch.policy_settings import PoliciesParams
+from photosearch.tags_settings import TagsParams
 from photosearch.text_settings import TextParams
 
 
@@ -175,6 +177,8 @@ class Params(Frozen):
     index: IndexParams
     ocr: OcrParams
     detector: DetectorParams
+    tags: TagsParams
+    policies: PoliciesParams
 
 
 class Services(BaseSettings):
