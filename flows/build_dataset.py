@@ -82,12 +82,12 @@ def report_curation(home: Home) -> None:
 
 @flow(name="build-dataset")
 def build_dataset(home: Path) -> None:
-    """Checks the snapshot, then runs tower, curate, pairs and validate where they are not fresh."""
+    """Checks the snapshot, then runs tower, curate, pairs, tags and validate, if not fresh."""
     check_tables(Home(home), "raw")
     check_snapshot_drift(Home(home))
     learn_duplicates(Home(home))
     look_at_photos.with_options(task_runner=task_runner())(home)
-    for stage in ("tower", "curate", "pairs", "validate"):
+    for stage in ("tower", "curate", "pairs", "tags", "validate"):
         reproduce(Home(home), stage)
         show_json(stage, Home(home).reports / f"{stage}.json")
     report_curation(Home(home))

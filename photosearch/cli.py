@@ -14,6 +14,7 @@ from photosearch.cli_models import models_app
 from photosearch.cli_perception import perception_app
 from photosearch.cli_releases import releases_app
 from photosearch.cli_servers import HomeOption, servers_app
+from photosearch.cli_tags import tags_app
 from photosearch.errors import PhotosearchError
 from photosearch.home import Home
 
@@ -31,6 +32,7 @@ app.add_typer(evaluation_app)
 app.add_typer(perception_app)
 app.add_typer(releases_app)
 app.add_typer(servers_app)
+app.add_typer(tags_app)
 
 SourceOption = Annotated[
     str,
@@ -181,7 +183,7 @@ def text(home: HomeOption = None) -> None:
     """Bring texts into the candidate's image space; learn "the same but red"."""
     from photosearch.assembly import load_settings
     from photosearch.assembly_text import open_text_encoder
-    from training.described_triplets import Describer
+    from photosearch.perception.describer import Describer
     from training.text_side import learn_texts
 
     settings = load_settings(home)

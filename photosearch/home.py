@@ -64,6 +64,11 @@ class Home:
         return self.build / "pairs.parquet"
 
     @property
+    def tags(self) -> Path:
+        """tags.parquet, carried.parquet and dropped.parquet."""
+        return self.build / "tags"
+
+    @property
     def data_docs(self) -> Path:
         return self.build / "data_docs"
 

@@ -15,6 +15,8 @@ from photosearch.home import Home
 from photosearch.index_settings import IndexParams
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
 from photosearch.perception_settings import DetectorParams, OcrParams
+from photosearch.policy_settings import PoliciesParams
+from photosearch.tags_settings import TagsParams
 from photosearch.text_search_settings import TextSearchParams
 from photosearch.text_settings import TextParams
 
@@ -170,6 +172,8 @@ class Params(Frozen):
     index: IndexParams
     ocr: OcrParams
     detector: DetectorParams
+    tags: TagsParams
+    policies: PoliciesParams
 
 
 class Services(BaseSettings):

@@ -1,4 +1,4 @@
-"""A small server that speaks OpenAI's chat completions and tells the colours of two photos."""
+"""A small server that speaks OpenAI's chat completions and tells the colours of photos."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ RUSSIAN = {"red": "красная", "blue": "синяя", "green": "зелёна
 
 
 class SeeingEndpoint(ThreadingHTTPServer):
-    """Answers with what the upper left of the second photo shows."""
+    """Answers with what the upper left of the last photo shows: words of two, tags of one."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
@@ -47,11 +47,14 @@ class _Answers(BaseHTTPRequestHandler):
             self._say(question)
 
     def _say(self, question: dict[str, list[dict[str, list[dict[str, dict[str, str]]]]]]) -> None:
-        _, _, wanted = question["messages"][0]["content"]
-        colour = colour_of(wanted["image_url"]["url"])
-        said = "Sure:\n" + json.dumps({"en": colour, "ru": RUSSIAN[colour]})
+        _, *shown = question["messages"][0]["content"]
         if self.server.bodies:
             said = self.server.bodies.pop(0)
+        else:
+            colour = colour_of(shown[-1]["image_url"]["url"])
+            words = {"en": colour, "ru": RUSSIAN[colour]}
+            tags = {language: [word] for language, word in words.items()}
+            said = "Sure:\n" + json.dumps(words if len(shown) == 2 else tags)
         message = {"role": "assistant", "content": said}
         self._send(200 if said else 400, {"choices": [{"index": 0, "message": message}]})
 

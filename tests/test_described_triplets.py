@@ -12,7 +12,8 @@ from test_text_stage import COLOURS, TEXT, encode, home
 from photosearch.catalog import images
 from photosearch.errors import DescriberUnavailable
 from photosearch.home import Home
-from training.described_triplets import Describer, described
+from photosearch.perception.describer import Describer
+from training.described_triplets import described
 from training.text_side import learn_texts
 from training.triplets import Triplet
 

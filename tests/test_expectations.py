@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 from small_market import PAIRS, Market, curated, fill
+from test_tags import PARAMS
 
-from photosearch.catalog.schemas import Card, CuratedPhoto, Label, Pair
+from photosearch.catalog.schemas import Card, CuratedPhoto, Label, Pair, Tag
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.curation import expectations
 from photosearch.curation.expectations import validate, validate_labels
 from photosearch.curation.pairs import make_pairs
 from photosearch.errors import BadData, BadTable
 from photosearch.home import Home
+from photosearch.tagging.generate import TAGS, make_tags
 
 # Great Expectations imports sre_constants and sre_parse, deprecated in Python 3.11
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
@@ -30,6 +32,7 @@ def good_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     fill(market)
     market.curate(test_photo_share=0.3)
     make_pairs(market.home, params=PAIRS)
+    make_tags(market.home, PARAMS.model_copy(update={"cards_min": 1, "share_max": 1}))
     return market.home
 
 
@@ -46,11 +49,12 @@ def test_good_tables_pass_and_have_pages(home: Home):
         "cards": 6,
         "photos": 36,
         "pairs": len(read_rows(home.pairs, Pair)),
+        "tags": len(read_rows(home.tags / TAGS, Tag)),
     }
-    assert report.expectations == {"cards": 9, "photos": 10, "pairs": 12}
+    assert report.expectations == {"cards": 9, "photos": 10, "pairs": 12, "tags": 7}
     assert "Great Expectations" in (home.data_docs / "index.html").read_text()
     summary = (home.data_docs / "summary.html").read_text()
-    assert "All 31 expectations hold." in summary
+    assert "All 38 expectations hold." in summary
     assert "http" not in summary  # readable without a network
     validate(home)
     assert (home.data_docs / "summary.html").read_text() == summary
@@ -107,6 +111,19 @@ def test_bad_cards_stop_the_pipeline(home: Home, changes: dict[str, object], tol
     message = message_of(home)
     assert f"{home.curated / 'cards.parquet'}: column" in message
     assert told in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"text": "красный mug"}, "(a tag is in one language): 1 of"),
+        ({"n_cards": 0}, "(some card carries it): 1 of"),
+    ],
+)
+def test_bad_tags_stop_the_pipeline(home: Home, changes: dict[str, object], told: str):
+    first, *others = read_rows(home.tags / TAGS, Tag)
+    write_table(home.tags / TAGS, Tag, [replace(first, **changes), *others])
+    assert told in message_of(home)
 
 
 def test_an_unknown_price_is_fine(home: Home):

@@ -22,10 +22,11 @@ from photosearch.embedding.torch_runtime import load_head, pool_tokens
 from photosearch.errors import EmptySource
 from photosearch.evaluation.benchmark import Gallery, PhotoVectors, averages, measure, rank_cards
 from photosearch.home import Home
+from photosearch.perception.describer import Describer
 from photosearch.search.refine import Refiner, RefinerManifest, save_refiner
 from photosearch.text_settings import AlignerParams, RefinerParams, TextParams
 from training.aligner import NormalEquations, starting_layers, train_aligner
-from training.described_triplets import Described, Describer, described
+from training.described_triplets import Described, described
 from training.refiner import Shelf, train_refiner
 from training.triplets import Triplet, triplets_from_cards
 

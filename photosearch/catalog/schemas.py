@@ -180,3 +180,38 @@ class DrawnBox:
     annotator: str
     drawn_at: str
     """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Words that say what some cards show; its row number is its name in `CardTags`."""
+
+    text: str
+    language: Literal["en", "ru"]
+    n_cards: int
+    """That carry it."""
+    reason: str
+    """Where it was found, most often first: `title`, `attribute`, `endpoint`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardTags:
+    """What a card carries."""
+
+    card_id: str
+    tags: list[int]
+    """Row numbers in the table of tags, ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedTag:
+    """Words that became no tag, and why."""
+
+    text: str
+    language: str
+    """`en`, `ru`, `mixed`, `other`, or `none` where there is no letter."""
+    n_cards: int
+    reason: str
+    """A rule's name: `rare`, `advertising`, `typo`, ..."""
+    instead: str | None
+    """The tag that its cards carry in its place."""

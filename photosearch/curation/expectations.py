@@ -1,4 +1,4 @@
-"""What must hold of the curated tables, as Great Expectations suites; stops the pipeline if not.
+"""What must hold of curated tables and tags: Great Expectations suites that stop the pipeline.
 
 Great Expectations sees one table at a time, so what spans tables (a photo's card exists, a pair
 stays in one split) is first joined into a column of the frame, and then expected of that column.
@@ -6,10 +6,22 @@ stays in one split) is first joined into a column of the frame, and then expecte
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from photosearch.catalog.schemas import Answer, Card, CuratedPhoto, Label, Pair, PhotoKind, Split
+from photosearch.catalog.schemas import (
+    Answer,
+    Card,
+    CuratedPhoto,
+    Label,
+    Pair,
+    PhotoKind,
+    Split,
+    Tag,
+)
 from photosearch.catalog.tables import read_table
 from photosearch.curation.checkpoints import Table, ValidationReport, checks_folder, run_checkpoint
 from photosearch.home import Home
+from photosearch.tagging.clean import CHARS_MAX, LETTERS_MIN
+from photosearch.tagging.generate import TAGS
+from photosearch.tagging.words import LANGUAGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +30,11 @@ MAX_TITLE_CHARS = 300
 """Longer ones are descriptions in the wrong column; marketplaces cut at 60 to 250."""
 SHA256 = r"^[0-9a-f]{64}\Z"
 PAIR_ID = r"^[0-9a-f]{32}\Z"
+ONE_ALPHABET = r"^(?:[^a-z]+|[^а-яё]+)\Z"
 
 
 def validate(home: Home) -> ValidationReport:
-    """Checks cards, photos and pairs, and writes the findings as pages to build/data_docs.
+    """Checks cards, photos, pairs and tags, and writes the findings as pages to build/data_docs.
 
     The pages are written also when something is wrong. index.html is that of Great Expectations
     and takes its styles from the internet; summary.html needs nothing but itself.
@@ -35,10 +48,12 @@ def validate(home: Home) -> ValidationReport:
         read_table(home.curated / "photos.parquet", CuratedPhoto).to_pandas(),
         read_table(home.pairs, Pair).to_pandas(),
     )
+    tags = read_table(home.tags / TAGS, Tag).to_pandas()
     tables = [
         Table("cards", home.curated / "cards.parquet", "card_id", cards, cards_suite),
         Table("photos", home.curated / "photos.parquet", "photo_id", photos, photos_suite),
         Table("pairs", home.pairs, "pair_id", pairs, pairs_suite),
+        Table("tags", home.tags / TAGS, "text", tags, tags_suite),
     ]
     return run_checkpoint("dataset", tables, docs=home.data_docs, reports=home.reports)
 
@@ -123,6 +138,27 @@ def pairs_suite() -> list[Any]:
         one_of("is_same_photo", [False], "a photo is not compared with itself"),
         one_of("crosses_splits", [False], "both photos are of one split, or answers leak"),
         one_of("is_kind_true", [True], "same_card: one card; look_alike: two product groups"),
+    ]
+
+
+def tags_suite() -> list[Any]:
+    gxe = _gxe()
+
+    return [
+        *key_suite("text"),
+        gxe.ExpectColumnValueLengthsToBeBetween(
+            column="text",
+            min_value=LETTERS_MIN,
+            max_value=CHARS_MAX,
+            notes=f"a tag has {LETTERS_MIN} to {CHARS_MAX} characters",
+        ),
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="text", regex=ONE_ALPHABET, notes="a tag is in one language"
+        ),
+        one_of("language", LANGUAGES, "a tag is English or Russian"),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="n_cards", min_value=1, notes="some card carries it"
+        ),
     ]
 
 

@@ -1,0 +1,1 @@
+"""Tags of a catalogue: words that shoppers may tap, made offline, searched online."""
