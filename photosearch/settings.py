@@ -12,6 +12,7 @@ from photosearch.frozen import Frozen
 from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
+from photosearch.late_settings import LateInteractionParams
 from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.text_settings import TextParams
 
@@ -173,6 +174,7 @@ class Params(Frozen):
     calibration: CalibrationParams
     benchmark: BenchmarkParams
     index: IndexParams
+    late_interaction: LateInteractionParams
     ocr: OcrParams
     detector: DetectorParams
 
