@@ -58,12 +58,12 @@ def card_of(world: World, number: int) -> Card:
 
 
 def _embedded(world: World, embedder: Embedder, numbers: range) -> Vectors:
-    pictures = [picture for number in numbers for picture in _pictures(world, number)]
+    pictures = [picture for number in numbers for picture in pictures_of(world, number)]
     photos = [open_photo(render(world, one), name=one.name) for one in pictures]
     return embedder.embed(photos).reshape(len(numbers), PICTURES, -1)
 
 
-def _pictures(world: World, number: int) -> list[Picture]:
+def pictures_of(world: World, number: int) -> list[Picture]:
     """Two of the gallery (only its last may be something else) and a buyer's good photo."""
     buyers = [photo for photo in review_photos(world, number) if photo.nature == "product"]
     return [*gallery(world, number)[:2], buyers[0] if buyers else gallery(world, number)[1]]

@@ -1,5 +1,7 @@
 """Where a release becomes what a service runs: graph and index; no training, no torch."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from photosearch.settings import Services
 
 if TYPE_CHECKING:
     from photosearch.embedding.graph import GraphEmbedder
-    from photosearch.embedding.runtime_choice import Runtime
+    from photosearch.embedding.runtime_choice import Precision, Runtime
     from photosearch.index.qdrant_connection import QdrantConnection
     from photosearch.index.vector_index import VectorIndex
     from photosearch.perception.onnx_detector import OnnxDetector
@@ -70,41 +72,66 @@ def load_reader(ocr: OcrParams) -> "Reader | None":
             return None
 
 
-def load_served_embedder(release: Release, services: Services) -> "GraphEmbedder":
+log = logging.getLogger(__name__)
+
+
+def load_served_embedder(
+    release: Release, services: Services, *, sees: bool = False
+) -> "GraphEmbedder":
     """A release's graph, run by the runtime that is fastest here; the log says why, and it is warm.
+
+    Args:
+        release: Has a graph.
+        services: How many threads it may use.
+        sees: Whether tokens and attention are wanted beside vectors, for `GraphEmbedder.see`. A
+            graph that gives none is loaded for its vectors, and the log says so.
 
     Raises:
         BadArtifact: The release has no graph, or none that loads.
         GraphDisagrees: No runtime makes the model's vectors.
     """
-    from photosearch.embedding.graph import read_golden
+    from photosearch.embedding.graph import SIGHT, VECTORS, read_golden
     from photosearch.embedding.runtime_choice import load_fastest
 
     graph = graph_of(release)
     golden = read_golden(graph, model=release.model)
-    runtimes = graph_runtimes(graph, services.encoder_threads)
+    if sees and golden.outputs != SIGHT:
+        log.warning(
+            "release %s: its graph gives no tokens and no attention, so there are no maps and no "
+            "late interaction. It is of before there were any, or its model has no attention head.",
+            release.manifest.release,
+        )
+    outputs = golden.outputs if sees else (VECTORS,)
+    runtimes = graph_runtimes(graph, services.encoder_threads, outputs)
     return load_fastest(runtimes, release.model, golden)
 
 
-def graph_runtimes(graph: Path, threads: int) -> "list[Runtime]":
-    """Every way to run a graph on this machine; `threads` of one batch, 0 takes all cores."""
+def graph_runtimes(
+    graph: Path, threads: int, outputs: Sequence[str] = ("vectors",)
+) -> "list[Runtime]":
+    """Every way to run a graph on this machine.
+
+    Args:
+        graph: Its folder.
+        threads: Of one batch; 0 takes all cores.
+        outputs: What is wanted of it, vectors first.
+    """
     from photosearch.embedding.onnx_runtime import load_onnx
     from photosearch.embedding.openvino_runtime import has_bf16, load_openvino
     from photosearch.embedding.runtime_choice import Runtime
 
-    runtimes = [
-        Runtime("onnxruntime", "fp32", lambda: load_onnx(graph, threads=threads)),
-        Runtime(
-            "openvino", "fp32", lambda: load_openvino(graph, threads=threads, precision="fp32")
-        ),
-    ]
-    if has_bf16():
-        runtimes.append(
-            Runtime(
-                "openvino", "bf16", lambda: load_openvino(graph, threads=threads, precision="bf16")
-            )
+    def by_openvino(precision: "Precision") -> Runtime:
+        return Runtime(
+            "openvino",
+            precision,
+            lambda: load_openvino(graph, threads=threads, precision=precision, outputs=outputs),
         )
-    return runtimes
+
+    by_onnx = Runtime(
+        "onnxruntime", "fp32", lambda: load_onnx(graph, threads=threads, outputs=outputs)
+    )
+    runtimes = [by_onnx, by_openvino("fp32")]
+    return [*runtimes, by_openvino("bf16")] if has_bf16() else runtimes
 
 
 def open_index(release: Release, services: Services) -> "VectorIndex":

@@ -87,6 +87,11 @@ class Home:
         return self.build / "text"
 
     @property
+    def late(self) -> Path:
+        """How the candidate's tokens are shortened; absent where `photosearch late` never ran."""
+        return self.build / "late"
+
+    @property
     def evaluation(self) -> Path:
         """report.json, report.md, recall.png."""
         return self.build / "evaluation"

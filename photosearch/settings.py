@@ -14,6 +14,7 @@ from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
 from photosearch.index_settings import IndexParams
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
+from photosearch.late_settings import LateInteractionParams
 from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.policy_settings import PoliciesParams
 from photosearch.tags_settings import TagsParams
@@ -170,6 +171,7 @@ class Params(Frozen):
     calibration: CalibrationParams
     benchmark: BenchmarkParams
     index: IndexParams
+    late_interaction: LateInteractionParams
     ocr: OcrParams
     detector: DetectorParams
     tags: TagsParams

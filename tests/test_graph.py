@@ -13,9 +13,12 @@ import torch
 from small_model import drawn_model, drawn_photos
 
 from photosearch.embedding import export
-from photosearch.embedding.export import _write_graph, export_graph, load_torch
+from photosearch.embedding.embedder import unit
+from photosearch.embedding.export import ServedModel, _write_graph, export_graph, load_torch
 from photosearch.embedding.graph import (
     GRAPH,
+    SIGHT,
+    VECTORS,
     Golden,
     GraphEmbedder,
     Run,
@@ -94,6 +97,57 @@ def test_a_photo_has_the_same_vector_alone_and_among_others(name: str, model: Pa
     assert embedder.embed([]).shape == (0, 64)
 
 
+SEEING = {
+    "onnxruntime fp32": lambda graph: load_onnx(graph, threads=1, outputs=SIGHT),
+    "openvino fp32": lambda graph: load_openvino(graph, threads=1, precision="fp32", outputs=SIGHT),
+    "openvino bf16": lambda graph: load_openvino(graph, threads=1, precision="bf16", outputs=SIGHT),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=needs_bf16) if "bf16" in n else n for n in SEEING]
+)
+def test_every_runtime_sees_the_tokens_and_the_attention_that_pytorch_sees(
+    name: str, model: Path, graph: Path
+):
+    embedder = GraphEmbedder(model, SEEING[name](graph))
+    seen = embedder.see(PHOTOS)
+    served = ServedModel(model).eval()
+    with torch.inference_mode():
+        true = served(torch.from_numpy(embedder.preprocessing.batch(PHOTOS)))
+    vectors, tokens, places, shares = (output.numpy() for output in true)
+    least = MIN_COSINE["bf16" if "bf16" in name else "fp32"]
+    assert (seen.vectors * unit(vectors)).sum(axis=1).min() >= least
+    assert (unit(seen.tokens) * unit(tokens)).sum(axis=2).min() >= least
+    assert seen.places.shape == (len(PHOTOS), 4, 9)
+    assert seen.places == pytest.approx(places, abs=0.02)
+    assert seen.shares == pytest.approx(shares, abs=0.02)
+    assert seen.places.sum(axis=2) == pytest.approx(1, abs=0.02)
+    assert seen.shares.sum(axis=1) == pytest.approx(1, abs=0.02)
+
+
+def test_a_token_lies_where_its_stretch_of_the_photo_lies(model: Path, graph: Path):
+    seen = GraphEmbedder(model, load_onnx(graph, threads=1, outputs=SIGHT)).see(PHOTOS)
+    middles = seen.places.mean(axis=0) @ np.arange(9)
+    assert (np.diff(middles) > 0).all()  # the first token above, the last below
+
+
+def test_a_graph_loaded_for_vectors_says_that_it_cannot_see(model: Path, graph: Path):
+    with pytest.raises(BadArtifact, match=r"loaded for its vectors only.*vectors, tokens, places"):
+        GraphEmbedder(model, load_onnx(graph, threads=1)).see(PHOTOS)
+
+
+def test_a_graph_of_before_there_were_tokens_serves_vectors_and_says_what_it_lacks(tmp_path: Path):
+    _write_graph(Means().eval(), tmp_path / GRAPH, [VECTORS], image_px=8)
+    (vectors,) = load_onnx(tmp_path, threads=1)(np.ones((1, 3, 8, 8), np.float32))
+    assert vectors.shape == (1, 1024)
+    told = r"gives no tokens, places, shares, only vectors: .*photosearch index"
+    with pytest.raises(BadArtifact, match=told):
+        load_onnx(tmp_path, threads=1, outputs=SIGHT)
+    with pytest.raises(BadArtifact, match=told):
+        load_openvino(tmp_path, threads=1, precision="fp32", outputs=SIGHT)
+
+
 def test_graph_and_torch_embedder_are_one_model_to_the_index(model: Path, graph: Path):
     served, trained = GraphEmbedder(model, load_onnx(graph, threads=1)), TorchEmbedder(model)
     assert (served.model_id, served.lengths) == (trained.model_id, trained.lengths)
@@ -109,11 +163,11 @@ def test_a_graph_tells_nothing_of_the_machine_that_made_it(graph: Path):
 
 def test_large_weights_lie_beside_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(export, "ONE_FILE_BYTES", 0)
-    _write_graph(Means().eval(), tmp_path / GRAPH, image_px=8)
+    _write_graph(Means().eval(), tmp_path / GRAPH, [VECTORS], image_px=8)
     assert (tmp_path / f"{GRAPH}.data").stat().st_size >= 1024 * 3 * 4
     pixels = np.ones((3, 3, 8, 8), np.float32)
-    by_onnx = load_onnx(tmp_path, threads=1)(pixels)
-    by_openvino = load_openvino(tmp_path, threads=1, precision="fp32")(pixels)
+    (by_onnx,) = load_onnx(tmp_path, threads=1)(pixels)
+    (by_openvino,) = load_openvino(tmp_path, threads=1, precision="fp32")(pixels)
     assert by_onnx.shape == by_openvino.shape == (3, 1024)
     assert by_onnx == pytest.approx(by_openvino, abs=1e-5)
 
@@ -171,7 +225,7 @@ def test_a_runtime_that_disagrees_is_refused_aloud_though_it_is_the_fastest(
     model: Path, graph: Path, caplog: pytest.LogCaptureFixture
 ):
     def broken() -> Run:
-        return lambda pixels: np.ones((len(pixels), 64), np.float32)
+        return lambda pixels: [np.ones((len(pixels), 64), np.float32)]
 
     golden = read_golden(graph, model=model)
     runtimes = [

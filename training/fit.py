@@ -117,7 +117,7 @@ def set_up(cache: TokenCache, products: Products, head: HeadParams) -> HeadTrain
     Raises:
         EmptySource: Fewer than two products have two training photos each.
     """
-    rows_by_product = _rows_by_product(cache, products)
+    rows_by_product = training_rows(cache, products)
     if len(rows_by_product) < 2:
         raise EmptySource(
             f"Only {len(rows_by_product)} products have two training photos: too few to train a "
@@ -198,7 +198,7 @@ def save_head(module: HeadModule, folder: Path) -> Path:
     return path
 
 
-def _rows_by_product(cache: TokenCache, products: Products) -> dict[int, list[int]]:
+def training_rows(cache: TokenCache, products: Products) -> dict[int, list[int]]:
     """Training rows of each product that shows at least two different photos."""
     rows: dict[int, list[int]] = defaultdict(list)
     photos: dict[int, set[str]] = defaultdict(set)

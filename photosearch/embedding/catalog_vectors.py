@@ -11,7 +11,7 @@ from torch import nn
 from photosearch.catalog.images import load
 from photosearch.catalog.schemas import CuratedPhoto
 from photosearch.embedding.embedder import Embedder, Vectors
-from photosearch.embedding.model import read_model
+from photosearch.embedding.model import ModelManifest, read_model
 from photosearch.embedding.tokens import TokenCache, open_tokens
 from photosearch.embedding.torch_runtime import load_head, pool_tokens
 from photosearch.errors import BadArtifact
@@ -43,14 +43,8 @@ def catalog_vectors(home: Home, model: Path, embedder: Embedder) -> VectorsOf:
         embedder: The same model, running.
     """
     manifest = read_model(model)
-    try:
-        cache = open_tokens(home.tokens)
-        of_tower = (cache.tower_id, cache.shape.pool)
-        reason = f"cached tokens are of tower {cache.tower_id}"
-    except BadArtifact as error:
-        of_tower, reason = ("", 0), str(error)
-    if of_tower != (manifest.tower_id, manifest.head.pool):
-        log.info("all photos are embedded from their images: %s", reason)
+    cache = tokens_by(home, manifest)
+    if cache is None:
         return lambda photos: embed_all(photos, home.images, embedder)
     head = load_head(model, manifest)
     row_of = {row.sha256: number for number, row in enumerate(cache.rows) if row.view == 0}
@@ -69,6 +63,20 @@ def catalog_vectors(home: Home, model: Path, embedder: Embedder) -> VectorsOf:
     known = sum(row.view == 0 for row in cache.rows)
     log.info("%d photos have cached tokens of tower %s", known, cache.tower_id)
     return vectors_of
+
+
+def tokens_by(home: Home, manifest: ModelManifest) -> TokenCache | None:
+    """The home's token cache, if the model's tower made it; the log says so if it did not."""
+    try:
+        cache = open_tokens(home.tokens)
+        of_tower = (cache.tower_id, cache.shape.pool)
+        reason = f"cached tokens are of tower {cache.tower_id}"
+    except BadArtifact as error:
+        of_tower, reason = ("", 0), str(error)
+    if of_tower == (manifest.tower_id, manifest.head.pool):
+        return cache
+    log.info("all photos are embedded from their images: %s", reason)
+    return None
 
 
 def _pooled(head: nn.Module, cache: TokenCache, rows: Sequence[int]) -> Vectors:

@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from photosearch.embedding.graph import (
     GRAPH,
     PHOTOS_A_BATCH,
     PIXELS,
+    SIGHT,
     VECTORS,
     Golden,
     GraphEmbedder,
@@ -28,6 +29,7 @@ from photosearch.embedding.graph import (
     agreement,
     write_golden,
 )
+from photosearch.embedding.head import AttentionHead
 from photosearch.embedding.model import TOWER, read_model
 from photosearch.embedding.onnx_runtime import load_onnx
 from photosearch.embedding.runtime_choice import MIN_COSINE, Precision
@@ -53,7 +55,7 @@ class GraphReport:
 
 
 class ServedModel(nn.Module):
-    """Tower and head as serving needs them: no text side, no tokens, no pooled vector."""
+    """Tower and head as serving needs them: no text side, no pooled vector of the tower."""
 
     def __init__(self, model: Path) -> None:
         super().__init__()
@@ -62,10 +64,18 @@ class ServedModel(nn.Module):
         self.head = load_head(model, manifest).cpu()
         self.pool = manifest.head.pool
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(B, 3, image_px, image_px) -> (B, out), not normalised."""
-        vectors: Tensor = self.head(self.tokens(pixels))
-        return vectors
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `forward` gives."""
+        return SIGHT if isinstance(self.head, AttentionHead) else (VECTORS,)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, image_px, image_px) -> (B, out), not normalised; by attention, all of a Sight."""
+        tokens = self.tokens(pixels)
+        vectors: Tensor = self.head(tokens)
+        if not isinstance(self.head, AttentionHead):
+            return (vectors,)
+        return vectors, *self.head.sight(tokens)
 
     def tokens(self, pixels: Tensor) -> Tensor:
         """What the head gets, (B, T, D)."""
@@ -87,12 +97,13 @@ def export_graph(model: Path, graph: Path, photos: Sequence[Image.Image]) -> Gra
     started = time.monotonic()
     graph.mkdir(parents=True, exist_ok=True)
     golden = golden_vectors(model, photos)
-    _write_graph(ServedModel(model).eval(), graph / GRAPH, image_px=golden.pixels.shape[1])
+    served = ServedModel(model).eval()
+    _write_graph(served, graph / GRAPH, served.outputs, image_px=golden.pixels.shape[1])
     embedder = GraphEmbedder(model, load_onnx(graph, threads=1))
     cosine = agreement(golden, embedder.embed_pixels(golden.pixels))
     if not cosine >= MIN_COSINE["fp32"]:  # a NaN is no agreement
         raise GraphDisagrees(model.name, cosine, MIN_COSINE["fp32"])
-    write_golden(graph, golden)
+    write_golden(graph, replace(golden, outputs=served.outputs))
     size = sum(path.stat().st_size for path in graph.iterdir())
     report = GraphReport(
         model_id=golden.model_id,
@@ -123,17 +134,16 @@ def load_torch(model: Path, *, precision: Precision) -> Run:
     served = ServedModel(model).eval()
     served.visual.to(memory_format=torch.channels_last)
 
-    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         with torch.inference_mode():
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
                 tokens = served.tokens(torch.from_numpy(pixels))
-            pooled: NDArray[np.float32] = served.head(tokens.float()).numpy()
-        return pooled
+            return [served.head(tokens.float()).numpy()]
 
     return run
 
 
-def _write_graph(served: nn.Module, path: Path, *, image_px: int) -> None:
+def _write_graph(served: nn.Module, path: Path, outputs: Sequence[str], *, image_px: int) -> None:
     blank = torch.zeros(2, 3, image_px, image_px)  # of two: one would become a constant
     with (
         torch.no_grad(),
@@ -146,7 +156,7 @@ def _write_graph(served: nn.Module, path: Path, *, image_px: int) -> None:
             (blank,),
             dynamo=True,
             input_names=[PIXELS],
-            output_names=[VECTORS],
+            output_names=list(outputs),
             dynamic_shapes={PIXELS: {0: torch.export.Dim("n_photos")}},
         )
     if program is None:

@@ -20,12 +20,14 @@ from photosearch.errors import BadArtifact
 
 GRAPH, GOLDEN = "model.onnx", "golden.npz"
 PIXELS, VECTORS = "pixels", "vectors"
-"""Names of the graph's input and output, and of the arrays in golden.npz."""
+"""Names of the graph's input and first output, and of the arrays in golden.npz."""
+SIGHT = (VECTORS, "tokens", "places", "shares")
+"""All outputs of a graph with an attention head: see `Sight`. One of mean pooling has vectors."""
 PHOTOS_A_BATCH = 64
 
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""A graph, running: normalised pixels, (n, 3, image_px, image_px), to vectors, (n, out), that are
-not of unit length."""
+Run = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
+"""A graph, running: normalised pixels, (n, 3, image_px, image_px), to the outputs it was loaded
+for. Vectors come first, (n, out), not of unit length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,22 @@ class Golden:
     """(n, image_px, image_px, 3) uint8."""
     vectors: Vectors
     """Unit vectors by PyTorch in fp32, (n, out)."""
+    outputs: tuple[str, ...] = (VECTORS,)
+    """What the graph beside them gives: all of SIGHT, or vectors only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a model made of photos: their vectors, and what these are made of."""
+
+    vectors: Vectors
+    """Unit vectors, (n, out)."""
+    tokens: Vectors
+    """The head's reduced tokens, (n, n_tokens, width), not normalised."""
+    places: Vectors
+    """Share of each patch in each token, (n, n_tokens, n_patches); rows sum to 1."""
+    shares: Vectors
+    """Share of each token in the pooled vector, (n, n_tokens); rows sum to 1."""
 
 
 class GraphEmbedder:
@@ -52,14 +70,29 @@ class GraphEmbedder:
 
     def embed(self, photos: Sequence[Image.Image]) -> Vectors:
         parts = [
-            unit(self._run(self.preprocessing.batch(photos[start : start + PHOTOS_A_BATCH])))
+            unit(self._run(self.preprocessing.batch(photos[start : start + PHOTOS_A_BATCH]))[0])
             for start in range(0, len(photos), PHOTOS_A_BATCH)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.lengths[0]), np.float32)
 
     def embed_pixels(self, pixels: Pixels) -> Vectors:
         """Unit vectors of photos that are resized already, (n, image_px, image_px, 3) uint8."""
-        return unit(self._run(self.preprocessing.normalise(pixels)))
+        return unit(self._run(self.preprocessing.normalise(pixels))[0])
+
+    def see(self, photos: Sequence[Image.Image]) -> Sight:
+        """Vectors, tokens and attention of at most PHOTOS_A_BATCH photos, in one pass.
+
+        Raises:
+            BadArtifact: The graph was loaded for its vectors only.
+        """
+        outputs = self._run(self.preprocessing.batch(photos))
+        if len(outputs) != len(SIGHT):
+            raise BadArtifact(
+                f"The graph of model {self.model_id} was loaded for its vectors only. Load it with "
+                f"all of {', '.join(SIGHT)} to see tokens and attention."
+            )
+        vectors, tokens, places, shares = outputs
+        return Sight(unit(vectors), tokens, places, shares)
 
 
 def write_golden(graph: Path, golden: Golden) -> None:
@@ -67,7 +100,11 @@ def write_golden(graph: Path, golden: Golden) -> None:
     partial = graph / f".{GOLDEN}"
     with partial.open("wb") as file:
         np.savez_compressed(
-            file, model_id=golden.model_id, pixels=golden.pixels, vectors=golden.vectors
+            file,
+            model_id=golden.model_id,
+            pixels=golden.pixels,
+            vectors=golden.vectors,
+            outputs=golden.outputs,
         )
     partial.replace(graph / GOLDEN)
 
@@ -80,7 +117,8 @@ def read_golden(graph: Path, *, model: Path) -> Golden:
     """
     try:
         with np.load(graph / GOLDEN) as stored:
-            golden = Golden(str(stored["model_id"]), stored[PIXELS], stored[VECTORS])
+            named = stored["outputs"].tolist() if "outputs" in stored else [VECTORS]
+            golden = Golden(str(stored["model_id"]), stored[PIXELS], stored[VECTORS], tuple(named))
         if not (graph / GRAPH).is_file():
             raise FileNotFoundError(f"there is no {GRAPH}")
     except (OSError, KeyError, ValueError) as error:
@@ -94,6 +132,23 @@ def read_golden(graph: Path, *, model: Path) -> Golden:
             f"{model_id}. Make the release again: `photosearch index`."
         )
     return golden
+
+
+def refuse_missing(graph: Path, wanted: Sequence[str], *, has: Sequence[str]) -> None:
+    """Raises BadArtifact if a graph lacks outputs that a caller wants.
+
+    Args:
+        graph: Its folder, for the message.
+        wanted: Names of outputs.
+        has: Names of the graph's own.
+    """
+    missing = [name for name in wanted if name not in has]
+    if missing:
+        raise BadArtifact(
+            f"{graph / GRAPH} gives no {', '.join(missing)}, only {', '.join(has)}: it was made "
+            "before there were any, or its model has no attention head. Make the release again: "
+            "`photosearch index`."
+        )
 
 
 def agreement(golden: Golden, vectors: Vectors) -> float:

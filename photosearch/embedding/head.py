@@ -42,13 +42,31 @@ class TokenReducer(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T, D) -> (B, tokens, width)."""
-        narrow = self.narrow(self.norm_in(tokens))
-        query, key, value = self.query_key_value(narrow).chunk(3, dim=-1)
+        narrow, query, key, value = self._asked(tokens)
         attended = attend(
             self._pooled(query), key, value, heads=self.heads, dropout=self._dropout()
         )
         reduced: Tensor = self.norm_out(self._pooled(narrow) + self.project(attended))
         return reduced
+
+    def places(self, tokens: Tensor) -> Tensor:
+        """Share of each old token in each new one, (B, T, D) -> (B, tokens, T); rows sum to 1.
+
+        Half of it is where the new token looks, half the stretch that it is the mean of.
+
+        Source: Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3: a
+        residual connection counts as much as the attention beside it.
+        """
+        _, query, key, _ = self._asked(tokens)
+        looks = shares_of(self._pooled(query), key, heads=self.heads).mean(dim=1)
+        stretches = self._pooled(torch.eye(tokens.shape[1], device=tokens.device)[None])
+        return (looks + stretches) / 2
+
+    def _asked(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Narrow tokens, and what they ask, answer to and give, (B, T, width) each."""
+        narrow = self.narrow(self.norm_in(tokens))
+        query, key, value = self.query_key_value(narrow).chunk(3, dim=-1)
+        return narrow, query, key, value
 
     def _pooled(self, tokens: Tensor) -> Tensor:
         return F.adaptive_avg_pool1d(tokens.transpose(1, 2), self.tokens).transpose(1, 2)
@@ -121,12 +139,26 @@ class AttentionHead(nn.Module):
         Args:
             tokens: (B, T, D); the mean over photos and heads is given.
         """
-        key, _ = self.key_value(self.reducer(tokens)).chunk(2, dim=-1)
-        keys = key.reshape(*key.shape[:2], self.heads, -1)
-        query = self.query.reshape(1, self.heads, -1)
-        logits = torch.einsum("bthd,qhd->bht", keys, query) * keys.shape[-1] ** -0.5
-        shares = logits.softmax(dim=-1)
+        shares = self._pooling(self.reducer(tokens))
         return float(-(shares * shares.clamp_min(1e-12).log()).sum(dim=-1).mean())
+
+    def sight(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the vector is made of, for late interaction and for maps.
+
+        Args:
+            tokens: (B, T, D).
+
+        Returns:
+            Reduced tokens, (B, tokens, width), not normalised; the share of each of the T in each
+            of them, (B, tokens, T); the share of each of them in the pooling, (B, tokens).
+        """
+        reduced = self.reducer(tokens)
+        return reduced, self.reducer.places(tokens), self._pooling(reduced).mean(dim=1)
+
+    def _pooling(self, reduced: Tensor) -> Tensor:
+        """How the pooling shares its attention out, (B, heads, tokens)."""
+        key, _ = self.key_value(reduced).chunk(2, dim=-1)
+        return shares_of(self.query, key, heads=self.heads)[:, :, 0]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T, D) -> (B, out), not normalised."""
@@ -146,6 +178,12 @@ def build_head(shape: HeadShape, *, dropout: float = 0.0) -> nn.Module:
             return MeanPooling(shape)
         case "attention":
             return AttentionHead(shape, dropout)
+
+
+def shares_of(query: Tensor, key: Tensor, *, heads: int) -> Tensor:
+    """The attention that `attend` gives values: (B or 1, Q, W), (B, T, W) -> (B, heads, Q, T)."""
+    query, key = (part.reshape(*part.shape[:2], heads, -1).transpose(1, 2) for part in (query, key))
+    return (query @ key.transpose(2, 3) * key.shape[-1] ** -0.5).softmax(dim=-1)
 
 
 def attend(

@@ -1,5 +1,6 @@
 """Runs a graph with OpenVINO, in fp32, or in bf16 where the processor multiplies that faster."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -8,7 +9,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from photosearch.embedding.graph import GRAPH, PIXELS, VECTORS, Run
+from photosearch.embedding.graph import GRAPH, PIXELS, VECTORS, Run, refuse_missing
 from photosearch.errors import BadArtifact
 
 DEVICE = "CPU"
@@ -20,16 +21,23 @@ def has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
 
 
-def load_openvino(graph: Path, *, threads: int, precision: Literal["fp32", "bf16"]) -> Run:
+def load_openvino(
+    graph: Path,
+    *,
+    threads: int,
+    precision: Literal["fp32", "bf16"],
+    outputs: Sequence[str] = (VECTORS,),
+) -> Run:
     """Loads the graph of a folder.
 
     Args:
         graph: See graph.py.
         threads: Of one batch; 0 takes all cores.
         precision: In which matrices are multiplied; the vectors are float32 all the same.
+        outputs: What is wanted of it; what only others need is cut off.
 
     Raises:
-        BadArtifact: The file is damaged, or its weights are not beside it.
+        BadArtifact: The file is damaged, its weights are not beside it, or it lacks an output.
     """
     wanted: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
@@ -38,7 +46,13 @@ def load_openvino(graph: Path, *, threads: int, precision: Literal["fp32", "bf16
     if threads:
         wanted["INFERENCE_NUM_THREADS"] = threads
     try:
-        compiled = openvino.Core().compile_model(graph / GRAPH, DEVICE, wanted)
+        core = openvino.Core()
+        whole = core.read_model(graph / GRAPH)
+        refuse_missing(graph, outputs, has=[output.get_any_name() for output in whole.outputs])
+        results = [whole.output(name).get_node() for name in outputs]
+        compiled = core.compile_model(
+            openvino.Model(results, whole.get_parameters()), DEVICE, wanted
+        )
     except RuntimeError as error:
         raise BadArtifact(
             f"OpenVINO cannot load {graph / GRAPH}: {error}. Make the release again: "
@@ -46,9 +60,10 @@ def load_openvino(graph: Path, *, threads: int, precision: Literal["fp32", "bf16
         ) from error
     request, one_at_a_time = compiled.create_infer_request(), Lock()
 
-    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         with one_at_a_time:  # a request that is under way refuses a second one
             request.infer({PIXELS: pixels})
-            return np.array(request.get_tensor(VECTORS).data, np.float32)  # it is reused: copy
+            # they are reused: copy
+            return [np.array(request.get_tensor(name).data, np.float32) for name in outputs]
 
     return run

@@ -1,0 +1,69 @@
+"""Late interaction: the best cards are compared anew, token by token; knows no model."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photosearch.embedding.embedder import Vectors
+from photosearch.search.photo_tokens import PhotoTokens
+from photosearch.search.schemas import FoundCard, Reason
+
+STEP = "late_interaction"
+
+
+def max_sim(query: Vectors, found: Vectors) -> NDArray[np.float32]:
+    """How well each of the query's tokens finds its like on a photo, averaged over these tokens.
+
+    Args:
+        query: Unit vectors, (n_tokens, dim).
+        found: Unit vectors of several photos, (n_photos, n_tokens, dim).
+
+    Returns:
+        Numbers in [-1, 1], (n_photos,).
+
+    Source: Khattab and Zaharia 2020, "ColBERT", section 3.3, with a mean for its sum.
+    """
+    cosines = np.matmul(found, query.T)  # (n_photos, tokens found, tokens asked)
+    likeness: NDArray[np.float32] = cosines.max(axis=1).mean(axis=1)
+    return likeness
+
+
+def compare_tokens(
+    found: Sequence[FoundCard], tokens: Vectors, photo_tokens: PhotoTokens
+) -> list[FoundCard]:
+    """Raises the score of the best cards by the MaxSim of their nearest photo; best card first.
+
+    No card loses score, so those that are compared stay before those that are not.
+
+    Args:
+        found: In any order.
+        tokens: Of the query, as the head gives them, (n_tokens, width).
+        photo_tokens: Of the release's photos; they say how many cards, and with which weight.
+
+    Raises:
+        BadArtifact: A card's photo has no tokens.
+    """
+    ordered = sorted(found, key=_order)
+    how = photo_tokens.manifest
+    best, rest = ordered[: how.cards], ordered[how.cards :]
+    if not best:
+        return []
+    query = photo_tokens.projection.shorten(tokens)
+    likeness = max_sim(query, photo_tokens.of([card.photo_id for card in best]))
+    raised = [
+        _raised(card, how.weight * max(float(value), 0.0))
+        for card, value in zip(best, likeness, strict=True)
+    ]
+    return [*sorted(raised, key=_order), *rest]
+
+
+def _raised(card: FoundCard, by: float) -> FoundCard:
+    reason = Reason(step=STEP, what="max_sim", value=round(by, 6))
+    return replace(card, score=card.score + by, reasons=(*card.reasons, reason))
+
+
+def _order(card: FoundCard) -> tuple[float, float, str]:
+    """Best first: score, then cosine, then card_id, as in rank.py."""
+    return (-card.score, -card.cosine, card.facts.card_id)
