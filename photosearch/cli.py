@@ -12,6 +12,7 @@ import typer
 from photosearch.cli_evaluation import evaluation_app
 from photosearch.cli_models import models_app
 from photosearch.cli_perception import perception_app
+from photosearch.cli_ranking import ranking_app
 from photosearch.cli_releases import releases_app
 from photosearch.cli_servers import HomeOption, servers_app
 from photosearch.errors import PhotosearchError
@@ -29,6 +30,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.add_typer(evaluation_app)
 app.add_typer(perception_app)
+app.add_typer(ranking_app)
 app.add_typer(releases_app)
 app.add_typer(servers_app)
 

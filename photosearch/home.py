@@ -36,6 +36,11 @@ class Home:
         return self.labels.with_name("boxes.parquet")
 
     @property
+    def impressions(self) -> Path:
+        """What answers showed to shoppers and what they clicked; absent where nobody was asked."""
+        return self.data / "events" / "impressions.parquet"
+
+    @property
     def relevance(self) -> Path:
         """Grades of 0 to 5 that people gave; absent where nobody did."""
         return self.labels.with_name("relevance.jsonl")
@@ -80,6 +85,11 @@ class Home:
     def text(self) -> Path:
         """Aligner and refiner of the candidate."""
         return self.build / "text"
+
+    @property
+    def ranker(self) -> Path:
+        """What `photosearch ranker` trained last."""
+        return self.build / "ranker"
 
     @property
     def evaluation(self) -> Path:

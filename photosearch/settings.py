@@ -13,6 +13,7 @@ from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
 from photosearch.judging_settings import BenchmarkParams, CalibrationParams, GateParams
 from photosearch.perception_settings import DetectorParams, OcrParams
+from photosearch.ranking_settings import RankingParams
 from photosearch.text_settings import TextParams
 
 
@@ -173,6 +174,7 @@ class Params(Frozen):
     calibration: CalibrationParams
     benchmark: BenchmarkParams
     index: IndexParams
+    ranking: RankingParams
     ocr: OcrParams
     detector: DetectorParams
 

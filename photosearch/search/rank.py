@@ -1,13 +1,34 @@
 """Puts found cards in order; knows nothing of how they were found."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from photosearch.search.candidates import EXACT_COSINE, EXACT_SCORE
 from photosearch.search.schemas import FoundCard, RankedCard
+
+BELOW_EXACT = EXACT_SCORE - 0.01
+"""No card that is not the query itself gets a score above this."""
+
+
+def best_first(found: Sequence[FoundCard]) -> list[FoundCard]:
+    """By score, highest first; equal scores by cosine, then card_id."""
+    return sorted(found, key=lambda card: (-card.score, -card.cosine, card.facts.card_id))
+
+
+def raised(card: FoundCard, by: float) -> FoundCard:
+    """The card with a higher or lower score; a card of the query photo itself stays first."""
+    if card.cosine >= EXACT_COSINE:
+        return card
+    return replace(card, score=min(card.score + by, BELOW_EXACT))
 
 
 def rank_by_score(found: Sequence[FoundCard], limit: int) -> list[RankedCard]:
-    """The `limit` cards of the highest score, best first; equal scores by cosine, then card_id."""
-    ordered = sorted(found, key=lambda card: (-card.score, -card.cosine, card.facts.card_id))
+    """The `limit` cards of the highest score, best first; the ranking without any ranker."""
+    return numbered(best_first(found), limit)
+
+
+def numbered(found: Sequence[FoundCard], limit: int) -> list[RankedCard]:
+    """The first `limit` cards with their ranks, in the order they have."""
     return [
         RankedCard(
             card=card.facts,
@@ -16,5 +37,5 @@ def rank_by_score(found: Sequence[FoundCard], limit: int) -> list[RankedCard]:
             cosine=card.cosine,
             matched_photo_id=card.photo_id,
         )
-        for rank, card in enumerate(ordered[:limit], start=1)
+        for rank, card in enumerate(found[:limit], start=1)
     ]
