@@ -13,6 +13,7 @@ from photosearch.cli_evaluation import evaluation_app
 from photosearch.cli_late import late_app
 from photosearch.cli_models import models_app
 from photosearch.cli_perception import perception_app
+from photosearch.cli_ranking import ranking_app
 from photosearch.cli_releases import releases_app
 from photosearch.cli_servers import HomeOption, servers_app
 from photosearch.cli_tags import tags_app
@@ -32,6 +33,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(evaluation_app)
 app.add_typer(late_app)
 app.add_typer(perception_app)
+app.add_typer(ranking_app)
 app.add_typer(releases_app)
 app.add_typer(servers_app)
 app.add_typer(tags_app)

@@ -36,6 +36,11 @@ class Home:
         return self.labels.with_name("boxes.parquet")
 
     @property
+    def impressions(self) -> Path:
+        """What answers showed to shoppers and what they clicked; absent where nobody was asked."""
+        return self.data / "events" / "impressions.parquet"
+
+    @property
     def relevance(self) -> Path:
         """Grades of 0 to 5 that people gave; absent where nobody did."""
         return self.labels.with_name("relevance.jsonl")
@@ -90,6 +95,11 @@ class Home:
     def late(self) -> Path:
         """How the candidate's tokens are shortened; absent where `photosearch late` never ran."""
         return self.build / "late"
+
+    @property
+    def ranker(self) -> Path:
+        """What `photosearch ranker` trained last."""
+        return self.build / "ranker"
 
     @property
     def evaluation(self) -> Path:

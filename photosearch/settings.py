@@ -17,6 +17,7 @@ from photosearch.judging_settings import BenchmarkParams, CalibrationParams, Gat
 from photosearch.late_settings import LateInteractionParams
 from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.policy_settings import PoliciesParams
+from photosearch.ranking_settings import RankingParams
 from photosearch.tags_settings import TagsParams
 from photosearch.text_search_settings import TextSearchParams
 from photosearch.text_settings import TextParams
@@ -172,6 +173,7 @@ class Params(Frozen):
     benchmark: BenchmarkParams
     index: IndexParams
     late_interaction: LateInteractionParams
+    ranking: RankingParams
     ocr: OcrParams
     detector: DetectorParams
     tags: TagsParams

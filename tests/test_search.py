@@ -27,7 +27,7 @@ from photosearch.search.candidates import EXACT_SCORE, VOTERS, collapse, nearest
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
 from photosearch.search.pipeline import make_pipeline
-from photosearch.search.rank import rank_by_score
+from photosearch.search.rank import best_first
 from photosearch.search.schemas import (
     Candidate,
     CardFacts,
@@ -116,7 +116,7 @@ def test_every_answer_has_an_id_of_its_own_and_names_its_release(shop: SmallShop
 
 
 def test_a_step_can_be_swapped(shop: SmallShop):
-    backwards = dataclasses.replace(shop.pipeline, rank=lambda cards, _: rank_by_score(cards)[::-1])
+    backwards = dataclasses.replace(shop.pipeline, rank=lambda cards, _: best_first(cards)[::-1])
     request = SearchRequest(jpeg(painted(colour("red"))))
     assert ids(backwards.answer(request)) == ids(shop.pipeline.answer(request))[::-1]
 
@@ -212,7 +212,7 @@ def test_a_card_beyond_the_voters_keeps_its_place_by_cosine():
 def test_equal_cosines_are_ranked_by_card_id_whatever_their_order():
     cards = [found("c", 0.5), found("a", 0.5), found("d", 0.9), found("b", 0.5)]
     for order in (cards, cards[::-1]):
-        ranked = rank_by_score(order)
+        ranked = best_first(order)
         assert [card.facts.card_id for card in ranked] == ["d", "a", "b", "c"]
 
 

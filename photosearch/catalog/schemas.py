@@ -129,6 +129,20 @@ class ClickedPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Impression:
+    """A card that an answer showed to a shopper, and whether the shopper clicked it."""
+
+    query_id: str
+    """Of the answer; all its cards have it."""
+    card_id: str
+    rank: int
+    """From 1."""
+    is_clicked: bool
+    features: dict[str, float]
+    """What ranked the card then, by name; logged, since prices and neighbours change."""
+
+
+@dataclass(frozen=True, slots=True)
 class Vote:
     """One answer of one person to one pair; kept as given, corrections replace it."""
 

@@ -31,6 +31,11 @@ class Finder:
     twins: dict[str, frozenset[str]] = field(default_factory=dict)
     """Cards of one product, see alike.py."""
 
+    @property
+    def dim(self) -> int:
+        """Vector length of the index."""
+        return self.index.dim
+
     def candidates(self, query: Query) -> list[Candidate]:
         """Unique cards that pass the request's filter, best first.
 

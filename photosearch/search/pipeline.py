@@ -16,9 +16,8 @@ from photosearch.index.filters import CardFilter
 from photosearch.perception.detector import Found
 from photosearch.search.answer import is_confident, page_of, told_of_candidates
 from photosearch.search.filtering import facets_of
-from photosearch.search.finding import Finder
 from photosearch.search.objects import as_objects, choose_box
-from photosearch.search.rank import rank_by_score
+from photosearch.search.rank import best_first
 from photosearch.search.schemas import (
     ANY_CARD,
     Candidate,
@@ -36,6 +35,18 @@ from photosearch.search.stopwatch import Stopwatch
 
 Step = Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]
 """Puts cards in another order, changes their scores or leaves some out, and says why."""
+
+
+class Finds(Protocol):
+    """Who finds candidates: finding.py."""
+
+    @property
+    def dim(self) -> int:
+        """Vector length of the index."""
+        ...
+
+    def candidates(self, query: Query) -> list[Candidate]: ...
+    def like(self, card_id: str, where: CardFilter) -> list[Candidate]: ...
 
 
 class ArticleReader(Protocol):
@@ -235,7 +246,7 @@ def make_pipeline(
     release: ReleaseIds,
     embedder: Embedder,
     *,
-    finder: Finder,
+    finder: Finds,
     enrich: Callable[[Sequence[Candidate]], list[FoundCard]],
 ) -> SearchPipeline:
     """Puts together the steps that every release has; `dataclasses.replace` adds the others.
@@ -252,7 +263,7 @@ def make_pipeline(
     """
     if embedder.model_id != release.model_id:
         raise ForeignIndex(release.model_id, embedder.model_id)
-    dim = finder.index.dim
+    dim = finder.dim
     if dim not in embedder.lengths:
         raise DimensionMismatch(release.index_id, dim, embedder.lengths[0])
     return SearchPipeline(
@@ -264,5 +275,5 @@ def make_pipeline(
         candidates=finder.candidates,
         alike=finder.like,
         enrich=enrich,
-        rank=lambda cards, _: rank_by_score(cards),
+        rank=lambda cards, _: best_first(cards),
     )

@@ -1,0 +1,152 @@
+"""What is known of each found card for one query: a table of named numbers, one row a card."""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photosearch.evaluation.calibration import SameProbability
+from photosearch.index.vector_index import Hit
+from photosearch.search.candidates import VOTERS
+from photosearch.search.popularity import Popularity
+from photosearch.search.schemas import CardFacts, FoundCard
+
+Features = NDArray[np.float64]
+
+SEEN = ("cosine", "cosine_short", "cosine_gap", "second_cosine", "mean_cosine", "near_photos",
+        "votes", "score", "score_gap", "probability", "category_agreement")  # fmt: skip
+"""What the photo tells."""
+ASKED = ("tag_overlap", "text_score")
+"""What the words of the query tell; unknown where it has none."""
+SHOP = ("price_distance", "rating", "reviews", "popularity")
+"""What the shop tells: only shoppers can say how much it counts."""
+FEATURES = (*SEEN, *ASKED, *SHOP)
+"""Columns of the table, in order; names as `explain` shows them."""
+RISING = (*ASKED, "cosine", "cosine_short", "cosine_gap", "second_cosine", "mean_cosine",
+          "near_photos", "votes", "score", "score_gap", "probability", "popularity")  # fmt: skip
+"""More of these never lowers a card."""
+
+TOP = 10
+"""Best cards that say which price and category are usual."""
+STEM = 5
+"""Words are one if so many first letters are: Russian endings change with the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a search knows beside the found cards."""
+
+    hits: Sequence[Hit]
+    """All near photos, nearest first."""
+    short_cosines: Mapping[str, float] = field(default_factory=dict)
+    """Cosine at the short length by photo_id, where it is known."""
+    text: str = ""
+    """The words of the query; empty where it has none."""
+    text_scores: Mapping[str, float] = field(default_factory=dict)
+    """How well each card's words fit the query's, by card_id."""
+
+
+def card_features(
+    found: Sequence[FoundCard],
+    evidence: Evidence,
+    popular: Popularity,
+    curve: SameProbability,
+) -> Features:
+    """The table of one answer, (n_cards, len(FEATURES)); NaN where something is not known.
+
+    Args:
+        found: Cards, best first.
+        evidence: Of the same search.
+        popular: How often cards are clicked.
+        curve: From cosine to the probability of the same product.
+    """
+    if not found:
+        return np.empty((0, len(FEATURES)))
+    columns = (
+        _seen_columns(found, evidence, curve)
+        | _asked_columns(found, evidence)
+        | _shop_columns(found, popular)
+    )
+    return np.stack([np.asarray(columns[name], np.float64) for name in FEATURES], axis=1)
+
+
+def _seen_columns(
+    found: Sequence[FoundCard], evidence: Evidence, curve: SameProbability
+) -> dict[str, Sequence[float]]:
+    cosines_of: dict[str, list[float]] = defaultdict(list)
+    votes_of: dict[str, int] = defaultdict(int)
+    for place, hit in enumerate(evidence.hits):
+        cosines_of[hit.card_id].append(hit.cosine)
+        votes_of[hit.card_id] += place < VOTERS
+    near = [cosines_of[card.facts.card_id] or [card.cosine] for card in found]
+    cosines = np.array([card.cosine for card in found])
+    scores = np.array([card.score for card in found])
+    categories = [tuple(card.facts.category) for card in found]
+    usual = categories[:TOP]
+    return {
+        "cosine": cosines.tolist(),
+        "cosine_short": [evidence.short_cosines.get(card.photo_id, math.nan) for card in found],
+        "cosine_gap": (cosines - cosines.max()).tolist(),
+        "second_cosine": [some[1] if len(some) > 1 else math.nan for some in near],
+        "mean_cosine": [sum(some) / len(some) for some in near],
+        "near_photos": [math.log(len(some)) for some in near],
+        "votes": [votes_of[card.facts.card_id] / VOTERS for card in found],
+        "score": scores.tolist(),
+        "score_gap": _above_best_other(scores).tolist(),
+        "probability": curve(cosines).tolist(),
+        "category_agreement": [usual.count(category) / len(usual) for category in categories],
+    }
+
+
+def _above_best_other(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each score is above the best of the others; 0 for a card without others."""
+    if len(scores) < 2:
+        return np.zeros(len(scores))
+    second, best = np.partition(scores, -2)[-2:]
+    others = np.where(np.arange(len(scores)) == scores.argmax(), second, best)
+    return np.asarray(scores - others)
+
+
+def _asked_columns(found: Sequence[FoundCard], evidence: Evidence) -> dict[str, Sequence[float]]:
+    wanted = stems(evidence.text)
+    return {
+        "tag_overlap": [
+            len(wanted & _stems_of(card.facts)) / len(wanted) if wanted else math.nan
+            for card in found
+        ],
+        "text_score": [
+            evidence.text_scores.get(card.facts.card_id, 0.0) if wanted else math.nan
+            for card in found
+        ],
+    }
+
+
+def _shop_columns(found: Sequence[FoundCard], popular: Popularity) -> dict[str, Sequence[float]]:
+    prices = [card.facts.price or math.nan for card in found]
+    known = [price for price in prices[:TOP] if price > 0]
+    usual = median(known) if known else math.nan
+    rated = [card.facts.rating or math.nan for card in found]  # 0 stars: nobody has rated
+    return {
+        "price_distance": [math.log(price / usual) if price > 0 else math.nan for price in prices],
+        "rating": rated,
+        "reviews": [
+            math.nan if card.facts.n_reviews is None else math.log1p(card.facts.n_reviews)
+            for card in found
+        ],
+        "popularity": [popular[card.facts.card_id] for card in found],
+    }
+
+
+def stems(text: str) -> frozenset[str]:
+    """The first letters of its words."""
+    return frozenset(word[:STEM] for word in re.findall(r"\w+", text.lower()))
+
+
+def _stems_of(card: CardFacts) -> frozenset[str]:
+    told = (card.title, card.title_ru, card.brand, *card.category)
+    return stems(" ".join(text for text in told if text))

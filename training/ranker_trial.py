@@ -1,0 +1,102 @@
+"""Does a ranker put the right cards first? The same answers with it and without, query by query."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from photosearch.evaluation.intervals import Estimate, draw, mean_interval
+from photosearch.evaluation.metrics import (
+    Found,
+    PerQuery,
+    ndcg_at_k,
+    recall_at_k,
+    reciprocal_rank,
+)
+from photosearch.search.boosted_ranker import BoostedRanker
+from training.ranker_data import Answered
+
+BEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One metric without the ranker and with it; intervals draw products anew."""
+
+    metric: str
+    without: Estimate
+    ranked: Estimate
+    gain: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    queries: int
+    products: int
+    metrics: list[Compared]
+    is_better: bool
+    reason: str
+
+
+def try_ranker(ranker: BoostedRanker, answers: Sequence[Answered]) -> Trial:
+    """Ranks answers whose product is known.
+
+    The ranker is better if nDCG@10 rises for sure (its 95% interval is above 0) and recall@1 does
+    not fall.
+    """
+    before = found_right(answers, [answered.is_right for answered in answers])
+    after = found_right(answers, [ranked_right(ranker, answered) for answered in answers])
+    products = [answered.product for answered in answers]
+    metrics = [
+        compare(name, before_one, after_one, products)
+        for (name, before_one), after_one in zip(
+            measure(answers, before).items(), measure(answers, after).values(), strict=True
+        )
+    ]
+    gain_of = {compared.metric: compared.gain for compared in metrics}
+    surely, recall = gain_of["ndcg_at_10"], gain_of["recall_at_1"].value
+    is_better = surely.low is not None and surely.low > 0 and recall >= 0
+    return Trial(
+        len(answers),
+        len(set(products)),
+        metrics,
+        is_better,
+        f"nDCG@10 changes by {surely}, recall@1 by {recall:+.4f}: the ranker is "
+        + ("used" if is_better else "not used, it must raise nDCG@10 surely and lose no recall@1"),
+    )
+
+
+def ranked_right(ranker: BoostedRanker, answered: Answered) -> Found:
+    """Which cards are right, in the order of the ranker; (n_found,)."""
+    row_of = {card.facts.card_id: row for row, card in enumerate(answered.found)}
+    ranked = ranker.rank(answered.found, answered.evidence)
+    return np.asarray(answered.is_right[[row_of[card.facts.card_id] for card in ranked]])
+
+
+def found_right(answers: Sequence[Answered], right: Sequence[Found]) -> Found:
+    """The first BEST ranks of each answer, (n_queries, BEST); False where fewer were found."""
+    found = np.zeros((len(answers), BEST), np.bool_)
+    for row, of_query in enumerate(right):
+        found[row, : len(of_query)] = of_query[:BEST]
+    return found
+
+
+def measure(answers: Sequence[Answered], found: Found) -> dict[str, PerQuery]:
+    """Metrics by name, one number a query."""
+    n_right = np.array([answered.n_right for answered in answers], np.int64)
+    return {
+        "recall_at_1": recall_at_k(found, n_right, 1),
+        "ndcg_at_10": ndcg_at_k(found, n_right, BEST),
+        "mrr": reciprocal_rank(found, n_right),
+    }
+
+
+def compare(metric: str, before: PerQuery, after: PerQuery, products: Sequence[str]) -> Compared:
+    """Both means and their difference, paired by query."""
+    drawn = draw(products)
+    return Compared(
+        metric,
+        mean_interval(before, drawn),
+        mean_interval(after, drawn),
+        mean_interval(after - before, drawn),
+    )
