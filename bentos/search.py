@@ -71,7 +71,7 @@ class Search:
         return self._current.value.release
 
     def _open(self, release: Release) -> Opened:
-        from photosearch.assembly_search import complete, finder_of
+        from photosearch.assembly_search import Eyes, complete, finder_of, with_chips
         from photosearch.assembly_serving import open_index
 
         manifest = release.manifest
@@ -90,9 +90,14 @@ class Search:
                 make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich),
                 release,
                 cards=cards,
-                detector=lambda seen_by: RemoteDetector(seen_by, partial(self._find, release)).find,
-                reading=(self._room, self._services.articles_wait_ms),
+                index=index,
+                eyes=Eyes(
+                    lambda seen_by: RemoteDetector(seen_by, partial(self._find, release)).find,
+                    self._room,
+                    self._services.articles_wait_ms,
+                ),
             )
+            pipeline = stack.enter_context(with_chips(pipeline, release))
             return Opened(release, pipeline, close=stack.pop_all().close)
 
     def _switch(self, release: Release) -> None:

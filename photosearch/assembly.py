@@ -202,7 +202,9 @@ def release_model_folder(
     from photosearch.search.release_folder import build_release
 
     vectors_of = catalog_vectors(settings.home, model, load_embedder(model))
-    return build_release(settings.home, model, vectors_of, _recipe(settings), because=because)
+    return build_release(
+        settings.home, model, vectors_of, _recipe(settings, model), because=because
+    )
 
 
 def refresh_live_release(settings: Settings) -> "ReleaseReport":
@@ -212,10 +214,11 @@ def refresh_live_release(settings: Settings) -> "ReleaseReport":
 
     model = live_release(settings.home.releases).model
     vectors_of = catalog_vectors(settings.home, model, load_embedder(model))
-    return refresh_release(settings.home, vectors_of, _recipe(settings))
+    return refresh_release(settings.home, vectors_of, _recipe(settings, model))
 
 
-def _recipe(settings: Settings) -> "Recipe":
+def _recipe(settings: Settings, model: Path) -> "Recipe":
+    from photosearch.assembly_parts import parts_of_release
     from photosearch.embedding.export import export_graph
     from photosearch.search.release_recipe import Recipe
 
@@ -226,6 +229,7 @@ def _recipe(settings: Settings) -> "Recipe":
         params.calibration,
         params.model_dump(mode="json"),
         export_graph,
+        parts_of_release(settings, model),
     )
 
 

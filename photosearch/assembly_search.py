@@ -3,29 +3,48 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 from PIL import Image
 
+from photosearch.catalog.schemas import Card
+from photosearch.catalog.tables import read_table
+from photosearch.embedding.embedder import Vectors
 from photosearch.evaluation.calibration import read_calibration
 from photosearch.index.vector_index import VectorIndex
 from photosearch.perception.detector import Found
 from photosearch.release import Release
 from photosearch.search.alike import twins_by_card
 from photosearch.search.articles import ArticleDesk
+from photosearch.search.boosted_ranker import open_ranker, rank_by_photo
+from photosearch.search.chips import tag_chips
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
+from photosearch.search.moderation import open_moderation
 from photosearch.search.pipeline import SearchPipeline
+from photosearch.search.policies import CardMarks, apply_policies, read_policies
 from photosearch.search.reading_room import ReadingRoom
+from photosearch.search.schemas import FoundCard
 from photosearch.search.seeing import SeenBy, read_seeing
 from photosearch.search.text_search import open_text_search
+from photosearch.tagging.tag_index import open_tags
 
 log = logging.getLogger(__name__)
 
-TEXT = "text"
-"""A release's folder of words, see search/text_search.py; releases of before have none."""
-
 Objects = Callable[[Image.Image], Sequence[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """What looks at photos in other processes."""
+
+    detector: Callable[[SeenBy], Objects]
+    """Reaches a release's detector."""
+    room: ReadingRoom
+    """Where photos are read."""
+    wait_ms: float
+    """An answer waits so long for what is read, at most."""
 
 
 @contextmanager
@@ -37,11 +56,11 @@ def finder_of(release: Release, index: VectorIndex) -> Iterator[Finder]:
     """
     manifest = release.manifest
     twins = twins_by_card(release.cards)
-    if not (release.folder / TEXT).exists():
+    if not release.text.exists():
         log.info("release %s has no text side: only photos can be asked with", manifest.release)
         yield Finder(index, manifest.hits_per_query, twins=twins)
         return
-    side = open_text_search(release.folder / TEXT, model_id=manifest.model_id)
+    side = open_text_search(release.text, model_id=manifest.model_id)
     with closing(side):
         yield Finder(index, manifest.hits_per_query, text=side, twins=twins)
 
@@ -51,28 +70,68 @@ def complete(
     release: Release,
     *,
     cards: CardFactsTable,
-    detector: Callable[[SeenBy], Objects],
-    reading: tuple[ReadingRoom, float],
+    index: VectorIndex,
+    eyes: Eyes,
 ) -> SearchPipeline:
-    """Adds the steps whose parts the release carries: objects, articles, probabilities.
+    """Adds the steps whose parts the release carries; those it lacks stay off.
 
     Args:
         pipeline: What every release can do.
         release: Whose steps these are.
         cards: Its cards.
-        detector: Reaches the release's detector.
-        reading: Where photos are read, and the milliseconds that an answer waits for it at most.
+        index: Its index.
+        eyes: What looks at photos, for all releases.
 
     Raises:
         BadArtifact: A part of the release is damaged.
     """
-    seeing = read_seeing(release.folder)
     if release.calibration.exists():
         pipeline = replace(pipeline, calibration=read_calibration(release.calibration))
+    if release.ranker.exists():
+        ranker = open_ranker(release.ranker, model_id=release.manifest.model_id)
+        pipeline = replace(pipeline, rank=rank_by_photo(ranker, index.dim))
+    policies = read_policies(release.folder)
+    if policies is not None:
+        marks = _marks(release, index)
+        pipeline = replace(pipeline, policies=lambda found: apply_policies(found, policies, marks))
+    return _with_eyes(pipeline, release, cards, eyes)
+
+
+@contextmanager
+def with_chips(pipeline: SearchPipeline, release: Release) -> Iterator[SearchPipeline]:
+    """The pipeline with tag chips where the release has tags, as long as the context lasts.
+
+    Raises:
+        BadArtifact, BadTable, IndexUnavailable: The tags are damaged.
+    """
+    if not release.tags.exists():
+        yield pipeline
+        return
+    with closing(open_tags(release.tags, model_id=release.manifest.model_id)) as tags:
+        yield replace(pipeline, chips=lambda query, found: tag_chips(tags, query, found))
+
+
+def _with_eyes(
+    pipeline: SearchPipeline, release: Release, cards: CardFactsTable, eyes: Eyes
+) -> SearchPipeline:
+    seeing = read_seeing(release.folder)
     if seeing is not None and seeing.detector is not None:
-        pipeline = replace(pipeline, objects=detector(seeing.detector))
+        pipeline = replace(pipeline, objects=eyes.detector(seeing.detector))
     if seeing is not None and seeing.ocr.reader != "off":
-        room, wait_ms = reading
-        desk = ArticleDesk(pipeline.release, cards, room, wait_ms=wait_ms)
+        desk = ArticleDesk(pipeline.release, cards, eyes.room, wait_ms=eyes.wait_ms)
         pipeline = replace(pipeline, articles=desk)
     return pipeline
+
+
+def _marks(release: Release, index: VectorIndex) -> CardMarks:
+    def matched(found: Sequence[FoundCard]) -> Vectors:
+        theirs = index.vectors_of([card.facts.card_id for card in found])
+        return np.stack([
+            vectors[photo_ids.index(card.photo_id)]
+            for card in found
+            for photo_ids, vectors in [theirs[card.facts.card_id]]
+        ])  # fmt: skip
+
+    table = read_table(release.cards, Card)
+    pairs = zip(table["card_id"].to_pylist(), table["group_id"].to_pylist(), strict=True)
+    return CardMarks(dict(pairs), open_moderation(release.folder), matched)

@@ -22,7 +22,7 @@ switched by one rename.
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +31,10 @@ from photosearch.report import save_report, write_text
 
 MANIFEST = "release.json"
 SWITCHES = "switches.jsonl"
+
+
+CARDS, PHOTOS = "cards.parquet", "photos.parquet"
+TEXT, TAGS, RANKER = "text", "tags", "ranker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Manifest:
     """Precision its abstain threshold was chosen for; None: made before there was calibration."""
     has_graph: bool = False
     """False: made before services ran graphs, so none can serve it."""
+    parts: dict[str, str] = field(default_factory=dict)
+    """What it carries beside them, and an id of what that was made of: see release_recipe.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,26 @@ class Release:
 
     @property
     def cards(self) -> Path:
-        return self.folder / "cards.parquet"
+        return self.folder / CARDS
 
     @property
     def photos(self) -> Path:
-        return self.folder / "photos.parquet"
+        return self.folder / PHOTOS
+
+    @property
+    def text(self) -> Path:
+        """Words of its cards; absent in releases of before."""
+        return self.folder / TEXT
+
+    @property
+    def tags(self) -> Path:
+        """Absent where no tags were made."""
+        return self.folder / TAGS
+
+    @property
+    def ranker(self) -> Path:
+        """Absent where none was trained, or none was better."""
+        return self.folder / RANKER
 
     @property
     def thumbnail_table(self) -> Path:

@@ -6,7 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from photosearch.evaluation.calibration import Calibration
-from photosearch.search.schemas import FoundCard, RankedCard, Reason, SearchRequest
+from photosearch.search.policies import Dropped
+from photosearch.search.schemas import (
+    DroppedCard,
+    FoundCard,
+    RankedCard,
+    Reason,
+    SearchRequest,
+)
 
 
 def page_of(
@@ -59,4 +66,14 @@ def told_of_candidates(found: Sequence[FoundCard]) -> list[FoundCard]:
             ),
         )
         for card in found
+    ]
+
+
+def told_of_dropped(dropped: Sequence[Dropped]) -> list[DroppedCard]:
+    """Cards that policies left out, as an answer tells them."""
+    return [
+        DroppedCard(
+            card_id=one.card.facts.card_id, instead=one.instead, reasons=list(one.card.reasons)
+        )
+        for one in dropped
     ]

@@ -11,7 +11,7 @@ short.npy           short vectors of the photos, fp16; short.json names the phot
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from photosearch.report import save_report, write_text
 from photosearch.search.features import FEATURES, Evidence, Features, card_features
 from photosearch.search.popularity import CardClicks, Popularity, popularity
 from photosearch.search.rank import best_first, raised
-from photosearch.search.schemas import FoundCard, Reason
+from photosearch.search.schemas import FoundCard, Query, Reason
 
 MANIFEST, TREES, CLICKS = "ranker.json", "trees.txt", "popularity.parquet"
 VERDICT = "verdict.json"
@@ -132,6 +132,24 @@ class BoostedRanker:
             )
             explained.append(replace(card, reasons=card.reasons + reasons))
         return explained
+
+
+def rank_by_photo(
+    ranker: BoostedRanker, dim: int
+) -> Callable[[Sequence[FoundCard], Query], list[FoundCard]]:
+    """The step of the search: cards that a photo alone found are ranked, others keep their order.
+
+    It learned from photos alone: where words or likes take part, scores mean something else.
+    """
+
+    def rank(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
+        asked = query.request
+        if query.vector is None or asked.text or asked.liked or asked.disliked:
+            return best_first(found)
+        evidence = ranker.evidence(shorten(query.vector, dim), query.hits)
+        return ranker.rank(found, evidence, explain=asked.explain)
+
+    return rank
 
 
 def save_ranker(

@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors
+from photosearch.search.schemas import FoundCard, Query, TagChip
 from photosearch.tagging.tag_index import Rows, TagIndex
 
 LIKENESS_MAX = 0.7
 """Two chips whose found cards overlap more (Jaccard) say the same; the later one is left out."""
 ASKED = 8
 """Times the chips wanted: some are in another language, or say what a better one says."""
+SHOWN = 6
+"""Chips of a language in an answer."""
+LANGUAGES = ("en", "ru")
 FOUND_MOST = 100
 """Cards that are looked at, best first."""
 
@@ -40,6 +44,18 @@ class _Tag:
     cosine: float
     cards: frozenset[int]
     """Places of the found cards that carry it."""
+
+
+def tag_chips(index: TagIndex, query: Query, found: Sequence[FoundCard]) -> list[TagChip]:
+    """The step of the search: SHOWN chips in each language; none where no photo asks."""
+    if query.vector is None:
+        return []
+    card_ids = [card.facts.card_id for card in found]
+    return [
+        TagChip(tag=chip.tag, language=chip.language, kind=chip.kind, n_found=chip.n_found)
+        for language in LANGUAGES
+        for chip in chips(index, query.vector, card_ids, limit=SHOWN, language=language)
+    ]
 
 
 def chips(

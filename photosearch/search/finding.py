@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from photosearch.embedding.embedder import Vectors, shorten
 from photosearch.errors import BadRequest
 from photosearch.index.filters import CardFilter
-from photosearch.index.vector_index import VectorIndex
-from photosearch.search.alike import Near, cards_like
-from photosearch.search.candidates import nearest_cards
+from photosearch.index.vector_index import Hit, VectorIndex
+from photosearch.search.alike import cards_like
+from photosearch.search.candidates import collapse
 from photosearch.search.likes import moved_by_likes
-from photosearch.search.schemas import ANY_CARD, Candidate, Query, SearchRequest
+from photosearch.search.schemas import ANY_CARD, Candidates, Query, SearchRequest
 from photosearch.search.text_search import (
     Photos,
     TextSearch,
@@ -36,50 +36,51 @@ class Finder:
         """Vector length of the index."""
         return self.index.dim
 
-    def candidates(self, query: Query) -> list[Candidate]:
-        """Unique cards that pass the request's filter, best first.
+    def candidates(self, query: Query) -> Candidates:
+        """Unique cards that pass the request's filter.
 
         Raises:
             BadRequest: It asks by words or likes, and the release has no text side.
         """
-        request = query.request
-        side, near = self.text, self._near(request)
+        request, side = query.request, self.text
         if side is None and (request.text or request.liked or request.disliked):
             raise BadRequest(
                 "This release cannot be asked by text, liked or disliked: it has no text side. "
                 "Leave these parts out."
             )
+        if query.vector is not None and not request.text:
+            hits = self._hits(shorten(query.vector, self.index.dim), request)
+            return Candidates(collapse(hits), hits)
         if side is None or not request.text:
-            return [] if query.vector is None else near(shorten(query.vector, self.index.dim))
-        photos = Photos(near, self.index.vectors_of, self.index.dim, _asked(request.where))
+            return Candidates([])
+        photos = Photos(
+            lambda vector: collapse(self._hits(vector, request)),
+            self.index.vectors_of, self.index.dim, _asked(request.where),
+        )  # fmt: skip
         if query.vector is None:
-            return cards_by_text(side, request.text, photos)
-        return cards_by_photo_and_text(side, query.vector, request.text, photos)
+            return Candidates(cards_by_text(side, request.text, photos))
+        return Candidates(cards_by_photo_and_text(side, query.vector, request.text, photos))
 
-    def like(self, card_id: str, where: CardFilter) -> list[Candidate]:
+    def like(self, card_id: str, where: CardFilter) -> Candidates:
         """Cards that look like one of the index; raises BadRequest where it is not in it."""
-
-        def near(vector: Vectors) -> list[Candidate]:
-            return nearest_cards(
-                self.index, vector, hits_per_query=self.hits_per_query, where=_asked(where)
-            )
-
         twins: Collection[str] = self.twins.get(card_id, ())
-        return cards_like(card_id, near, self.index.vectors_of, twins=twins)
-
-    def _near(self, request: SearchRequest) -> Near:
-        """Near a vector, once likes and dislikes have moved it; cards gone since do not count."""
-        liked, disliked = self._photos_of(request.liked), self._photos_of(request.disliked)
-
-        def near(vector: Vectors) -> list[Candidate]:
-            if self.text is not None and (liked or disliked):
-                likes = self.text.facts.params.likes
-                vector = moved_by_likes(vector, liked, disliked, likes=likes)
-            return nearest_cards(
-                self.index, vector, hits_per_query=self.hits_per_query, where=_asked(request.where)
+        return Candidates(
+            cards_like(
+                card_id,
+                lambda vector: collapse(self._hits(vector, SearchRequest(where=where))),
+                self.index.vectors_of,
+                twins=twins,
             )
+        )
 
-        return near
+    def _hits(self, vector: Vectors, request: SearchRequest) -> list[Hit]:
+        """Photos near a vector, once likes and dislikes have moved it; gone cards do not count."""
+        liked, disliked = self._photos_of(request.liked), self._photos_of(request.disliked)
+        if self.text is not None and (liked or disliked):
+            likes = self.text.facts.params.likes
+            vector = moved_by_likes(vector, liked, disliked, likes=likes)
+        where = _asked(request.where)
+        return self.index.nearest(vector, limit=self.hits_per_query, where=where)
 
     def _photos_of(self, card_ids: Sequence[str]) -> list[Vectors]:
         known = self.index.vectors_of(card_ids) if card_ids else {}

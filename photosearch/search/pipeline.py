@@ -14,15 +14,18 @@ from photosearch.errors import BadLength, BadRequest, DimensionMismatch, Foreign
 from photosearch.evaluation.calibration import Calibration
 from photosearch.index.filters import CardFilter
 from photosearch.perception.detector import Found
-from photosearch.search.answer import is_confident, page_of, told_of_candidates
+from photosearch.search.answer import is_confident, page_of, told_of_candidates, told_of_dropped
 from photosearch.search.filtering import facets_of
 from photosearch.search.objects import as_objects, choose_box
+from photosearch.search.policies import Policed
 from photosearch.search.rank import best_first
 from photosearch.search.schemas import (
     ANY_CARD,
     Candidate,
+    Candidates,
     CardsResponse,
     DetectResponse,
+    DroppedCard,
     Facets,
     FoundCard,
     Query,
@@ -30,11 +33,21 @@ from photosearch.search.schemas import (
     ReleaseIds,
     SearchRequest,
     SearchResponse,
+    TagChip,
 )
 from photosearch.search.stopwatch import Stopwatch
 
 Step = Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]
 """Puts cards in another order, changes their scores or leaves some out, and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    cards: Sequence[FoundCard]
+    """On all pages, best first."""
+    facets: Facets
+    chips: list[TagChip]
+    dropped: list[DroppedCard]
 
 
 class Finds(Protocol):
@@ -45,8 +58,8 @@ class Finds(Protocol):
         """Vector length of the index."""
         ...
 
-    def candidates(self, query: Query) -> list[Candidate]: ...
-    def like(self, card_id: str, where: CardFilter) -> list[Candidate]: ...
+    def candidates(self, query: Query) -> Candidates: ...
+    def like(self, card_id: str, where: CardFilter) -> Candidates: ...
 
 
 class ArticleReader(Protocol):
@@ -77,9 +90,9 @@ class SearchPipeline:
     crop: Callable[[Image.Image, Box], Image.Image]
     embed: Callable[[Image.Image], Vectors]
     """RGB photo -> the model's unit vector, (dim,): at least as long as `length`."""
-    candidates: Callable[[Query], list[Candidate]]
+    candidates: Callable[[Query], Candidates]
     """Unique cards that pass the request's filter, by vector, words and likes: finding.py."""
-    alike: Callable[[str, CardFilter], list[Candidate]]
+    alike: Callable[[str, CardFilter], Candidates]
     """Unique cards like a card, that pass a filter."""
     enrich: Callable[[Sequence[Candidate]], list[FoundCard]]
     rank: Step
@@ -90,7 +103,10 @@ class SearchPipeline:
     late_interaction: Step | None = None
     rerank: Step | None = None
     """By what shoppers did, within a margin."""
-    policies: Step | None = None
+    policies: Callable[[Sequence[FoundCard]], Policed] | None = None
+    """What of the ranked cards is shown."""
+    chips: Callable[[Query, Sequence[FoundCard]], list[TagChip]] | None = None
+    """Words that narrow what was found."""
     calibration: Calibration | None = None
     """From cosine to probability; off: no probabilities."""
 
@@ -117,7 +133,9 @@ class SearchPipeline:
             part = photo if box is None else self.crop(photo, box)
         with watch.stage("embed"):
             query = Query(request, part, self.embed(part))
-        found, facets = self._find(query, watch)
+        with watch.stage("candidates"):
+            candidates = self.candidates(query)
+        shown = self._shown(candidates, query, watch)
         return SearchResponse(
             query_id=query_id,
             box=box,
@@ -125,10 +143,12 @@ class SearchPipeline:
             width=photo.width,
             height=photo.height,
             length=self.length,
-            cards=page_of(found, request, self.calibration),
-            n_found=len(found),
-            is_confident=is_confident(found, self.calibration),
-            facets=facets,
+            cards=page_of(shown.cards, request, self.calibration),
+            n_found=len(shown.cards),
+            is_confident=is_confident(shown.cards, self.calibration),
+            facets=shown.facets,
+            chips=shown.chips,
+            dropped=shown.dropped if request.explain else [],
             articles=self._read(query_id, watch),
             took_ms=watch.took_ms(),
             release=self.release,
@@ -145,19 +165,17 @@ class SearchPipeline:
             raise BadLength(request.length, (self.length,))
         if not request.text:
             raise BadRequest("There are no words to search for. Send part 'text'.")
-        watch = Stopwatch()
-        found, facets = self._find(Query(request, None, None), watch)
-        return self._cards(found, request, facets, watch)
+        query, watch = Query(request, None, None), Stopwatch()
+        with watch.stage("candidates"):
+            candidates = self.candidates(query)
+        return self._told(self._shown(candidates, query, watch), request, watch)
 
     def answer_alike(self, card_id: str, request: SearchRequest) -> CardsResponse:
         """Finds cards like a card of the index; raises BadRequest where it holds no photo of it."""
-        watch = Stopwatch()
+        query, watch = Query(request, None, None), Stopwatch()
         with watch.stage("candidates"):
             candidates = self.alike(card_id, request.where)
-        with watch.stage("enrich"):
-            near = self.enrich(candidates)
-        found = self._in_order(near, Query(request, None, None), watch)
-        return self._cards(found, request, facets_of(near), watch)
+        return self._told(self._shown(candidates, query, watch), request, watch)
 
     def detect(self, request: SearchRequest) -> DetectResponse:
         """Finds the things on a photo and searches none; raises what `answer` raises of photos."""
@@ -184,15 +202,15 @@ class SearchPipeline:
             raise UnknownQuery(query_id)
         return read
 
-    def _cards(
-        self, found: Sequence[FoundCard], request: SearchRequest, facets: Facets, watch: Stopwatch
-    ) -> CardsResponse:
+    def _told(self, shown: _Shown, request: SearchRequest, watch: Stopwatch) -> CardsResponse:
         return CardsResponse(
             query_id=uuid.uuid4().hex,
             length=self.length,
-            cards=page_of(found, request, None),  # calibrated on photos' cosines alone
-            n_found=len(found),
-            facets=facets,
+            cards=page_of(shown.cards, request, None),  # calibrated on photos' cosines alone
+            n_found=len(shown.cards),
+            facets=shown.facets,
+            chips=shown.chips,
+            dropped=shown.dropped if request.explain else [],
             took_ms=watch.took_ms(),
             release=self.release,
         )
@@ -203,34 +221,36 @@ class SearchPipeline:
         with watch.stage("objects"):
             return self.objects(photo)
 
-    def _find(self, query: Query, watch: Stopwatch) -> tuple[Sequence[FoundCard], Facets]:
-        """What was asked for, best first; and what it could be narrowed by, filter or not."""
-        with watch.stage("candidates"):
-            candidates = self.candidates(query)
+    def _shown(self, candidates: Candidates, query: Query, watch: Stopwatch) -> _Shown:
+        """What of the candidates is shown, best first; and what could narrow it, filter or not."""
+        query = replace(query, hits=candidates.hits)
         with watch.stage("enrich"):
-            near = self.enrich(candidates)
+            near = self.enrich(candidates.cards)
         with watch.stage("facets"):
-            facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
-        return self._in_order(near, query, watch), facets
-
-    def _unfiltered(self, query: Query) -> list[FoundCard]:
-        anything = replace(query, request=replace(query.request, where=ANY_CARD))
-        return self.enrich(self.candidates(anything))
-
-    def _in_order(
-        self, near: Sequence[FoundCard], query: Query, watch: Stopwatch
-    ) -> Sequence[FoundCard]:
+            is_filtered = query.request.where != ANY_CARD and query.vector is not None
+            facets = facets_of(self._unfiltered(query) if is_filtered else near)
         found: Sequence[FoundCard] = told_of_candidates(near) if query.request.explain else near
-        for name, step in (
-            ("rank", self.rank),
-            ("late_interaction", self.late_interaction),
-            ("rerank", self.rerank),
-            ("policies", self.policies),
-        ):
+        steps = {
+            "rank": self.rank, "late_interaction": self.late_interaction, "rerank": self.rerank,
+        }  # fmt: skip
+        for name, step in steps.items():
             if step is not None:
                 with watch.stage(name):
                     found = step(found, query)
-        return found
+        dropped: list[DroppedCard] = []
+        if self.policies is not None:
+            with watch.stage("policies"):
+                policed = self.policies(found)
+                found, dropped = policed.shown, told_of_dropped(policed.dropped)
+        chips: list[TagChip] = []
+        if self.chips is not None:
+            with watch.stage("chips"):
+                chips = self.chips(query, found)
+        return _Shown(found, facets, chips, dropped)
+
+    def _unfiltered(self, query: Query) -> list[FoundCard]:
+        anything = replace(query, request=replace(query.request, where=ANY_CARD))
+        return self.enrich(self.candidates(anything).cards)
 
     def _read(self, query_id: str, watch: Stopwatch) -> ReadArticles:
         read = None

@@ -6,13 +6,19 @@ Every rule keeps the order of what it leaves, so the same ranking gives the same
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
 
 from photosearch.embedding.embedder import Vectors
+from photosearch.errors import BadArtifact
 from photosearch.policy_settings import PoliciesParams
+from photosearch.report import write_text
 from photosearch.search.moderation import Flag
 from photosearch.search.schemas import FoundCard, Reason
 
 STEP = "policies"
+RULES = "policies.json"
 OFF = 2.0
 """As a cosine: none is above."""
 
@@ -42,8 +48,8 @@ class CardMarks:
     """Product group by card_id."""
     flags: Mapping[str, Flag]
     """By card_id: see moderation.py."""
-    vectors_of: Callable[[Sequence[str]], Vectors] | None
-    """Unit vectors of photos by photo_id, (n, dim); needed where `duplicate_cosine` is on."""
+    vectors_of: Callable[[Sequence[FoundCard]], Vectors] | None
+    """Unit vectors of their matched photos, (n, dim); needed where `duplicate_cosine` is on."""
 
 
 def apply_policies(
@@ -115,7 +121,7 @@ def _one_a_group(
 def _one_a_look(
     found: Sequence[FoundCard],
     cosine_min: float,
-    vectors_of: Callable[[Sequence[str]], Vectors] | None,
+    vectors_of: Callable[[Sequence[FoundCard]], Vectors] | None,
 ) -> tuple[list[FoundCard], list[Dropped]]:
     """A card joins the best-ranked shown card whose matched photo is near enough to its own."""
     if vectors_of is None:
@@ -123,7 +129,7 @@ def _one_a_look(
             "policies.duplicate_cosine is on, and nothing gives the photos' vectors. Wire "
             "CardMarks.vectors_of, or set policies.duplicate_cosine to 2 in params.yaml."
         )
-    vectors = vectors_of([card.photo_id for card in found])
+    vectors = vectors_of(found)
     cosines = vectors @ vectors.T
     stands_for: list[int] = []
     values: list[float | None] = []
@@ -184,3 +190,26 @@ def _sellers_in_turn(found: Sequence[FoundCard], most: int, window: int) -> list
 
 def _told(card: FoundCard, what: str, value: float | None = None) -> FoundCard:
     return replace(card, reasons=(*card.reasons, Reason(step=STEP, what=what, value=value)))
+
+
+def save_policies(folder: Path, policies: PoliciesParams) -> None:
+    """Writes the rules into the folder of a release that is being made."""
+    write_text(folder / RULES, policies.model_dump_json(indent=1) + "\n")
+
+
+def read_policies(folder: Path) -> PoliciesParams | None:
+    """The rules of a release; None: it was made before releases had any.
+
+    Raises:
+        BadArtifact: They are damaged.
+    """
+    path = folder / RULES
+    if not path.exists():
+        return None
+    try:
+        return PoliciesParams.model_validate_json(path.read_text())
+    except (OSError, ValidationError) as error:
+        raise BadArtifact(
+            f"{path} holds no policies ({str(error).splitlines()[0]}). Make the release again with "
+            "`photosearch index`."
+        ) from None

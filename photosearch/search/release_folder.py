@@ -32,6 +32,7 @@ from photosearch.search.release_recipe import (
     manifest_of,
     prove,
     report_of,
+    write_parts,
 )
 from photosearch.search.shown_cards import ask_held_out, indexed_rows
 from photosearch.search.thumbnails import write_thumbnails
@@ -149,6 +150,7 @@ def _fill_and_prove(
     with closing(empty) as index:
         fill(index, batches, len(photos))
         recall = prove(index, wanted, canaries, min_recall=recipe.index.min_recall_vs_exact)
+        write_parts(folder, index, recipe)
         shown = ask_held_out(
             home, vectors_of, index,
             hits_per_query=wanted.hits_per_query, queries_max=recipe.calibration.queries_max,

@@ -64,6 +64,17 @@ class IndexEngine:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What searches of a release need beside model, index and cards: words, tags, a ranker, ..."""
+
+    name: str
+    made_of: str
+    """All that it depends on but the release's model, cards, photos and reviews."""
+    write: Callable[[Path, VectorIndex], object]
+    """Adds it to the folder of a release with this index, once that is proved."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How releases are made in a home."""
 
@@ -74,6 +85,7 @@ class Recipe:
     """All params, by section: the model card tells them."""
     export: Callable[[Path, Path, list[Image.Image]], object]
     """Writes the graph of a model folder into another folder, proved on photos."""
+    parts: tuple[Part, ...] = ()
 
 
 def manifest_of(home: Home, photos: pa.Table, model: ModelManifest, recipe: Recipe) -> Manifest:
@@ -95,7 +107,15 @@ def manifest_of(home: Home, photos: pa.Table, model: ModelManifest, recipe: Reci
         hits_per_query=recipe.index.hits_per_query,
         abstain_precision=recipe.calibration.precision,
         has_graph=True,
+        parts={part.name: part.made_of for part in recipe.parts},
     )
+
+
+def write_parts(folder: Path, index: VectorIndex, recipe: Recipe) -> None:
+    """Writes the parts of a release that is being made."""
+    for part in recipe.parts:
+        log.info("writing the release's %s", part.name)
+        part.write(folder, index)
 
 
 def content_id(photos: pa.Table, model_id: str, index: IndexParams) -> str:

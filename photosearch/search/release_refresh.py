@@ -40,6 +40,7 @@ from photosearch.search.release_recipe import (
     manifest_of,
     prove,
     report_of,
+    write_parts,
 )
 from photosearch.search.shown_cards import indexed_rows
 from photosearch.search.thumbnails import bring_thumbnails, link_or_copy
@@ -48,7 +49,7 @@ log = logging.getLogger(__name__)
 
 OF_THE_DATA = (
     "release", "index_id", "data_version", "n_photos", "n_cards", "created_at",
-    "recall_at_10_vs_exact",
+    "recall_at_10_vs_exact", "parts",
 )  # fmt: skip
 """What a refresh may change; where anything else differs, the index is built anew."""
 ANEW_ABOVE = 0.5
@@ -151,6 +152,8 @@ def _change_and_prove(
             index.optimize()
         with steps.step("prove the index"):
             recall = prove(index, wanted, canaries, min_recall=recipe.index.min_recall_vs_exact)
+        with steps.step("write the other parts"):
+            write_parts(folder, index, recipe)
     return replace(wanted, recall_at_10_vs_exact=round(recall, 4))
 
 

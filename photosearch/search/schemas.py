@@ -1,5 +1,6 @@
 """What goes into a search and what comes out; the wire format of `POST /v1/search`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from photosearch.catalog.images import Box
 from photosearch.index.filters import CardFilter
+from photosearch.index.vector_index import Hit
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -54,6 +56,8 @@ class Query:
     """The chosen part of the photo, RGB; None where words or a card ask."""
     vector: NDArray[np.float32] | None
     """Its unit vector by the model, (dim,), before words and likes move it."""
+    hits: Sequence[Hit] = ()
+    """The near photos, nearest first, once candidates were looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,16 @@ class Candidate:
     """Of that photo."""
     score: float
     """Of all its near photos: see candidates.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a search finds before anything is known of the cards."""
+
+    cards: list[Candidate]
+    """Unique, best first."""
+    hits: Sequence[Hit] = ()
+    """The near photos that made them, nearest first; none where words or a card asked."""
 
 
 class Wire(BaseModel):
@@ -198,6 +212,27 @@ class ReadArticles(Wire):
     release: ReleaseIds
 
 
+class DroppedCard(Wire):
+    """A card that was found and is not shown."""
+
+    card_id: str
+    instead: str | None
+    """The shown card that stands for it."""
+    reasons: list[Reason]
+
+
+class TagChip(Wire):
+    """Words that narrow an answer when they are tapped: they are sent as `text`."""
+
+    tag: str
+    language: str
+    """`en` or `ru`."""
+    kind: Literal["near", "splits"]
+    """Near to the photo, or carried by some of the found cards and not by others."""
+    n_found: int
+    """Found cards that carry it."""
+
+
 class SearchResponse(Wire):
     query_id: str
     box: tuple[float, float, float, float] | None
@@ -214,9 +249,12 @@ class SearchResponse(Wire):
     n_found: int
     """Cards that all pages together show."""
     is_confident: bool | None
-    """Whether the best card is the very product, at the precision that the release was calibrated
-    for; None where it is not calibrated."""
+    """Whether the best card is the very product, at the calibrated precision; None: unknown."""
     facets: Facets
+    chips: list[TagChip]
+    """In both languages; none where the release has no tags."""
+    dropped: list[DroppedCard]
+    """By policies, where the request asks to explain."""
     articles: ReadArticles
     """What had been read when the answer was ready."""
     took_ms: dict[str, float]
@@ -245,6 +283,10 @@ class CardsResponse(Wire):
     n_found: int
     """On all pages."""
     facets: Facets
+    chips: list[TagChip]
+    """In both languages; none where the release has no tags."""
+    dropped: list[DroppedCard]
+    """By policies, where the request asks to explain."""
     took_ms: dict[str, float]
     release: ReleaseIds
 

@@ -1,0 +1,154 @@
+"""Where settings become what a release carries beside model and index: words, eyes, tags, rules."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+
+from photosearch.assembly_late import token_writer
+from photosearch.assembly_perception import seeing_of
+from photosearch.catalog.schemas import Card, CuratedPhoto, Review
+from photosearch.catalog.tables import read_rows
+from photosearch.embedding.embedder import Vectors, shorten
+from photosearch.embedding.model import read_model
+from photosearch.errors import BadParams
+from photosearch.index.vector_index import VectorIndex
+from photosearch.release import CARDS, PHOTOS, RANKER, TAGS
+from photosearch.search.boosted_ranker import is_better, read_manifest, write_ranker
+from photosearch.search.card_texts import write_text_search
+from photosearch.search.moderation import OFF, flagged, write_moderation
+from photosearch.search.policies import save_policies
+from photosearch.search.release_recipe import Part
+from photosearch.search.seeing import write_seeing
+from photosearch.settings import Settings
+from photosearch.tagging.vocabulary import write_tags
+
+Batches = Iterator[tuple[Sequence[str], Sequence[str], Vectors]]
+"""Photo ids, card ids, vectors (n, dim)."""
+
+
+def parts_of_release(settings: Settings, model: Path) -> tuple[Part, ...]:
+    """The parts that a release of a model gets; those that nothing was made for are left out.
+
+    Raises:
+        BadArtifact: Something that was made for one is damaged, or of another model.
+        BadParams: Two settings contradict each other.
+    """
+    model_id = read_model(model).model_id
+    found = (
+        _words(settings),
+        _eyes(settings),
+        _tags(settings, model_id),
+        _rules(settings, model_id),
+        _ranker(settings, model_id),
+        _tokens(settings, model),
+    )
+    return tuple(part for part in found if part is not None)
+
+
+def _words(settings: Settings) -> Part:
+    home, params = settings.home, settings.params.text_search
+
+    def write(folder: Path, _: VectorIndex) -> None:
+        cards = read_rows(folder / CARDS, Card)
+        reviews = read_rows(home.catalog / "reviews.parquet", Review)
+        write_text_search(folder, cards, reviews, learned=home.text, params=params)
+
+    return Part("text", _digest(params, *_files(home.text)), write)
+
+
+def _eyes(settings: Settings) -> Part:
+    params = settings.params
+    seeing, graph = seeing_of(params.detector, params.ocr, settings.home)
+    return Part("seeing", seeing.id, lambda folder, _: write_seeing(folder, seeing, graph=graph))
+
+
+def _tags(settings: Settings, model_id: str) -> Part | None:
+    home, params = settings.home, settings.params.tags
+    if not home.tags.exists():
+        return None
+
+    def write(folder: Path, index: VectorIndex) -> None:
+        write_tags(folder / TAGS, home.tags, _photos(index), model_id=model_id, params=params)
+
+    return Part("tags", _digest(params, *_files(home.tags)), write)
+
+
+def _rules(settings: Settings, model_id: str) -> Part:
+    policies = settings.params.policies
+    margins = policies.moderation.model_dump()
+
+    def embed_texts(texts: Sequence[str]) -> Vectors:
+        from photosearch.assembly_text import open_text_encoder
+        from photosearch.embedding.aligner import read_aligner
+
+        aligner = read_aligner(settings.home.text, model_id=model_id)
+        return shorten(aligner.align(open_text_encoder(settings)(texts)), settings.params.index.dim)
+
+    if min(margins.values()) < OFF and not settings.home.text.exists():
+        raise BadParams(
+            "policies.moderation compares photos with texts, and nothing brings texts to this "
+            "model's photos. Run `photosearch text`, or set the margins to 2 in params.yaml."
+        )
+
+    def write(folder: Path, index: VectorIndex) -> None:
+        write_moderation(folder, flagged(_photos(index), margins, embed_texts))
+        save_policies(folder, policies)
+
+    return Part("rules", _digest(policies, *_files(settings.home.text)), write)
+
+
+def _ranker(settings: Settings, model_id: str) -> Part | None:
+    """It goes into the release if params want one and it ranked better than none."""
+    trained = settings.home.ranker
+    if not settings.params.ranking.ranker.use or not trained.exists():
+        return None
+    if read_manifest(trained).model_id != model_id or not is_better(trained):
+        return None
+
+    def write(folder: Path, index: VectorIndex) -> None:
+        photo_ids: list[str] = []
+        short: list[Vectors] = []
+        length = read_manifest(trained).short_length
+        for some, _, vectors in index.scroll():
+            photo_ids += some
+            short.append(shorten(vectors, length))
+        vectors = np.concatenate(short)
+        write_ranker(folder / RANKER, trained, photo_ids=photo_ids, vectors=vectors)
+
+    return Part("ranker", _digest(*_files(trained)), write)
+
+
+def _tokens(settings: Settings, model: Path) -> Part | None:
+    writer = token_writer(settings, model)
+    if writer is None:
+        return None
+
+    def write(folder: Path, _: VectorIndex) -> None:
+        writer(folder, read_rows(folder / PHOTOS, CuratedPhoto))
+
+    late = settings.params.late_interaction
+    return Part("photo_tokens", _digest(late, *_files(settings.home.late)), write)
+
+
+def _photos(index: VectorIndex) -> Batches:
+    """What an index holds."""
+    for photo_ids, listings, vectors in index.scroll():
+        yield photo_ids, [listing.card_id for listing in listings], vectors
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _digest(*made_of: BaseModel | Path) -> str:
+    """12 hex digits of settings and contents of files."""
+    digest = hashlib.sha256()
+    for one in made_of:
+        if isinstance(one, Path):
+            digest.update(f"\0{one.name}\0".encode() + one.read_bytes())
+        else:
+            digest.update(one.model_dump_json().encode())
+    return digest.hexdigest()[:12]
