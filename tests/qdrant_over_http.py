@@ -77,7 +77,8 @@ class QdrantOverHttp:
                 )
             case "batch":
                 steps = models.UpdateOperations.model_validate(body).operations
-                return self.client.batch_update_points(name, steps)
+                done = self.client.batch_update_points(name, steps)
+                return [one.model_dump(mode="json") for one in done]
             case "scroll":
                 records, offset = self.client.scroll(
                     name,

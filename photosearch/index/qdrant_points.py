@@ -18,8 +18,13 @@ HNSW_M = 16
 HNSW_EF_CONSTRUCT = 128
 PLAIN_UP_TO = 20_000
 """Photos, in all or under a filter, up to which every one of them is compared."""
-ACORN_MAX_SHARE = 1.0
-"""Of photos that pass a filter, for a search that looks two links far (ACORN)."""
+ACORN_MAX_SHARE = 0.02
+"""Up to here, of photos that pass a filter, search looks two links far (ACORN).
+
+With fewer, less than one in HNSW_M * 2 links leads to a photo that passes, and the links among
+equal values do not help where two fields are asked for. With more it finds no more and takes 2 to 4
+times as long: docs/experiments/index.md.
+"""
 
 FOUND_FIELDS = ["photo_id", "card_id"]
 """What a search reads of a point's payload."""
