@@ -90,7 +90,7 @@ class EncoderModels(Generic[Models]):
     def _open(self, release: str) -> Release:
         if release == self._first.manifest.release:
             return self._first
-        if self._releases is None or Path(release).name != release:
+        if self._releases is None or not release or Path(release).name != release:
             raise HomeNotReady(
                 f"The encoder serves release {self._first.manifest.release} and was asked for "
                 f"{release}, of which it has no folder. Restart the service."

@@ -78,12 +78,12 @@ async def _read_form(
     form = await _parse(Request(request.scope, _at_most(request.receive, MAX_BODY_BYTES)))
     try:
         _check_names(form, ("photo", *wishes) if has_photo else wishes)
+        photo = form.get("photo")
+        if has_photo and photo is None:
+            raise BadRequest("Part 'photo' is missing. Send -F photo=@FILE.")
         texts = {name: _text(form, name) for name in wishes}
         if not has_photo:
             return b"", "", texts
-        photo = form.get("photo")
-        if photo is None:
-            raise BadRequest("Part 'photo' is missing. Send -F photo=@FILE.")
         if not isinstance(photo, UploadFile):
             raise BadRequest(
                 "Part 'photo' must be a file; text and addresses are never followed. "

@@ -52,6 +52,8 @@ class QdrantOverHttp:
                 return self.client.create_collection(
                     name, vectors_config=wanted.vectors, metadata=wanted.metadata
                 )
+            case ["DELETE"]:
+                return self.client.delete_collection(name)
             case ["PUT", "index"]:
                 return self.client.create_payload_index(
                     name, body["field_name"], body["field_schema"]
@@ -143,6 +145,6 @@ def _handler(fake: QdrantOverHttp) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Says nothing."""
 
-        do_GET = do_PUT = do_POST = handle_any  # noqa: N815 - http.server calls them so
+        do_GET = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server calls them so
 
     return Handler

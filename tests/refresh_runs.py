@@ -162,7 +162,7 @@ def run(target: Callable[..., None], *arguments: Any) -> int:
     """Runs a function in a process of its own; its exit code, -9 where it was killed."""
     process = PROCESSES.Process(target=target, args=arguments)
     process.start()
-    process.join(120)
+    process.join(400)
     assert process.exitcode is not None
     return process.exitcode
 

@@ -150,6 +150,7 @@ def test_every_flow_has_a_schedule_and_reindexing_five_a_day(home: Home):
         (when,) = deployment.schedules
         assert when.schedule.timezone == "Europe/Moscow"
     assert plan["pull-catalog"].parameters["source"] == "http://market"
+    assert plan["refresh-index"].parameters == {"home": str(home.root), "source": "http://market"}
     (reindex,) = plan["refresh-index"].schedules
     minute, hours, *days = reindex.schedule.cron.split()
     assert {int(hour) for hour in hours.split(",")} == REINDEX_HOURS

@@ -68,6 +68,20 @@ def nearest_request(
     )
 
 
+def exact_request(vector: Vectors, *, limit: int) -> QueryRequest:
+    """The nearest of all photos by stored vectors, without graph or codes."""
+    import qdrant_edge as edge
+
+    return edge.QueryRequest(
+        limit=limit,
+        query=edge.Query.Nearest(vector),  # type: ignore[arg-type]
+        with_payload=edge.PayloadSelector.Include(points.FOUND_FIELDS),
+        params=edge.SearchParams(
+            exact=True, quantization=edge.QuantizationSearchParams(ignore=True)
+        ),
+    )
+
+
 def filter_of(where: CardFilter | None) -> Filter | None:
     """The engine's filter; None where all photos pass."""
     from qdrant_edge import FieldCondition, Filter, MatchAny, RangeFloat

@@ -128,10 +128,23 @@ def copy_folder(source: Path, target: Path) -> None:
 def _copy_with_holes(source: Path, target: Path) -> None:
     # The engine reserves 32 MB a file; copying the zeros would turn 1 MB of index into 100.
     zeros = bytes(COPY_BLOCK_BYTES)
-    with source.open("rb") as reader, target.open("wb") as writer:
-        while block := reader.read(COPY_BLOCK_BYTES):
-            if block == zeros[: len(block)]:
-                writer.seek(len(block), os.SEEK_CUR)
-            else:
-                writer.write(block)
-        writer.truncate(source.stat().st_size)
+    size = source.stat().st_size
+    with source.open("rb", buffering=0) as reader, target.open("wb", buffering=0) as writer:
+        for start, end in _written(reader.fileno(), size):
+            for at in range(start, end, COPY_BLOCK_BYTES):
+                block = os.pread(reader.fileno(), min(COPY_BLOCK_BYTES, end - at), at)
+                if block != zeros[: len(block)]:
+                    os.pwrite(writer.fileno(), block, at)
+        writer.truncate(size)
+
+
+def _written(file: int, size: int) -> Iterator[tuple[int, int]]:
+    """Parts of a file that the disk says are written: the rest are holes, and read as zeros."""
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(file, end, os.SEEK_DATA)
+        except OSError:  # nothing but a hole up to the end
+            return
+        end = os.lseek(file, start, os.SEEK_HOLE)
+        yield start, end

@@ -77,6 +77,29 @@ def verify(index: VectorIndex, *, n_queries: int = 200, k: int = 10, seed: int =
     return float((cosines >= truth.min(axis=1, keepdims=True) - ROUNDING).mean())
 
 
+def recall_of(index: VectorIndex, photos: Vectors, *, k: int = 10) -> float:
+    """The same for photos of the index whose vectors are known; the engine tells the truth itself.
+
+    `verify` reads every vector into this process, which takes longer than it took to change 1% of
+    a million. A photo that is its own nearest is left out on both sides.
+
+    Args:
+        index: Holds the photos.
+        photos: Their vectors, (n_photos, dim).
+
+    Returns:
+        A share in [0, 1]; 1 where there is nothing to find.
+    """
+    right = wanted = 0
+    for vector in photos:
+        true = index.nearest_exactly(vector, limit=k + 1)[1:]
+        found = index.nearest(vector, limit=k + 1)[1:]
+        last = true[-1].cosine if true else 1.0
+        right += sum(hit.cosine >= last - ROUNDING for hit in found)
+        wanted += len(true)
+    return right / wanted if wanted else 1.0
+
+
 def describe(index: VectorIndex, *, model_id: str, kind: str) -> IndexReport:
     """Reads an index once for its id and counts, and verifies it."""
     photo_ids: list[str] = []

@@ -188,6 +188,11 @@ class QdrantEdgeIndex:
         with self._engine("searching it"):
             return points.as_hits(self._shard.query(request))
 
+    def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
+        check_query(str(self.folder), self.dim, vector)
+        with self._engine("searching it"):
+            return points.as_hits(self._shard.query(requests.exact_request(vector, limit=limit)))
+
     def count(self) -> int:
         from qdrant_edge import CountRequest
 

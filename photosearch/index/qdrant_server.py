@@ -166,6 +166,17 @@ class QdrantServerIndex:
         answer = self._connection.ask(lambda client: client.query_points(self._name, **wanted))
         return points.as_hits(answer.points)
 
+    def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
+        check_query(self._name, self.dim, vector)
+        wanted: dict[str, Any] = {
+            "query": vector.tolist(),
+            "limit": limit,
+            "with_payload": points.FOUND_FIELDS,
+            "search_params": requests.exact_params(),
+        }
+        answer = self._connection.ask(lambda client: client.query_points(self._name, **wanted))
+        return points.as_hits(answer.points)
+
     def count(self) -> int:
         return self._connection.ask(lambda client: client.count(self._name, exact=True)).count
 

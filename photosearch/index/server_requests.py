@@ -70,6 +70,14 @@ def search_params(quantisation: Quantisation, *, is_filtered: bool) -> SearchPar
     )
 
 
+def exact_params() -> SearchParams:
+    """Compares with every photo by stored vectors, without graph or codes."""
+    from qdrant_client import models
+
+    ignored = models.QuantizationSearchParams(ignore=True)
+    return models.SearchParams(exact=True, quantization=ignored)
+
+
 def filter_of(where: CardFilter | None) -> Filter | None:
     """The server's filter; None where all photos pass."""
     from qdrant_client.models import FieldCondition, Filter, MatchAny, Range

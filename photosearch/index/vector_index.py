@@ -70,6 +70,10 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
+        """What `nearest` should find: the engine compares with every photo, by stored vectors."""
+        ...
+
     def count(self) -> int:
         """Photos stored."""
         ...
@@ -185,6 +189,9 @@ class ExactIndex:
             Hit(photo_id, self._listings[row].card_id, -negated)
             for negated, photo_id, row in found[:limit]
         ]
+
+    def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
+        return self.nearest(vector, limit=limit)
 
     def count(self) -> int:
         return len(self._photo_ids)

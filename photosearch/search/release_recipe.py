@@ -16,8 +16,8 @@ from photosearch.catalog.pull import load_snapshot
 from photosearch.embedding.model import ModelManifest
 from photosearch.errors import IndexUnavailable
 from photosearch.home import Home
-from photosearch.index.lifecycle import index_id, verify
-from photosearch.index.vector_index import VectorIndex
+from photosearch.index.lifecycle import index_id, recall_of, verify
+from photosearch.index.vector_index import VectorIndex, Vectors
 from photosearch.index_settings import IndexParams
 from photosearch.judging_settings import CalibrationParams
 from photosearch.release import Manifest, Release
@@ -140,9 +140,22 @@ def differences(made: Manifest, wanted: Manifest, *, besides: Sequence[str]) -> 
 
 
 def prove(
-    index: VectorIndex, wanted: Manifest, canaries: Sequence[Canary], *, min_recall: float
+    index: VectorIndex,
+    wanted: Manifest,
+    canaries: Sequence[Canary],
+    *,
+    min_recall: float,
+    photos: Vectors | None = None,
 ) -> float:
     """Counts, asks for known photos, and compares with exact search; returns recall@10.
+
+    Args:
+        index: The new one.
+        wanted: What it should hold.
+        canaries: Photos that it must find.
+        min_recall: The bar.
+        photos: Vectors of photos to measure recall with, (n_photos, dim); None draws some from the
+            index and compares in this process.
 
     Raises:
         IndexUnavailable: It is not fit to go live; the live one goes on.
@@ -160,7 +173,7 @@ def prove(
             f"The new index does not find the cards of {len(lost)} of {len(canaries)} known "
             f"photos, first {lost[0].photo_id}. {stays_out}and look at the log of this run."
         )
-    recall = verify(index)
+    recall = verify(index) if photos is None else recall_of(index, photos)
     if recall < min_recall:
         raise IndexUnavailable(
             f"The new index finds {recall:.3f} of the true 10 nearest photos, less than the "

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +19,7 @@ from photosearch.embedding.model import read_model
 from photosearch.evaluation.calibration import read_calibration
 from photosearch.home import Home
 from photosearch.index.filters import listing_of
-from photosearch.index.vector_index import Batch, VectorIndex
+from photosearch.index.vector_index import Batch, VectorIndex, Vectors
 from photosearch.progress import Steps
 from photosearch.release import Manifest, Release, list_releases, live_release, read_switches
 from photosearch.search.canaries import (
@@ -52,6 +53,8 @@ OF_THE_DATA = (
     "recall_at_10_vs_exact", "parts",
 )  # fmt: skip
 """What a refresh may change; where anything else differs, the index is built anew."""
+ASKED = 200
+"""Photos that recall is measured with."""
 ANEW_ABOVE = 0.5
 """Share of changed photos from which on a graph is built rather than mended."""
 
@@ -151,7 +154,9 @@ def _change_and_prove(
         with steps.step("optimise the index"):
             index.optimize()
         with steps.step("prove the index"):
-            recall = prove(index, wanted, canaries, min_recall=recipe.index.min_recall_vs_exact)
+            bar = recipe.index.min_recall_vs_exact
+            photos = _some_vectors(canaries, batches)
+            recall = prove(index, wanted, canaries, min_recall=bar, photos=photos)
         with steps.step("write the other parts"):
             write_parts(folder, index, recipe)
     return replace(wanted, recall_at_10_vs_exact=round(recall, 4))
@@ -211,6 +216,17 @@ def _canaries(live: Release, changes: Changes, batches: Sequence[Batch]) -> list
         for canary in canaries_of([next(photos) for _ in photo_ids], vectors)
     ]
     return keep_canaries(read_canaries(live.folder), gone=replaced, new=new)
+
+
+def _some_vectors(canaries: Sequence[Canary], batches: Sequence[Batch]) -> Vectors:
+    """Known photos, and some of the new ones, to measure recall with; (at most ASKED, dim)."""
+    known = np.array([canary.vector for canary in canaries], np.float32)
+    new = [vectors for _, _, vectors in batches]
+    if not new:
+        return known
+    added = np.concatenate(new)
+    step = max(1, len(added) // (ASKED - len(known)))
+    return np.concatenate([known, added[::step]])[:ASKED]
 
 
 def _apply(index: VectorIndex, changes: Changes, batches: Sequence[Batch]) -> None:
