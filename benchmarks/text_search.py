@@ -108,8 +108,10 @@ def open_place(
     if not learned.exists():
         _learn(params, shop, is_learned, read_model(model).model_id, learned)
     model_id = read_model(model).model_id
-    facts = TextFacts(cards=options.cards, vectors="trained", refiner="trained",
-                      params=params.text_search)  # fmt: skip
+    facts = TextFacts(
+        cards=options.cards, has_aligner=True, has_refiner=True, vectors="", refinement="",
+        params=params.text_search,
+    )  # fmt: skip
     side = TextSearch(
         facts, _words(folder / "both", world, shop.cards, params.text_search), ngram_encoder(),
         read_aligner(learned, model_id=model_id), read_refiner(learned, model_id=model_id),
