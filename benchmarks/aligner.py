@@ -24,12 +24,13 @@ from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.layers import Layer, run_layers
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.ngrams import NGRAMS, EncodeTexts
+from photosearch.embedding.normal_equations import NormalEquations
 from photosearch.embedding.text import in_batches, sentence_encoder, text_encoder
 from photosearch.evaluation.benchmark import Gallery, PhotoVectors, averages, measure, rank_cards
 from photosearch.progress import configure_logging
 from photosearch.settings import load_params
 from photosearch.text_settings import AlignerParams
-from training.aligner import NormalEquations, starting_layers, train_aligner
+from training.aligner import starting_layers, train_aligner
 
 STARTS = ("default", "orthogonal", "closed_form")
 LOOKED_AT = (0, 5, 10, 20, 40, 80, 120, 160)

@@ -25,12 +25,13 @@ from photosearch.embedding.aligner import Aligner, AlignerManifest
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.model import TOWER, read_model
 from photosearch.embedding.ngrams import EncodeTexts
+from photosearch.embedding.normal_equations import NormalEquations
 from photosearch.embedding.text import in_batches, text_encoder
 from photosearch.progress import configure_logging
 from photosearch.search.refine import Refiner, RefinerManifest
 from photosearch.settings import load_params
 from photosearch.text_settings import TextParams
-from training.aligner import NormalEquations, starting_layers, train_aligner
+from training.aligner import starting_layers, train_aligner
 from training.refiner import Shelf, train_refiner
 from training.triplets import Triplet, triplets_from_cards
 

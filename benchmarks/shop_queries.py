@@ -18,7 +18,7 @@ ACCUSATIVE = {
 """Of nouns whose accusative is not the title's form: shoppers look for `красную кружку`."""
 ASKED = ("colour", "pattern", "brand", "brand and pattern")
 """What is told beside the kind of thing."""
-MISTYPED_LETTERS = 4
+MISTYPED_LETTERS = 3
 """Shorter words are typed right."""
 
 

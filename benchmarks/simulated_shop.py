@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from photosearch.assembly import load_embedder
 from photosearch.catalog.images import open_photo
 from photosearch.catalog.schemas import Card
 from photosearch.embedding.embedder import Embedder, Vectors
+from photosearch.embedding.model import read_model
 from photosearch.progress import track
 from simulator.photos import Picture, gallery, review_photos
 from simulator.pictures import render
@@ -36,16 +36,18 @@ class Shop:
 
 def simulated_shop(model: Path, *, seed: int, n_cards: int, kept: Path) -> Shop:
     """The shop of a seed as a model folder sees it; `n_cards` is a multiple of 20."""
-    world, embedder = World(seed, n_cards), load_embedder(model)
-    folder = kept / f"{embedder.model_id}-{seed}"
+    world, folder = World(seed, n_cards), kept / f"{read_model(model).model_id}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     blocks = range(0, n_cards, BLOCK)
-    for start in track(blocks, f"drawing and embedding blocks of {BLOCK} cards", len(blocks)):
-        made = folder / f"{start}.npy"
-        if not made.is_file():
-            partial = made.with_suffix(".partial.npy")
-            np.save(partial, _embedded(world, embedder, range(start, start + BLOCK)))
-            partial.rename(made)  # so that a killed run leaves only whole blocks
+    missing = [start for start in blocks if not (folder / f"{start}.npy").is_file()]
+    if missing:
+        from photosearch.assembly import load_embedder
+
+        embedder = load_embedder(model)
+    for start in track(missing, f"drawing and embedding blocks of {BLOCK} cards", len(missing)):
+        partial = folder / f"{start}.partial.npy"
+        np.save(partial, _embedded(world, embedder, range(start, start + BLOCK)))
+        partial.rename(folder / f"{start}.npy")  # so that a killed run leaves only whole blocks
     vectors = np.concatenate([np.load(folder / f"{start}.npy") for start in blocks])
     return Shop([card_of(world, number) for number in range(n_cards)], vectors)
 

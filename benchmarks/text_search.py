@@ -21,9 +21,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from refinement import learned_aligner, learned_refiner
 from shop_queries import TextQuery, catalogue_reviews, in_one_language, text_queries
 from simulated_shop import Shop, simulated_shop
 
@@ -41,6 +39,7 @@ from photosearch.search.card_texts import card_texts, reviews_by_card
 from photosearch.search.fusion import Scores, by_ranks, by_scores
 from photosearch.search.likes import moved_by_likes
 from photosearch.search.refine import read_refiner, save_refiner
+from photosearch.search.schemas import Candidate
 from photosearch.search.text_search import TextFacts, TextSearch
 from photosearch.settings import Params, load_params
 from photosearch.text_search_settings import LikesParams, TextSearchParams
@@ -49,14 +48,16 @@ from training.triplets import Triplet, triplets_from_cards
 
 LISTS = ("words", "pieces", "vectors")
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
-TUNED_ON = 400
+TUNED_ON = 300
 """Queries of the first shop that choose weights."""
+ASKED_EVERY = 2
+"""Words are asked for each so many cards."""
 BUYERS = 2
 HITS = 100
 ASKED_A_CARD = 5
 RESAMPLES = 1000
 LIKED_MOST = 3
-LIKES_GRID = tuple(product((0.25, 0.75, 1.5), (0.0, 0.15, 0.5), (0.5, 0.7, 0.9)))
+LIKES_GRID = tuple(product((0.75, 1.5, 3.0), (0.0, 0.15, 0.5, 1.0), (0.5, 0.7, 0.85)))
 
 Fuse = Callable[[Sequence[Scores]], dict[str, float]]
 
@@ -78,20 +79,19 @@ def main() -> None:
     """Prints everything as JSON."""
     options = _options()
     configure_logging()
-    torch.set_num_threads(1)
     params, model = load_params(options.params), options.home / "build" / "candidate"
     with tempfile.TemporaryDirectory() as folder:
         tuning, tested = (
             open_place(params, model, options, seed=seed, folder=Path(folder) / str(seed))
             for seed in (options.tuned_on, options.seed)
         )
-        report = {
-            "cards": options.cards,
-            "text": text_report(tuning, tested),
-            "photo_and_text": photo_report(tuning, tested, params),
-            "likes": likes_report(tuning, tested, params),
-            "alike": alike_report(tested),
+        parts: dict[str, Callable[[], dict[str, object]]] = {
+            "text": lambda: text_report(tuning, tested),
+            "photo": lambda: photo_report(tuning, tested, params),
+            "likes": lambda: likes_report(tuning, tested, params),
+            "alike": lambda: alike_report(tested),
         }
+        report = {"cards": options.cards} | {part: parts[part]() for part in options.parts}
     sys.stdout.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -108,8 +108,10 @@ def open_place(
     if not learned.exists():
         _learn(params, shop, is_learned, read_model(model).model_id, learned)
     model_id = read_model(model).model_id
-    facts = TextFacts(cards=options.cards, vectors="trained", refiner="trained",
-                      params=params.text_search)  # fmt: skip
+    facts = TextFacts(
+        cards=options.cards, has_aligner=True, has_refiner=True, vectors="", refinement="",
+        params=params.text_search,
+    )  # fmt: skip
     side = TextSearch(
         facts, _words(folder / "both", world, shop.cards, params.text_search), ngram_encoder(),
         read_aligner(learned, model_id=model_id), read_refiner(learned, model_id=model_id),
@@ -138,7 +140,7 @@ def text_report(tuning: Place, tested: Place) -> dict[str, object]:
     ways["all three, rrf"] = lambda lists: by_ranks(lists, (1, 1, 1), k=60)
     queries, lists, _ = text_lists(tuning, None)
     right = [_names(query.right) for query in queries]
-    chosen, fused = _best_weights(lists, right)
+    chosen, fused = _best_weights(lists, right, [q.language for q in queries])
     ways |= {f"{name}, weights chosen": fuse for name, fuse in fused.items()}
     queries, lists, took = text_lists(tested, None)
     report: dict[str, object] = {"queries": len(queries), "chosen": chosen, "ms": took}
@@ -164,7 +166,7 @@ def text_lists(
 ) -> tuple[list[TextQuery], list[list[Scores]], dict[str, float]]:
     """Queries of a shop, the three lists of each, and ms a query of each list."""
     words = place.side.words if titles is None else place.one_language[titles]
-    queries = text_queries(place.world, range(place.world.n_cards), seed=7)
+    queries = text_queries(place.world, range(0, place.world.n_cards, ASKED_EVERY), seed=7)
     took = dict.fromkeys((*LISTS, "fusion"), 0.0)
     lists = []
     for query in queries:
@@ -199,19 +201,23 @@ def photo_report(tuning: Place, tested: Place, params: Params) -> dict[str, obje
     chosen: dict[str, object] = {}
     for name, vector in (("photo", 2), ("refined", 3)):
         three = [[found[0], found[1], found[vector]] for found in lists]
-        best, fused = _best_weights(three, right)
+        best, fused = _best_weights(three, right, [" and ".join(one.changes) for one in asked])
         chosen[name] = best
         for fusion, fuse in fused.items():
             ways[f"{name} + words, {fusion}, weights chosen"] = _with_vector(fuse, vector)
     asked, lists = photo_lists(tested, params)
     right = [set(one.right) for one in asked]
     cards = np.array([one.source for one in asked])
-    slices: dict[str, object] = {}
+    slices: dict[str, dict[str, list[float]]] = {}
     for changes in sorted({one.changes for one in asked}):
         keep = [one.changes == changes for one in asked]
         slices[" and ".join(changes)] = _recalls(ways, lists, right, cards, keep)
     every = [True] * len(asked)
-    return {"chosen": chosen, "all": _recalls(ways, lists, right, cards, every), "slices": slices}
+    macro = {
+        way: round(float(np.mean([made[way][0] for made in slices.values()])), 3) for way in ways
+    }
+    all_of_them = _recalls(ways, lists, right, cards, every)
+    return {"chosen": chosen, "all": all_of_them, "mean of slices": macro, "slices": slices}
 
 
 def photo_lists(place: Place, params: Params) -> tuple[list[Triplet], list[list[Scores]]]:
@@ -250,15 +256,14 @@ def likes_report(tuning: Place, tested: Place, params: Params) -> dict[str, obje
     after (residual collection); queries whose target was shown at once are left out.
     """
     asked = _asked(tuning, params)[0]
-    some = np.random.default_rng(7).permutation(len(asked))[:TUNED_ON]
-    drawn = [asked[n] for n in some]
-    tried = {grid: _likes_hits(tuning, drawn, grid) for grid in LIKES_GRID}
+    tried = {grid: _likes_hits(tuning, asked, grid) for grid in LIKES_GRID}
     best = max(LIKES_GRID, key=lambda grid: tried[grid][1].mean())
     before, after, cards = _likes_hits(tested, _asked(tested, params)[0], best)
     low, high = _interval(after - before, cards)
     return {
         "chosen": dict(zip(("liked", "disliked", "cosine_min"), best, strict=True)),
         "tuning": {str(grid): round(float(hits[1].mean()), 4) for grid, hits in tried.items()},
+        "tuning_queries": len(tried[best][0]),
         "tuning_before": round(float(tried[best][0].mean()), 4),
         "queries": len(before),
         "before": round(float(before.mean()), 4),
@@ -304,22 +309,29 @@ def _is_liked(card: Card, source: Card, target: Card) -> bool:
 
 
 def alike_report(place: Place) -> dict[str, object]:
-    """What share of the first 10 cards alike is of the card's kind; and by one mean vector."""
+    """What share of the first 10 cards alike is of the card's kind, and who asks best."""
     kinds = {card.card_id: card.category for card in place.shop.cards}
     groups = {card.card_id: card.group_id for card in place.shop.cards}
-    shares: dict[str, list[float]] = {"each photo asks": [], "their mean asks": []}
+    shares: dict[str, list[float]] = {"their mean asks": [], "each photo asks": []}
 
-    def near(vector: Vectors) -> list[object]:
+    def near(vector: Vectors) -> list[Candidate]:
         return nearest_cards(place.index, vector, hits_per_query=HITS)
 
     for row, card in enumerate(place.shop.cards):
         twins = {other for other, group in groups.items() if group == card.group_id}
         found = cards_like(card.card_id, near, place.index.vectors_of, twins=twins)
-        mean = place.shop.vectors[row, :BUYERS].mean(axis=0)
-        by_mean = [c for c in _near(place, mean / np.linalg.norm(mean)) if c not in twins]
-        for way, ids in zip(shares, ([c.card_id for c in found], by_mean), strict=True):
+        each: dict[str, float] = {}
+        for vector in place.shop.vectors[row, :BUYERS]:
+            for one in near(vector):
+                each[one.card_id] = max(one.score, each.get(one.card_id, -1.0))
+        best = [c for c in sorted(each, key=lambda c: -each[c]) if c not in twins]
+        for way, ids in zip(shares, ([c.card_id for c in found], best), strict=True):
             shares[way].append(float(np.mean([kinds[c] == card.category for c in ids[:10]])))
-    return {way: round(float(np.mean(values)), 4) for way, values in shares.items()}
+    cards = np.array([card.card_id for card in place.shop.cards])
+    return {
+        way: [round(float(np.mean(values)), 4), *_interval(np.array(values), cards)]
+        for way, values in shares.items()
+    }
 
 
 # Measures
@@ -352,9 +364,10 @@ def _recalls(
     right: Sequence[set[str]],
     cards: NDArray[np.str_],
     keep: Sequence[bool],
-) -> dict[str, object]:
+) -> dict[str, list[float]]:
+    """Recall@10 with its 95% interval over cards."""
     rows = np.flatnonzero(keep)
-    made: dict[str, object] = {"asked": len(rows)}
+    made = {"asked": [float(len(rows))]}
     for way, fuse in ways.items():
         hits = np.array([_first_right(fuse(lists[n]), right[n]) <= 10 for n in rows], float)
         made[way] = [round(float(hits.mean()), 3), *_interval(hits, cards[rows])]
@@ -362,24 +375,28 @@ def _recalls(
 
 
 def _best_weights(
-    lists: Sequence[Sequence[Scores]], right: Sequence[set[str]]
+    lists: Sequence[Sequence[Scores]], right: Sequence[set[str]], slices: Sequence[str]
 ) -> tuple[dict[str, list[float]], dict[str, Fuse]]:
-    """Weights of the three lists with the best mean reciprocal rank, for each fusion."""
+    """Weights of the three lists, for each fusion, with the best mean reciprocal rank.
+
+    Each slice counts the same, however many queries it has.
+    """
     chosen, fused = {}, {}
     grid = [w for w in product(WEIGHTS, repeat=3) if max(w) == 1.0]
-    some = np.random.default_rng(7).permutation(len(lists))[:TUNED_ON]
-    lists, right = [lists[n] for n in some], [right[n] for n in some]
+    some = np.random.default_rng(7).permutation(len(lists))[:TUNED_ON].tolist()
     for name in ("rrf", "scores"):
-        best = max(grid, key=lambda w: _mean_reciprocal(lists, right, _fusion(name, w)))
+        found = {
+            w: [1 / _first_right(_fusion(name, w)(lists[n]), right[n]) for n in some] for w in grid
+        }
+        means = {w: _mean_of_slices(found[w], [slices[n] for n in some]) for w in grid}
+        best = max(grid, key=lambda w, means=means: means[w])
         chosen[name], fused[name] = list(best), _fusion(name, best)
     return chosen, fused
 
 
-def _mean_reciprocal(
-    lists: Sequence[Sequence[Scores]], right: Sequence[set[str]], fuse: Fuse
-) -> float:
-    ranks = [_first_right(fuse(one), of_it) for one, of_it in zip(lists, right, strict=True)]
-    return float(np.mean([1 / rank for rank in ranks]))
+def _mean_of_slices(values: Sequence[float], slices: Sequence[str]) -> float:
+    named = np.array(slices)
+    return float(np.mean([np.array(values)[named == one].mean() for one in np.unique(named)]))
 
 
 def _fusion(name: str, weights: Sequence[float]) -> Fuse:
@@ -451,6 +468,8 @@ def _words(
 def _learn(
     params: Params, shop: Shop, is_learned: NDArray[np.bool_], model_id: str, folder: Path
 ) -> None:
+    from refinement import learned_aligner, learned_refiner  # they need torch
+
     encode = ngram_encoder()
     cards = [card for card, keep in zip(shop.cards, is_learned, strict=True) if keep]
     refiner = params.text.refiner
@@ -478,6 +497,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kept", type=Path, required=True, help="folder for vectors")
     parser.add_argument("--cards", type=int, default=400)
     parser.add_argument("--tuned-on", type=int, default=31, help="seed of the first shop")
+    parser.add_argument("--parts", nargs="+", default=["text", "photo", "likes", "alike"])
     parser.add_argument("--seed", type=int, default=37, help="seed of the second shop")
     return parser.parse_args()
 

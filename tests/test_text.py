@@ -14,11 +14,12 @@ from photosearch.catalog.schemas import Card
 from photosearch.embedding.aligner import Aligner, AlignerManifest, read_aligner, save_aligner
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.layers import Layer, read_layers, run_layers, save_layers
+from photosearch.embedding.normal_equations import NormalEquations
 from photosearch.embedding.text import sentence_encoder, text_encoder
 from photosearch.errors import BadArtifact, TextEncoderUnavailable
 from photosearch.search.refine import Refiner, RefinerManifest, read_refiner, save_refiner
 from photosearch.text_settings import AlignerParams, RefinerParams
-from training.aligner import NormalEquations, starting_layers, train_aligner
+from training.aligner import starting_layers, train_aligner
 from training.refiner import Shelf, train_refiner
 from training.triplets import Triplet, triplets_from_cards
 

@@ -26,6 +26,7 @@ from photosearch.search.alike import cards_like, twins_by_card
 from photosearch.search.candidates import nearest_cards
 from photosearch.search.card_texts import reviews_by_card, write_text_search
 from photosearch.search.fusion import by_ranks, by_scores
+from photosearch.search.learned_texts import read_learned, with_closed_form
 from photosearch.search.likes import moved_by_likes
 from photosearch.search.refine import Refiner, RefinerManifest, save_refiner
 from photosearch.search.schemas import Candidate
@@ -63,6 +64,10 @@ def a_card(colour: str) -> Card:
 
 def vector_of(colour: str) -> Vectors:
     return np.eye(DIM, dtype=np.float32)[list(COLOURS).index(colour)]
+
+
+def photo_vectors() -> Vectors:
+    return np.stack([vector_of(colour) for colour in COLOURS])
 
 
 def photo_index() -> ExactIndex:
@@ -114,7 +119,9 @@ def cards() -> list[Card]:
 @pytest.fixture(scope="module")
 def side(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TextSearch]:
     release = a_release(tmp_path_factory.mktemp("home"))
-    texts = learned(release.with_name("text"), model_of(release))
+    texts = read_learned(
+        learned(release.with_name("text"), model_of(release)), model_id=model_of(release)
+    )
     write_text_search(release, cards(), REVIEWS, learned=texts, params=PARAMS)
     opened = open_text_search(release / "text", model_id=model_of(release))
     yield opened
@@ -174,8 +181,9 @@ def test_words_beside_a_photo_lead_to_the_card_that_is_like_it_but_for_them(side
 
 def test_without_a_refiner_the_photo_stays_and_words_still_count(tmp_path: Path):
     release = a_release(tmp_path)
-    facts = write_text_search(release, cards(), REVIEWS, learned=tmp_path / "none", params=PARAMS)
-    assert facts.vectors.startswith("none: `photosearch text` has not been run")
+    nothing = read_learned(tmp_path / "none", model_id=model_of(release))
+    facts = write_text_search(release, cards(), REVIEWS, learned=nothing, params=PARAMS)
+    assert facts.vectors == facts.refinement == "none: `photosearch text` has not been run"
     side = open_text_search(release / "text", model_id=model_of(release))
     assert np.array_equal(side.refined(vector_of("red"), "green"), vector_of("red"))
     found = cards_by_photo_and_text(side, vector_of("red"), "green", photos_of(photo_index()))
@@ -190,18 +198,45 @@ def test_without_a_refiner_the_photo_stays_and_words_still_count(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("model_id", "encoder", "told"),
-    [("another", "ngrams", "none: .* of model another"), (None, "tower", "needs torch.*'ngrams'")],
+    [("another", "ngrams", "none: .* for model another"), (None, "tower", "needs torch.*'ngrams'")],
 )
 def test_what_services_cannot_use_stays_out_and_the_facts_say_why(
     tmp_path: Path, model_id: str | None, encoder: str, told: str
 ):
     release = a_release(tmp_path)
     texts = learned(tmp_path / "text", model_id or model_of(release), encoder=encoder)
-    facts = write_text_search(release, cards(), [], learned=texts, params=PARAMS)
-    assert re.search(told, facts.vectors)
+    kept = read_learned(texts, model_id=model_of(release))
+    assert (kept.aligner, kept.refiner) == (None, None)
+    assert re.search(told, kept.vectors)
+    assert kept.refinement == kept.vectors
+
+
+def test_a_release_makes_an_aligner_of_its_own_where_there_is_none(tmp_path: Path):
+    release, index = a_release(tmp_path), photo_index()
+    nothing = read_learned(tmp_path / "none", model_id=model_of(release))
+    made = with_closed_form(nothing, cards(), index, model_id=model_of(release), ridge=0.1)
+    assert made.vectors.startswith("closed form of 16 pairs of title and photo (none: `photosearch")
+    write_text_search(release, cards(), [], learned=made, params=PARAMS)
     side = open_text_search(release / "text", model_id=model_of(release))
-    assert side.vector_of("red") is None
+    for colour, russian in COLOURS.items():
+        for text in (colour, russian):
+            assert (photo_vectors() @ side.vector_of(text)).argmax() == list(COLOURS).index(colour)
     side.close()
+
+
+def test_an_aligner_that_was_trained_stays(tmp_path: Path):
+    release = a_release(tmp_path)
+    model_id = model_of(release)
+    trained = read_learned(learned(tmp_path / "text", model_id), model_id=model_id)
+    kept = with_closed_form(trained, cards(), photo_index(), model_id=model_id, ridge=0.1)
+    assert kept is trained
+
+
+def test_titles_without_photos_make_no_aligner(tmp_path: Path):
+    nothing = read_learned(tmp_path / "none", model_id="m1")
+    made = with_closed_form(nothing, cards(), ExactIndex(DIM), model_id="m1", ridge=0.1)
+    assert made.aligner is None
+    assert made.vectors == "none: no card has both a title and a photo"
 
 
 def test_a_release_without_text_side_says_how_to_make_it(tmp_path: Path):
@@ -211,7 +246,8 @@ def test_a_release_without_text_side_says_how_to_make_it(tmp_path: Path):
 
 def test_a_text_side_of_another_model_is_refused(tmp_path: Path):
     release = a_release(tmp_path)
-    texts = learned(tmp_path / "text", model_of(release))
+    model_id = model_of(release)
+    texts = read_learned(learned(tmp_path / "text", model_id), model_id=model_id)
     write_text_search(release, cards(), [], learned=texts, params=PARAMS)
     with pytest.raises(BadArtifact, match="not of other"):
         open_text_search(release / "text", model_id="other")
@@ -219,7 +255,8 @@ def test_a_text_side_of_another_model_is_refused(tmp_path: Path):
 
 def test_a_damaged_text_side_is_told(tmp_path: Path):
     release = a_release(tmp_path)
-    write_text_search(release, cards(), [], learned=tmp_path / "none", params=PARAMS)
+    nothing = read_learned(tmp_path / "none", model_id=model_of(release))
+    write_text_search(release, cards(), [], learned=nothing, params=PARAMS)
     facts = release / "text" / FACTS
     facts.write_text(facts.read_text()[:-5])
     with pytest.raises(BadArtifact, match="holds no whole text search"):

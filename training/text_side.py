@@ -16,6 +16,7 @@ from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.layers import Layer
 from photosearch.embedding.model import ModelManifest, read_model
 from photosearch.embedding.ngrams import EncodeTexts
+from photosearch.embedding.normal_equations import NormalEquations
 from photosearch.embedding.text import in_batches
 from photosearch.embedding.tokens import open_tokens, pool_view
 from photosearch.embedding.torch_runtime import load_head, pool_tokens
@@ -25,7 +26,7 @@ from photosearch.home import Home
 from photosearch.perception.describer import Describer
 from photosearch.search.refine import Refiner, RefinerManifest, save_refiner
 from photosearch.text_settings import AlignerParams, RefinerParams, TextParams
-from training.aligner import NormalEquations, starting_layers, train_aligner
+from training.aligner import starting_layers, train_aligner
 from training.described_triplets import Described, described
 from training.refiner import Shelf, train_refiner
 from training.triplets import Triplet, triplets_from_cards

@@ -1,12 +1,12 @@
-"""More like this card: its own gallery photos ask, it and its twins are left out."""
+"""More like this card: its own gallery photos ask; it and its twins are left out."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_table
+from photosearch.embedding.embedder import unit
 from photosearch.errors import BadRequest
 from photosearch.index.vector_index import Vectors
 from photosearch.search.schemas import Candidate
@@ -16,16 +16,14 @@ Near = Callable[[Vectors], list[Candidate]]
 VectorsOf = Callable[[Sequence[str]], dict[str, tuple[list[str], Vectors]]]
 """Cards -> photos of each in the index: ids, and unit vectors (n, dim)."""
 
-PHOTOS_MOST = 4
-"""Gallery photos that ask; more show the same product from other sides."""
-
 
 def cards_like(
     card_id: str, near: Near, vectors_of: VectorsOf, *, twins: Collection[str]
 ) -> list[Candidate]:
-    """Cards whose photos are near the gallery photos of a card, best first.
+    """Cards whose photos are near a card's own, best first.
 
-    A card found by several of them counts by its best.
+    The mean of its gallery photos asks, once: to ask with each of them finds no better
+    (docs/experiments/text_search.md).
 
     Args:
         card_id: Where there is no gallery photo, its buyers' photos ask.
@@ -44,12 +42,8 @@ def cards_like(
         )
     photo_ids, vectors = known[card_id]
     own = [row for row, name in enumerate(photo_ids) if name.startswith(f"{card_id}/gallery/")]
-    best: dict[str, Candidate] = {}
-    for row in (own or range(len(photo_ids)))[:PHOTOS_MOST]:
-        for found in near(vectors[row]):
-            best[found.card_id] = _better(best.get(found.card_id, found), found)
-    others = [card for card in best.values() if card.card_id not in {card_id, *twins}]
-    return sorted(others, key=lambda card: (-card.score, -card.cosine, card.card_id))
+    asked = unit(vectors[own or slice(None)].mean(axis=0))
+    return [found for found in near(asked) if found.card_id not in {card_id, *twins}]
 
 
 def twins_by_card(cards: Path) -> dict[str, frozenset[str]]:
@@ -69,9 +63,3 @@ def twins_by_card(cards: Path) -> dict[str, frozenset[str]]:
         if len(together) > 1
         for card_id in together
     }
-
-
-def _better(one: Candidate, other: Candidate) -> Candidate:
-    """Nearest photo of both, higher score of both."""
-    nearest = max(one, other, key=lambda found: found.cosine)
-    return replace(nearest, score=max(one.score, other.score))

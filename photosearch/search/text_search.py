@@ -2,10 +2,10 @@
 
 Runs no torch. A release's folder text/:
 
-text_search.json   how lists are fused; whether there are vectors of texts, or why not; written last
+text_search.json   how lists are fused, where the rest comes from or why it is absent; written last
 words/             see index/text_index.py
 aligner.*          see embedding/aligner.py; absent where text_search.json says why
-refiner.*          see search/refine.py; absent where cards have too few attributes to learn from
+refiner.*          see search/refine.py; absent where text_search.json says why
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ from photosearch.search.schemas import Candidate
 from photosearch.text_search_settings import FusionWeights, TextSearchParams
 
 FACTS, WORDS = "text_search.json", "words"
-TRAINED = "trained"
 
 
 class TextFacts(Frozen):
     """What a release's text/ folder holds."""
 
     cards: int
+    has_aligner: bool
+    has_refiner: bool
     vectors: str
-    """`trained`, or why texts have no vectors here."""
-    refiner: str
-    """`trained`, or why there is none."""
+    """Where the aligner comes from, or why there is none."""
+    refinement: str
+    """Where the refiner comes from, or why there is none."""
     params: TextSearchParams
 
 
@@ -128,10 +129,8 @@ def open_text_search(folder: Path, *, model_id: str) -> TextSearch:
             f"{folder} holds no whole text search ({str(error).splitlines()[0]}). Make the release "
             "again with `photosearch index`."
         ) from None
-    is_trained = facts.vectors == TRAINED
-    aligner = read_aligner(folder, model_id=model_id) if is_trained else None
-    has_refiner = facts.refiner == TRAINED
-    refiner = read_refiner(folder, model_id=model_id) if has_refiner else None
+    aligner = read_aligner(folder, model_id=model_id) if facts.has_aligner else None
+    refiner = read_refiner(folder, model_id=model_id) if facts.has_refiner else None
     return TextSearch(facts, TextIndex.open_copy(folder / WORDS), ngram_encoder(), aligner, refiner)
 
 
