@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photosearch.assembly import load_embedder, model_to_release
-from photosearch.search.boosted_ranker import is_better, read_manifest
+from photosearch.search.boosted_ranker import VERDICT, is_better, read_manifest
 from photosearch.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def ranker_to_release(settings: Settings, model_id: str) -> Path | None:
         BadArtifact: The trained ranker is damaged.
     """
     folder = settings.home.ranker
-    if not settings.params.ranking.ranker.use or not folder.exists():
+    if not settings.params.ranking.ranker.use or not (folder / VERDICT).exists():
         return None
     of_model = read_manifest(folder).model_id == model_id
     return folder if of_model and is_better(folder) else None

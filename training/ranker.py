@@ -73,10 +73,6 @@ def train_home_ranker(
 ) -> RankerReport:
     """Trains on photos of the split `train` and on clicks, judges by held-out photos, and saves.
 
-    Each photo asks twice: among the photos of all others, and as if its product were new, with no
-    buyers' photos yet. Photos of training are all of cards that buyers have photographed: by the
-    first way alone the ranker would never see what it is to be new.
-
     Args:
         home: After `curate`; labels and impressions are read where there are any.
         model_id: Of the model that makes the vectors.
@@ -87,7 +83,34 @@ def train_home_ranker(
     Raises:
         HomeNotReady: Too few buyers' photos to learn from or to judge by.
     """
-    photos, chosen = read_rows(home.curated / "photos.parquet", CuratedPhoto), ranking.ranker
+    learned, judging = ask_home(home, vectors_of, ranking.ranker, index)
+    shown = read_rows(home.impressions, Impression) if home.impressions.exists() else []
+    trained = train_ranker(learned, shown, ranking, model_id=model_id)
+    report = RankerReport(
+        model_id,
+        len(learned),
+        trained.n_lessons - len(learned),
+        try_ranker(trained.running(), judging),
+    )
+    (home.ranker / VERDICT).unlink(missing_ok=True)  # written last: it must be of these trees
+    save_ranker(home.ranker, trained.manifest, trees=trained.trees, clicks=trained.clicks)
+    save_report(home.ranker / VERDICT, report.trial)
+    return report
+
+
+def ask_home(
+    home: Home, vectors_of: VectorsOf, chosen: RankerParams, index: IndexParams
+) -> tuple[list[Answered], list[Answered]]:
+    """Answers to learn from, and answers to held-out photos to judge by.
+
+    Each photo asks twice: among the photos of all others, and as if its product were new, with no
+    buyers' photos yet. Photos of training are all of cards that buyers have photographed: by the
+    first way alone the ranker would never see what it is to be new.
+
+    Raises:
+        HomeNotReady: Too few buyers' photos to learn from or to judge by.
+    """
+    photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
     shelf = _shelf(home, photos, vectors_of, index, short_length=chosen.short_length)
     asked = _some([p for p in photos if p.kind == "review" and p.split == "train"], chosen)
     held_out = _some([p for p in photos if not is_indexed(p)], chosen)
@@ -103,17 +126,7 @@ def train_home_ranker(
         for answered in ask_shelf(shelf, asked, vectors, as_new=is_new)
     ]  # fmt: skip
     judging = ask_shelf(shelf, held_out, shorten(vectors_of(held_out), index.dim))
-    shown = read_rows(home.impressions, Impression) if home.impressions.exists() else []
-    trained = train_ranker(learned, shown, ranking, model_id=model_id)
-    report = RankerReport(
-        model_id,
-        len(learned),
-        trained.n_lessons - len(learned),
-        try_ranker(trained.running(), judging),
-    )
-    save_ranker(home.ranker, trained.manifest, trees=trained.trees, clicks=trained.clicks)
-    save_report(home.ranker / VERDICT, report.trial)
-    return report
+    return learned, judging
 
 
 def train_ranker(
