@@ -16,7 +16,7 @@ from photosearch.embedding.model import read_model
 from photosearch.errors import BadParams
 from photosearch.index.vector_index import VectorIndex
 from photosearch.release import CARDS, PHOTOS, RANKER, TAGS
-from photosearch.search.boosted_ranker import is_better, read_manifest, write_ranker
+from photosearch.search.boosted_ranker import VERDICT, is_better, read_manifest, write_ranker
 from photosearch.search.card_texts import write_text_search
 from photosearch.search.moderation import OFF, flagged, write_moderation
 from photosearch.search.policies import save_policies
@@ -103,7 +103,7 @@ def _rules(settings: Settings, model_id: str) -> Part:
 def _ranker(settings: Settings, model_id: str) -> Part | None:
     """It goes into the release if params want one and it ranked better than none."""
     trained = settings.home.ranker
-    if not settings.params.ranking.ranker.use or not trained.exists():
+    if not settings.params.ranking.ranker.use or not (trained / VERDICT).exists():
         return None
     if read_manifest(trained).model_id != model_id or not is_better(trained):
         return None

@@ -18,6 +18,7 @@ from photosearch.search.boosted_ranker import (
     RankerManifest,
     is_better,
     open_ranker,
+    ranker_id,
     save_ranker,
     write_ranker,
 )
@@ -265,6 +266,15 @@ def test_a_ranker_of_other_features_is_refused(trained: TrainedRanker, tmp_path:
     save_ranker(tmp_path, manifest, trees=trained.trees, clicks=[])
     with pytest.raises(BadArtifact, match="trained on 1 features"):
         open_ranker(tmp_path, model_id="m1")
+
+
+def test_a_release_has_the_id_of_the_trained_ranker(trained: TrainedRanker, tmp_path: Path):
+    write_release(tmp_path, trained)
+    name = ranker_id(tmp_path / "build")
+    assert ranker_id(tmp_path / "release") == name
+    more = [*trained.clicks, CardClicks("x", 1.0, 1)]
+    save_ranker(tmp_path / "build", trained.manifest, trees=trained.trees, clicks=more)
+    assert ranker_id(tmp_path / "build") != name
 
 
 def test_only_a_whole_verdict_is_believed(tmp_path: Path):

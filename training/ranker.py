@@ -36,7 +36,7 @@ from training.ranker_data import (
 )
 from training.ranker_trial import Trial, try_ranker
 
-LESSONS_MIN = 20
+QUERIES_MIN = 20
 """Fewer teach nothing that carries over."""
 BEST = 10
 """Ranks whose order counts in training."""
@@ -83,21 +83,7 @@ def train_home_ranker(
     Raises:
         HomeNotReady: Too few buyers' photos to learn from or to judge by.
     """
-    photos, chosen = read_rows(home.curated / "photos.parquet", CuratedPhoto), ranking.ranker
-    shelf = _shelf(home, photos, vectors_of, index, short_length=chosen.short_length)
-    learned, judging = (
-        ask_shelf(shelf, asked, shorten(vectors_of(asked), index.dim)) if asked else []
-        for asked in (
-            _some([p for p in photos if p.kind == "review" and p.split == "train"], chosen),
-            _some([p for p in photos if not is_indexed(p)], chosen),
-        )
-    )
-    if min(len(learned), len(judging)) < LESSONS_MIN:
-        raise HomeNotReady(
-            f"{len(learned)} buyers' photos of training and {len(judging)} held-out ones are too "
-            f"few to train a ranker, {LESSONS_MIN} of each are needed. Pull more reviews with "
-            "photos; the search works without a ranker."
-        )
+    learned, judging = ask_home(home, vectors_of, ranking.ranker, index)
     shown = read_rows(home.impressions, Impression) if home.impressions.exists() else []
     trained = train_ranker(learned, shown, ranking, model_id=model_id)
     report = RankerReport(
@@ -106,9 +92,41 @@ def train_home_ranker(
         trained.n_lessons - len(learned),
         try_ranker(trained.running(), judging),
     )
+    (home.ranker / VERDICT).unlink(missing_ok=True)  # written last: it must be of these trees
     save_ranker(home.ranker, trained.manifest, trees=trained.trees, clicks=trained.clicks)
     save_report(home.ranker / VERDICT, report.trial)
     return report
+
+
+def ask_home(
+    home: Home, vectors_of: VectorsOf, chosen: RankerParams, index: IndexParams
+) -> tuple[list[Answered], list[Answered]]:
+    """Answers to learn from, and answers to held-out photos to judge by.
+
+    Each photo asks twice: among the photos of all others, and as if its product were new, with no
+    buyers' photos yet. Photos of training are all of cards that buyers have photographed: by the
+    first way alone the ranker would never see what it is to be new.
+
+    Raises:
+        HomeNotReady: Too few buyers' photos to learn from or to judge by.
+    """
+    photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
+    shelf = _shelf(home, photos, vectors_of, index, short_length=chosen.short_length)
+    asked = _some([p for p in photos if p.kind == "review" and p.split == "train"], chosen)
+    held_out = _some([p for p in photos if not is_indexed(p)], chosen)
+    if min(len(asked), len(held_out)) < QUERIES_MIN:
+        raise HomeNotReady(
+            f"{len(asked)} buyers' photos of training and {len(held_out)} held-out ones are too "
+            f"few to train a ranker, {QUERIES_MIN} of each are needed. Pull more reviews with "
+            "photos; the search works without a ranker."
+        )
+    vectors = shorten(vectors_of(asked), index.dim)
+    learned = [
+        answered for is_new in (False, True)
+        for answered in ask_shelf(shelf, asked, vectors, as_new=is_new)
+    ]  # fmt: skip
+    judging = ask_shelf(shelf, held_out, shorten(vectors_of(held_out), index.dim))
+    return learned, judging
 
 
 def train_ranker(

@@ -14,7 +14,7 @@ from photosearch.evaluation.calibration import SameProbability
 from photosearch.index.vector_index import ExactIndex, Hit
 from photosearch.ranking_settings import PropensityParams
 from photosearch.search.candidates import collapse
-from photosearch.search.features import FEATURES, SHOP, Evidence, Features, card_features
+from photosearch.search.features import FEATURES, GALLERY, SHOP, Evidence, Features, card_features
 from photosearch.search.popularity import Popularity
 from photosearch.search.propensity import propensities
 from photosearch.search.schemas import CardFacts, FoundCard
@@ -73,7 +73,9 @@ def exact_index(photos: Sequence[CuratedPhoto], vectors: Vectors) -> ExactIndex:
     return index
 
 
-def ask_shelf(shelf: Shelf, queries: Sequence[CuratedPhoto], vectors: Vectors) -> list[Answered]:
+def ask_shelf(
+    shelf: Shelf, queries: Sequence[CuratedPhoto], vectors: Vectors, *, as_new: bool = False
+) -> list[Answered]:
     """Searches with each photo as if it and the other photos of its review were not there.
 
     Queries whose product is on no card of the shelf are left out: nothing could be right.
@@ -82,13 +84,14 @@ def ask_shelf(shelf: Shelf, queries: Sequence[CuratedPhoto], vectors: Vectors) -
         shelf: What is searched.
         queries: Buyers' photos; those on the shelf do not find themselves.
         vectors: Theirs, (n_queries, dim).
+        as_new: As if nobody had photographed the product yet: buyers' photos of it are not there.
     """
     short, right_cards = _short_of(shelf), _right_cards(shelf)
     answers = []
     for photo, vector in zip(queries, vectors, strict=True):
-        hits = _others(shelf, photo, vector)
         product = shelf.cards[photo.card_id].group_id
         right = right_cards.get(product, set())
+        hits = _others(shelf, photo, vector, new_cards=right if as_new else set())
         found = found_cards(hits, shelf.cards)
         is_right = np.array([card.facts.card_id in right for card in found], np.bool_)
         if right and found:
@@ -169,11 +172,18 @@ def _right_cards(shelf: Shelf) -> dict[str, set[str]]:
     return right
 
 
-def _others(shelf: Shelf, photo: CuratedPhoto, vector: Vectors) -> list[Hit]:
-    """Near photos without the query itself and what was taken with it."""
+def _others(
+    shelf: Shelf, photo: CuratedPhoto, vector: Vectors, *, new_cards: set[str]
+) -> list[Hit]:
+    """Near photos without the query itself, its review, and buyers' photos of new cards."""
     same_review = photo.photo_id.rpartition("/")[0] + "/"
-    hits = shelf.index.nearest(vector, limit=shelf.hits_per_query + 10)  # a review has few photos
-    kept = [hit for hit in hits if not hit.photo_id.startswith(same_review)]
+    hits = shelf.index.nearest(vector, limit=2 * shelf.hits_per_query)
+    kept = [
+        hit
+        for hit in hits
+        if not hit.photo_id.startswith(same_review)
+        and (hit.card_id not in new_cards or GALLERY in hit.photo_id)
+    ]
     return kept[: shelf.hits_per_query]
 
 

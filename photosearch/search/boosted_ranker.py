@@ -10,6 +10,7 @@ popularity.parquet  how often cards are clicked
 short.npy           short vectors of the photos, fp16; short.json names the photos
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -195,6 +196,14 @@ def read_manifest(folder: Path) -> RankerManifest:
             f"version makes {len(FEATURES)} others. Run `photosearch ranker` to train it again."
         )
     return manifest
+
+
+def ranker_id(trained: Path) -> str:
+    """Equal rankers have equal ids: a release of another one is another release."""
+    digest = hashlib.sha256()
+    for name in (MANIFEST, TREES, CLICKS):
+        digest.update((trained / name).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def is_better(trained: Path) -> bool:

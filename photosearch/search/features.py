@@ -18,8 +18,9 @@ from photosearch.search.schemas import CardFacts, FoundCard
 
 Features = NDArray[np.float64]
 
-SEEN = ("cosine", "cosine_short", "cosine_gap", "second_cosine", "mean_cosine", "near_photos",
-        "votes", "score", "score_gap", "probability", "category_agreement")  # fmt: skip
+SEEN = ("cosine", "cosine_short", "cosine_gap", "second_cosine", "mean_cosine",
+        "gallery_cosine", "gallery_gap", "near_photos", "votes", "score", "score_gap",
+        "probability", "category_agreement")  # fmt: skip
 """What the photo tells."""
 ASKED = ("tag_overlap", "text_score")
 """What the words of the query tell; unknown where it has none."""
@@ -27,12 +28,14 @@ SHOP = ("price_distance", "rating", "reviews", "popularity")
 """What the shop tells: only shoppers can say how much it counts."""
 FEATURES = (*SEEN, *ASKED, *SHOP)
 """Columns of the table, in order; names as `explain` shows them."""
-RISING = (*ASKED, "cosine", "cosine_short", "cosine_gap", "second_cosine", "mean_cosine",
-          "near_photos", "votes", "score", "score_gap", "probability", "popularity")  # fmt: skip
-"""More of these never lowers a card."""
+RISING = (*ASKED, "gallery_cosine", "gallery_gap", "popularity")
+"""More of these never lowers a card. Of near photos the score tells already, perhaps too much: a
+card that buyers have photographed often is near to everything, a new one has its gallery alone."""
 
 TOP = 10
 """Best cards that say which price and category are usual."""
+GALLERY = "/gallery/"
+"""In the ids of photos of sellers: catalog/schemas.py."""
 STEM = 5
 """Words are one if so many first letters are: Russian endings change with the case."""
 
@@ -79,21 +82,27 @@ def _seen_columns(
     found: Sequence[FoundCard], evidence: Evidence, curve: SameProbability
 ) -> dict[str, Sequence[float]]:
     cosines_of: dict[str, list[float]] = defaultdict(list)
+    gallery_of: dict[str, float] = {}
     votes_of: dict[str, int] = defaultdict(int)
     for place, hit in enumerate(evidence.hits):
         cosines_of[hit.card_id].append(hit.cosine)
         votes_of[hit.card_id] += place < VOTERS
+        if GALLERY in hit.photo_id:
+            gallery_of.setdefault(hit.card_id, hit.cosine)
     near = [cosines_of[card.facts.card_id] or [card.cosine] for card in found]
     cosines = np.array([card.cosine for card in found])
     scores = np.array([card.score for card in found])
     categories = [tuple(card.facts.category) for card in found]
     usual = categories[:TOP]
+    gallery = np.array([gallery_of.get(card.facts.card_id, math.nan) for card in found])
     return {
         "cosine": cosines.tolist(),
         "cosine_short": [evidence.short_cosines.get(card.photo_id, math.nan) for card in found],
         "cosine_gap": (cosines - cosines.max()).tolist(),
         "second_cosine": [some[1] if len(some) > 1 else math.nan for some in near],
         "mean_cosine": [sum(some) / len(some) for some in near],
+        "gallery_cosine": gallery.tolist(),
+        "gallery_gap": (gallery - max(gallery_of.values(), default=math.nan)).tolist(),
         "near_photos": [math.log(len(some)) for some in near],
         "votes": [votes_of[card.facts.card_id] / VOTERS for card in found],
         "score": scores.tolist(),
