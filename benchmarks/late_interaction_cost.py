@@ -1,5 +1,7 @@
 """What late interaction costs: the step, and a graph that gives more than vectors.
 
+All times are of the processor, on one thread, so that other work of the machine counts little.
+
 OMP_NUM_THREADS=1 python benchmarks/late_interaction_cost.py --home home/simulator
 """
 
@@ -7,9 +9,12 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from photosearch.assembly import find_home
@@ -18,7 +23,7 @@ from photosearch.catalog.schemas import CuratedPhoto
 from photosearch.embedding.export import export_graph
 from photosearch.embedding.graph import SIGHT, VECTORS, GraphEmbedder, read_golden
 from photosearch.embedding.layers import Layer
-from photosearch.embedding.runtime_choice import Runtime, as_table, try_runtimes
+from photosearch.embedding.runtime_choice import Runtime
 from photosearch.embedding.short_tokens import Projection, ProjectionManifest
 from photosearch.home import Home
 from photosearch.progress import configure_logging
@@ -33,6 +38,7 @@ from photosearch.search.photo_tokens import (
 from photosearch.search.schemas import CardFacts, FoundCard
 
 FOUND, ROUNDS = 100, 300
+TURNS, RESAMPLES = 100, 2000
 
 
 def main() -> None:
@@ -81,9 +87,7 @@ def _step_ms(tokens: PhotoTokens, photos: list[CuratedPhoto], dice: np.random.Ge
         for p, c in zip(chosen, dice.random(FOUND).tolist(), strict=True)
     ]
     query = dice.standard_normal((8, 256)).astype(np.float32)
-    started = time.perf_counter()
-    compare_tokens(found, query, tokens)
-    return (time.perf_counter() - started) * 1000
+    return _ms(partial(compare_tokens, found, query, tokens))
 
 
 def tell_graph(home: Home) -> None:
@@ -103,8 +107,37 @@ def tell_graph(home: Home) -> None:
             for one in graph_runtimes(folder, 1, outputs)
         ]
         embedders = [GraphEmbedder(release.model, one.load()) for one in runtimes]
-        trials = try_runtimes(runtimes, embedders, golden, batches=(1, 8))
-        sys.stdout.write(as_table(trials, threads=1) + "\n")
+        photos = [golden.pixels[row : row + 1] for row in range(len(golden.pixels))]
+        took_ms = np.array(
+            [
+                [_ms(partial(one.embed_pixels, photos[turn % len(photos)])) for one in embedders]
+                for turn in range(TURNS + 1)
+            ]
+        )[1:]  # the first round warms up
+        lines = ["| runtime | precision | ms a photo | median difference to the release's (95%) |"]
+        lines.append("|---|---|---|---|")
+        n_ways = len(runtimes) // 3
+        for number, one in enumerate(runtimes):
+            slower = took_ms[:, number] - took_ms[:, number % n_ways]
+            low, high = _interval(slower)
+            lines.append(
+                f"| {one.name} | {one.precision} | {np.median(took_ms[:, number]):.2f} | "
+                f"{np.median(slower):+.2f} ({low:+.2f} to {high:+.2f}) |"
+            )
+        sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _ms(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) * 1000
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """95% of the bootstrap's medians."""
+    rows = np.random.default_rng(7).integers(0, len(values), (RESAMPLES, len(values)))
+    low, high = np.percentile(np.median(values[rows], axis=1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""Where settings become the short tokens that a release carries; the rest is in assembly.py."""
+"""Where settings become the short tokens that a release carries, and maps; see assembly.py."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photosearch.release import live_release
-from photosearch.settings import Settings
+from photosearch.assembly_serving import load_served_embedder
+from photosearch.release import Release, live_release
+from photosearch.settings import Services, Settings
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from photosearch.catalog.schemas import CuratedPhoto
     from photosearch.embedding.short_tokens import Projection
 
@@ -39,6 +42,27 @@ def token_writer(settings: Settings, model: Path) -> WriteTokens | None:
         )
 
     return write
+
+
+def draw_maps(
+    release: Release, services: Services, photo: "Image.Image", other: "Image.Image | None"
+) -> dict[str, bytes]:
+    """PNG files by name: where a release's model looks, and what it finds alike on another photo.
+
+    Raises:
+        BadArtifact: The release's graph gives no tokens and no attention.
+    """
+    from photosearch.search.explain import attention, draw_map, draw_matches, matches
+    from photosearch.search.photo_tokens import tokens_of_release
+
+    embedder = load_served_embedder(release, services, sees=True)
+    sight = embedder.see([photo])
+    maps = {"attention.png": draw_map(photo, attention(sight))}
+    if other is not None:
+        tokens = tokens_of_release(release)
+        pairs = matches(sight, embedder.see([other]), tokens.projection if tokens else None)
+        maps["matches.png"] = draw_matches(photo, other, pairs)
+    return maps
 
 
 def _projection(settings: Settings, model_id: str) -> "Projection":

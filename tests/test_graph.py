@@ -1,8 +1,10 @@
 """The graph of a model: every runtime makes what PyTorch made, and none that does not may serve."""
 
+import io
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from small_model import drawn_model, drawn_photos
 
+from photosearch.assembly_late import draw_maps
+from photosearch.assembly_serving import load_served_embedder
 from photosearch.embedding import export
 from photosearch.embedding.embedder import unit
 from photosearch.embedding.export import ServedModel, _write_graph, export_graph, load_torch
 from photosearch.embedding.graph import (
+    GOLDEN,
     GRAPH,
     SIGHT,
     VECTORS,
@@ -38,6 +44,8 @@ from photosearch.embedding.runtime_choice import (
 )
 from photosearch.embedding.torch_runtime import TorchEmbedder
 from photosearch.errors import BadArtifact, GraphDisagrees
+from photosearch.release import Manifest, Release
+from photosearch.settings import Services
 
 STORED = Path(__file__).parent / "golden" / "small_model.json"
 """Vectors of `drawn_photos` by `drawn_model`; made once, by PyTorch 2.15 in fp32."""
@@ -146,6 +154,40 @@ def test_a_graph_of_before_there_were_tokens_serves_vectors_and_says_what_it_lac
         load_onnx(tmp_path, threads=1, outputs=SIGHT)
     with pytest.raises(BadArtifact, match=told):
         load_openvino(tmp_path, threads=1, precision="fp32", outputs=SIGHT)
+
+
+def released(folder: Path) -> Release:
+    return Release(
+        folder, Manifest("r1", "", "", "", "exact", 64, [64], 0, 0, "", 1.0, 100, 0.9, True)
+    )
+
+
+def test_a_release_draws_where_its_model_looks_and_what_it_finds_alike(model: Path, graph: Path):
+    assert (model.name, graph.name) == ("model", "graph")  # as in a release
+    maps = draw_maps(released(model.parent), Services(), PHOTOS[0], PHOTOS[1])
+    assert list(maps) == ["attention.png", "matches.png"]
+    with Image.open(io.BytesIO(maps["attention.png"])) as drawn:
+        assert (drawn.format, drawn.size) == ("PNG", PHOTOS[0].size)
+        assert drawn.tobytes() != PHOTOS[0].tobytes()
+    assert list(draw_maps(released(model.parent), Services(), PHOTOS[0], None)) == ["attention.png"]
+
+
+def test_a_release_of_before_there_were_tokens_serves_vectors_and_the_log_says_so(
+    model: Path, graph: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "model").symlink_to(model)
+    shutil.copytree(graph, tmp_path / "graph")
+    with np.load(graph / GOLDEN) as stored:
+        assert tuple(stored["outputs"]) == SIGHT
+        old = {name: stored[name] for name in ("model_id", "pixels", "vectors")}
+    np.savez_compressed(tmp_path / "graph" / GOLDEN, **old)
+    assert read_golden(tmp_path / "graph", model=model).outputs == (VECTORS,)
+    with caplog.at_level(logging.WARNING):
+        embedder = load_served_embedder(released(tmp_path), Services(), sees=True)
+    assert "release r1: its graph gives no tokens and no attention" in caplog.text
+    assert embedder.embed(PHOTOS).shape == (4, 64)
+    with pytest.raises(BadArtifact, match="loaded for its vectors only"):
+        embedder.see(PHOTOS)
 
 
 def test_graph_and_torch_embedder_are_one_model_to_the_index(model: Path, graph: Path):
