@@ -237,7 +237,8 @@ def test_things_can_be_chosen_by_keyboard(sighted_page: Page, two_colours: Path)
     page = sighted_page
     page.set_input_files("#file", two_colours)
     expect(best_match(page)).to_have_attribute("data-card-id", "red")
-    page.get_by_role("button", name="Search only for thing 2").focus()
+    page.get_by_role("button", name="РУ").click()
+    page.get_by_role("button", name="Искать только вещь 2").focus()
     page.keyboard.press("Enter")
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
 

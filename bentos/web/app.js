@@ -84,10 +84,7 @@ function offerMore(answer) {
     right: right / answer.width,
     bottom: bottom / answer.height,
   });
-  picker.offer(
-    answer.objects.map(({ box }) => inShares(box)),
-    (number) => words().object(number),
-  );
+  picker.offer(answer.objects.map(({ box }) => inShares(box)), words().object);
   if (asked === null && answer.box !== null) picker.show(inShares(answer.box));
   if (Object.keys(filters.where()).length === 0) filters.show(answer.facets);
 }
@@ -187,6 +184,7 @@ function translate() {
       formatNumber(stock.n_photos),
     );
   }
+  picker.rename(words().object);
   filters.translate();
   show(shown);
 }

@@ -37,19 +37,23 @@ export function boxPicker(surface, frame, onPick) {
     onPick(wanted);
   }
 
+  function rename(nameOf) {
+    offered.forEach(({ button }, number) => button.setAttribute("aria-label", nameOf(number + 1)));
+  }
+
   function offer(boxes, nameOf) {
     for (const { button } of offered) button.remove();
-    offered = boxes.map((each, number) => {
+    offered = boxes.map((each) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "object";
-      button.setAttribute("aria-label", nameOf(number + 1));
       place(button, each);
       // The keyboard's click: pointers go through to the surface, which must know a tap from a drag.
       button.addEventListener("click", () => pick(each));
       surface.append(button);
       return { box: each, button };
     });
+    rename(nameOf);
     show(box);
   }
 
@@ -126,7 +130,7 @@ export function boxPicker(surface, frame, onPick) {
     rest = setTimeout(() => onPick(box), KEYS_REST_MS);
   });
 
-  return { clear: () => show(null), offer, show };
+  return { clear: () => show(null), offer, rename, show };
 }
 
 function place(element, box) {
