@@ -171,13 +171,17 @@ def test_a_search_says_how_widely(
     asked = server.bodies["POST /collections/a/points/query"]
     assert asked["params"]["quantization"]["rescore"] is True
     assert asked["params"]["quantization"]["oversampling"] == search_by(quantisation).oversampling
-    assert asked["params"]["acorn"]["enable"] is True
+    assert asked["params"]["acorn"] == {"enable": True, "max_selectivity": 0.02}
     assert asked["filter"]["must"] == [
         {"key": "category", "match": {"any": ["Worn\x1fShoes"]}},
         {"key": "price", "range": {"lte": 9.0}},
     ]
+    index.nearest(RED, limit=5, where=CardFilter(brands=("Nord", "Sud")))
+    asked = server.bodies["POST /collections/a/points/query"]
+    assert asked["params"]["acorn"] == {"enable": True, "max_selectivity": 0.4}
     index.nearest(RED, limit=5)
-    assert server.bodies["POST /collections/a/points/query"]["params"]["acorn"]["enable"] is False
+    asked = server.bodies["POST /collections/a/points/query"]
+    assert asked["params"]["acorn"]["enable"] is False
 
 
 def test_a_collection_made_before_listings_is_searched_without_filters_only(
