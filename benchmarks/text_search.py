@@ -47,11 +47,9 @@ from simulator.world import World
 from training.triplets import Triplet, triplets_from_cards
 
 LISTS = ("words", "pieces", "vectors")
-WEIGHTS = (0.0, 0.25, 0.5, 1.0)
-TUNED_ON = 300
+WEIGHTS = (0.0, 0.1, 0.3, 1.0)
+TUNED_ON = 600
 """Queries of the first shop that choose weights."""
-ASKED_EVERY = 2
-"""Words are asked for each so many cards."""
 BUYERS = 2
 HITS = 100
 ASKED_A_CARD = 5
@@ -73,6 +71,20 @@ class Place:
     one_language: dict[str, TextIndex]
     """Words of the same cards with titles in this language only."""
     index: ExactIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A shopper's photo and what she said of the cards shown first."""
+
+    source: int
+    liked: list[int]
+    disliked: list[int]
+    out: set[str]
+    """Cards that count no more: judged, or of the source's product."""
+    right: set[str]
+    near: list[str]
+    """Cards near the photo."""
 
 
 def main() -> None:
@@ -138,11 +150,15 @@ def text_report(tuning: Place, tested: Place) -> dict[str, object]:
     ways = {name: _alone(n) for n, name in enumerate(LISTS)}
     ways["words + vectors, rrf"] = lambda lists: by_ranks(lists, (1, 0, 1), k=60)
     ways["all three, rrf"] = lambda lists: by_ranks(lists, (1, 1, 1), k=60)
-    queries, lists, _ = text_lists(tuning, None)
-    right = [_names(query.right) for query in queries]
-    chosen, fused = _best_weights(lists, right, [q.language for q in queries])
+    tried = [(titles, *text_lists(tuning, titles, every=8)[:2])
+             for titles in (None, "English", "Russian")]  # fmt: skip
+    chosen, fused = _best_weights(
+        [found for _, _, lists in tried for found in lists],
+        [_names(query.right) for _, queries, _ in tried for query in queries],
+        [f"{one.language} {titles} {one.is_mistyped}" for titles, of, _ in tried for one in of],
+    )
     ways |= {f"{name}, weights chosen": fuse for name, fuse in fused.items()}
-    queries, lists, took = text_lists(tested, None)
+    queries, lists, took = text_lists(tested, None, every=2)
     report: dict[str, object] = {"queries": len(queries), "chosen": chosen, "ms": took}
     report["all"] = _measured(queries, lists, ways)
     for language, mistyped in product(("English", "Russian"), (False, True)):
@@ -155,18 +171,18 @@ def text_report(tuning: Place, tested: Place) -> dict[str, object]:
             queries, lists, ways, [bool(tested.is_learned[q.card]) == wanted for q in queries]
         )
     for language, other in (("English", "Russian"), ("Russian", "English")):
-        asked, found, _ = text_lists(tested, other)
+        asked, found, _ = text_lists(tested, other, every=2)
         keep = [q.language == language and not q.is_mistyped for q in asked]
         report[f"{language}, titles in {other} only"] = _measured(asked, found, ways, keep)
     return report
 
 
 def text_lists(
-    place: Place, titles: str | None
+    place: Place, titles: str | None, *, every: int
 ) -> tuple[list[TextQuery], list[list[Scores]], dict[str, float]]:
-    """Queries of a shop, the three lists of each, and ms a query of each list."""
+    """Queries of a shop, the three lists of each, and ms of processor time a query of each list."""
     words = place.side.words if titles is None else place.one_language[titles]
-    queries = text_queries(place.world, range(0, place.world.n_cards, ASKED_EVERY), seed=7)
+    queries = text_queries(place.world, range(0, place.world.n_cards, every), seed=7)
     took = dict.fromkeys((*LISTS, "fusion"), 0.0)
     lists = []
     for query in queries:
@@ -255,10 +271,10 @@ def likes_report(tuning: Place, tested: Place, params: Params) -> dict[str, obje
     another; dislikes as many of the others. Shown cards that were judged count neither before nor
     after (residual collection); queries whose target was shown at once are left out.
     """
-    asked = _asked(tuning, params)[0]
-    tried = {grid: _likes_hits(tuning, asked, grid) for grid in LIKES_GRID}
+    judged = _judged(tuning, params)
+    tried = {grid: _likes_hits(tuning, judged, grid) for grid in LIKES_GRID}
     best = max(LIKES_GRID, key=lambda grid: tried[grid][1].mean())
-    before, after, cards = _likes_hits(tested, _asked(tested, params)[0], best)
+    before, after, cards = _likes_hits(tested, _judged(tested, params), best)
     low, high = _interval(after - before, cards)
     return {
         "chosen": dict(zip(("liked", "disliked", "cosine_min"), best, strict=True)),
@@ -272,30 +288,37 @@ def likes_report(tuning: Place, tested: Place, params: Params) -> dict[str, obje
     }
 
 
-def _likes_hits(
-    place: Place, asked: Sequence[Triplet], grid: tuple[float, float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
-    likes = LikesParams(liked=grid[0], disliked=grid[1], cosine_min=grid[2])
+def _judged(place: Place, params: Params) -> list[Judged]:
+    """Each query with what the shopper said of the first ten."""
     cards = {card.card_id: (row, card) for row, card in enumerate(place.shop.cards)}
-    hits, sources = [], []
-    for one in asked:
+    judged = []
+    for one in _asked(place, params)[0]:
         row, source = cards[one.source]
         out = {c.card_id for c in place.shop.cards if c.group_id == source.group_id}
-        photo, target = place.shop.vectors[row, BUYERS], cards[one.target][1]
-        shown = [c for c in _near(place, photo) if c not in out][:10]
-        good = [c for c in shown if _is_liked(cards[c][1], source, target)][:LIKED_MOST]
-        bad = [c for c in shown if c not in good][:LIKED_MOST]
-        if not good or set(shown) & set(one.right):
-            continue
-        moved = moved_by_likes(
-            photo, [place.shop.vectors[cards[c][0], :BUYERS] for c in good],
-            [place.shop.vectors[cards[c][0], :BUYERS] for c in bad], likes=likes,
-        )  # fmt: skip
-        judged = out | set(good) | set(bad)
-        hits.append([_is_found(_near(place, v), judged, set(one.right)) for v in (photo, moved)])
-        sources.append(one.source)
-    both = np.array(hits, np.float64)
-    return both[:, 0], both[:, 1], np.array(sources)
+        target = cards[one.target][1]
+        near = [c for c in _near(place, place.shop.vectors[row, BUYERS]) if c not in out]
+        good = [c for c in near[:10] if _is_liked(cards[c][1], source, target)][:LIKED_MOST]
+        bad = [c for c in near[:10] if c not in good][:LIKED_MOST]
+        if good and not set(near[:10]) & set(one.right):
+            rows = [[cards[c][0] for c in those] for those in (good, bad)]
+            judged.append(Judged(row, rows[0], rows[1], out | {*good, *bad}, set(one.right), near))
+    return judged
+
+
+def _likes_hits(
+    place: Place, judged: Sequence[Judged], grid: tuple[float, float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
+    likes = LikesParams(liked=grid[0], disliked=grid[1], cosine_min=grid[2])
+    own = place.shop.vectors[:, :BUYERS]
+    before, after = [], []
+    for one in judged:
+        liked, disliked = [own[row] for row in one.liked], [own[row] for row in one.disliked]
+        photo = place.shop.vectors[one.source, BUYERS]
+        moved = moved_by_likes(photo, liked, disliked, likes=likes)
+        before.append(_is_found(one.near, one.out, one.right))
+        after.append(_is_found(_near(place, moved), one.out, one.right))
+    sources = np.array([str(one.source) for one in judged])
+    return np.array(before, np.float64), np.array(after, np.float64), sources
 
 
 def _is_liked(card: Card, source: Card, target: Card) -> bool:
@@ -485,9 +508,9 @@ def _learn(
 
 @contextmanager
 def _timed(took: dict[str, float], name: str) -> Iterator[None]:
-    started = time.perf_counter()
+    started = time.process_time()
     yield
-    took[name] += (time.perf_counter() - started) * 1000
+    took[name] += (time.process_time() - started) * 1000
 
 
 def _options() -> argparse.Namespace:
