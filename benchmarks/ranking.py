@@ -36,6 +36,12 @@ from training.ranker_trial import found_right, measure
 NOBODY = Popularity({}, 0.0)
 PARAMS = Path(__file__).parents[1] / "simulator" / "params.yaml"
 TIMED = 200
+WIDE = "online, margin 0.1, 20 places"
+PAIRS = (
+    ("ranker", "ranker, labels and clicks, steepness 1", "ranker, labels and clicks, steepness 0"),
+    ("online", "online, steepness 1", "online, steepness 0"),
+    (WIDE, WIDE, f"{WIDE}, steepness 0"),
+)
 Ordered = list[list[FoundCard]]
 """The cards of every query, best first."""
 
@@ -74,11 +80,16 @@ def main() -> None:
         )
         ways[f"online, {named}"] = lambda seed, s=with_it: online_order(s, seed)
     wide = widened(school)
-    ways["online, margin 0.1, 20 places"] = lambda seed: online_order(wide, seed)
-    ways["online, the same, steepness 0"] = lambda seed: online_order(debiased(wide, 0.0), seed)
+    ways[WIDE] = lambda seed: online_order(wide, seed)
+    ways[f"{WIDE}, steepness 0"] = lambda seed: online_order(debiased(wide, 0.0), seed)
+    by_way = {}
     for name, order in ways.items():
-        after = scores(school.judged, [order(seed) for seed in range(options.seeds)])
-        tell(name, after, before, school.judged)
+        by_way[name] = scores(school.judged, [order(seed) for seed in range(options.seeds)])
+        tell(name, by_way[name], before, school.judged)
+    say("\n| debiased less not debiased | recall@1 | nDCG@10 | MRR | shoppers' nDCG@10 |")
+    say("|---|---|---|---|---|")
+    for name, fair, biased in PAIRS:
+        tell(name, by_way[fair], by_way[biased], school.judged)
     times(by_labels, school)
 
 
