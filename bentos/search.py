@@ -2,6 +2,8 @@
 
 import bentoml
 import numpy as np
+from anyio import from_thread
+from anyio.lowlevel import current_token
 from numpy.typing import NDArray
 
 from bentos.api import make_app
@@ -9,10 +11,11 @@ from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import TIMEOUT_S, Encoder
 from bentos.encoder_client import Encoded, RemoteEmbedder
 from bentos.reader import Reader
-from bentos.reader_client import read_remotely
+from bentos.reader_client import ReadWord, read_remotely
 from bentos.served import served_release
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
+from photosearch.perception.reader import Word
 from photosearch.progress import configure_logging
 from photosearch.release import Release
 from photosearch.search.enrich import CardFactsTable
@@ -52,10 +55,8 @@ class Search:
             enrich=cards.enrich,
             hits_per_query=manifest.hits_per_query,
         )
-        self._room = ReadingRoom(
-            lambda photo: read_remotely(photo, self.reader.read),
-            waiting_max=services.articles_waiting_max,
-        )
+        self._loop = current_token()
+        self._room = ReadingRoom(self._read, waiting_max=services.articles_waiting_max)
         self.pipeline = complete(
             whole,
             self.release,
@@ -72,6 +73,16 @@ class Search:
     def _find(self, pixels: NDArray[np.uint8], size: tuple[int, int]) -> list[FoundThing]:
         found: list[FoundThing] = self.encoder.find(pixels, size)
         return found
+
+    def _read(self, photo: bytes) -> list[Word]:
+        # The room's thread is none of the event loop's, so the plain proxy would not work there.
+        def ask(content: NDArray[np.uint8]) -> list[ReadWord]:
+            read: list[ReadWord] = from_thread.run(
+                self.reader.to_async.call, "read", content, token=self._loop
+            )
+            return read
+
+        return read_remotely(photo, ask)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
