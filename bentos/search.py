@@ -8,6 +8,8 @@ from functools import partial
 
 import bentoml
 import numpy as np
+from anyio import from_thread
+from anyio.lowlevel import current_token
 from numpy.typing import NDArray
 
 from bentos.api import make_app
@@ -16,10 +18,11 @@ from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import TIMEOUT_S, Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.reader import Reader
-from bentos.reader_client import read_remotely
+from bentos.reader_client import ReadWord, read_remotely
 from bentos.served import followed_releases, served_release
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
+from photosearch.perception.reader import Word
 from photosearch.progress import configure_logging
 from photosearch.release import Release
 from photosearch.search.enrich import CardFactsTable
@@ -56,10 +59,8 @@ class Search:
     def __init__(self) -> None:
         configure_logging()
         self._services = load_services()
-        self._room = ReadingRoom(
-            lambda photo: read_remotely(photo, self.reader.read),
-            waiting_max=self._services.articles_waiting_max,
-        )
+        self._loop = current_token()
+        self._room = ReadingRoom(self._read, waiting_max=self._services.articles_waiting_max)
         first = self._open(served_release(self._services))
         self._current = Current(first, let_go=lambda opened: opened.close())
         self.pipeline = CurrentPipeline(self._current)
@@ -116,6 +117,16 @@ class Search:
         name = release.manifest.release
         found: list[FoundThing] = self.encoder.find(pixels, size, release=name)
         return found
+
+    def _read(self, photo: bytes) -> list[Word]:
+        # The room's thread is none of the event loop's, so the plain proxy would not work there.
+        def ask(content: NDArray[np.uint8]) -> list[ReadWord]:
+            read: list[ReadWord] = from_thread.run(
+                self.reader.to_async.call, "read", content, token=self._loop
+            )
+            return read
+
+        return read_remotely(photo, ask)
 
     # Not a thread of ours: BentoML's proxy of the encoder wants one that its event loop started.
     @bentoml.on_startup  # type: ignore[untyped-decorator]

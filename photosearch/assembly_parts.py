@@ -18,6 +18,7 @@ from photosearch.index.vector_index import VectorIndex
 from photosearch.release import CARDS, PHOTOS, RANKER, TAGS
 from photosearch.search.boosted_ranker import VERDICT, is_better, read_manifest, write_ranker
 from photosearch.search.card_texts import write_text_search
+from photosearch.search.learned_texts import read_learned, with_closed_form
 from photosearch.search.moderation import OFF, flagged, write_moderation
 from photosearch.search.policies import save_policies
 from photosearch.search.release_recipe import Part
@@ -38,7 +39,7 @@ def parts_of_release(settings: Settings, model: Path) -> tuple[Part, ...]:
     """
     model_id = read_model(model).model_id
     found = (
-        _words(settings),
+        _words(settings, model_id),
         _eyes(settings),
         _tags(settings, model_id),
         _rules(settings, model_id),
@@ -48,15 +49,18 @@ def parts_of_release(settings: Settings, model: Path) -> tuple[Part, ...]:
     return tuple(part for part in found if part is not None)
 
 
-def _words(settings: Settings) -> Part:
-    home, params = settings.home, settings.params.text_search
+def _words(settings: Settings, model_id: str) -> Part:
+    home, params = settings.home, settings.params
+    ridge = params.text.aligner.ridge
 
-    def write(folder: Path, _: VectorIndex) -> None:
+    def write(folder: Path, index: VectorIndex) -> None:
         cards = read_rows(folder / CARDS, Card)
         reviews = read_rows(home.catalog / "reviews.parquet", Review)
-        write_text_search(folder, cards, reviews, learned=home.text, params=params)
+        learned = read_learned(home.text, model_id=model_id)
+        learned = with_closed_form(learned, cards, index, model_id=model_id, ridge=ridge)
+        write_text_search(folder, cards, reviews, learned=learned, params=params.text_search)
 
-    return Part("text", _digest(params, *_files(home.text)), write)
+    return Part("text", _digest(params.text_search, params.text, *_files(home.text)), write)
 
 
 def _eyes(settings: Settings) -> Part:

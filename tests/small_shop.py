@@ -152,7 +152,10 @@ def with_words(shop: SmallShop) -> Iterator[SmallShop]:
     """The same shop, once it can be asked by words too; texts have no vectors here."""
     folder, cards = shop.release.folder / "text", read_rows(shop.release.cards, Card)
     write_text_index(folder / WORDS, card_texts(cards, {}), title_weight=1)
-    facts = TextFacts(cards=len(cards), vectors="untrained", refiner="untrained", params=TEXT)
+    facts = TextFacts(
+        cards=len(cards), has_aligner=False, has_refiner=False,
+        vectors="none", refinement="none", params=TEXT,
+    )  # fmt: skip
     write_text(folder / FACTS, facts.model_dump_json())
     with closing(open_text_search(folder, model_id="colours")) as side:
         pipeline = shop_pipeline(shop.release, shop.photos, images_dir=shop.images_dir, side=side)
