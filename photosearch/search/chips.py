@@ -13,7 +13,7 @@ from photosearch.tagging.tag_index import Rows, TagIndex
 
 LIKENESS_MAX = 0.7
 """Two chips whose found cards overlap more (Jaccard) say the same; the later one is left out."""
-ASKED = 8
+ASKED = 4
 """Times the chips wanted: some are in another language, or say what a better one says."""
 FOUND_MOST = 100
 """Cards that are looked at, best first."""
@@ -31,7 +31,7 @@ class Chip:
     n_found: int
     """Found cards that carry it."""
     cosine: float
-    """To the query, less what all cards have in common."""
+    """To the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def chips(
             n_found=len(tag.cards),
             cosine=round(tag.cosine, 4),
         )
-        for tag, kind in _in_turn(*wanted, limit)
+        for tag, kind in _in_turn(wanted[0], wanted[1], limit)
     ]
 
 
