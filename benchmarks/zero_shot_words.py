@@ -5,8 +5,10 @@
 Queries are curated photos that the live release's index does not hold. By vector: as the search
 does. By words: the tags nearest to the photo are the text query, and BM25 over titles and
 attributes answers; ties in order of card_id. `own tags` asks with the tags that the true card
-carries: no photo can give better words. Tags are made anew from the home's cards, their vectors
-from the release's index; nothing is written into the home. Intervals draw products anew.
+carries: no photo can give better words. `centred` takes the mean of all cards off the tags; `by
+texts` gives tags the vectors of their words by build/text, where `photosearch text` made it for the
+live model; `half` is the mean of both. Tags are made anew from the cards, vectors are those of the
+index; nothing is written into the home. Intervals draw products anew.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import math
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,18 +24,22 @@ import numpy as np
 
 from photosearch.assembly import load_embedder, load_settings
 from photosearch.assembly_serving import open_index
-from photosearch.catalog.schemas import Card, CuratedPhoto
-from photosearch.catalog.tables import read_rows, write_table
+from photosearch.assembly_text import open_text_encoder
+from photosearch.catalog.schemas import Card, CardTags, CuratedPhoto, Tag
+from photosearch.catalog.tables import read_rows, read_table, write_table
 from photosearch.embedding.catalog_vectors import catalog_vectors
-from photosearch.embedding.embedder import Vectors, shorten
+from photosearch.embedding.embedder import Vectors, shorten, unit
+from photosearch.embedding.text import MANIFEST as ALIGNER
+from photosearch.embedding.text import in_batches, read_aligner
 from photosearch.evaluation.intervals import draw, mean_interval
 from photosearch.home import Home
 from photosearch.release import live_release
 from photosearch.search.candidates import nearest_cards
 from photosearch.search.shown_cards import is_indexed
+from photosearch.settings import Settings
 from photosearch.tagging import vocabulary
-from photosearch.tagging.generate import make_tags
-from photosearch.tagging.tag_index import TagIndex, open_tags
+from photosearch.tagging.generate import CARRIED, TAGS, make_tags
+from photosearch.tagging.tag_index import TagIndex, carried_tags, open_tags, with_codes
 from photosearch.tagging.words import WORD, language_of, stem
 from photosearch.tags_settings import TagsParams
 
@@ -79,17 +85,44 @@ def stems(text: str) -> list[str]:
 
 def tags_of_home(home: Home, folder: Path, batches: list, *, model_id: str, dim: int) -> TagIndex:
     """Tags of the home's cards as a release would hold them."""
-    params = TagsParams(
+    work = Home(folder / "home")
+    if not work.tags.exists():
+        cards = read_rows(home.curated / "cards.parquet", Card)
+        write_table(work.curated / "cards.parquet", Card, cards)
+        make_tags(work, params_of(dim))
+    made = folder / f"tags-{dim}"
+    vocabulary.write_tags(made, work.tags, batches, model_id=model_id, params=params_of(dim))
+    return open_tags(made, model_id=model_id)
+
+
+def params_of(dim: int) -> TagsParams:
+    return TagsParams(
         source="titles", words_max=3, cards_min=3, share_max=0.5, typo_cards_max=3, typo_times=20,
         dim=dim,
     )  # fmt: skip
-    work = Home(folder / f"home-{dim}")
-    cards = read_rows(home.curated / "cards.parquet", Card)
-    write_table(work.curated / "cards.parquet", Card, cards)
-    make_tags(work, params)
-    made = folder / f"tags-{dim}"
-    vocabulary.write_tags(made, work.tags, batches, model_id=model_id, params=params)
-    return open_tags(made, model_id=model_id)
+
+
+def variants(settings: Settings, folder: Path, batches: list) -> Iterator[tuple[str, TagIndex]]:
+    """Other vectors for the tags that `tags_of_home` made of 64 numbers."""
+    folder, model_id = folder / "tags-64", live_release(settings.home.releases).manifest.model_id
+    columns = read_table(folder / TAGS, Tag)
+    rows, cards = read_rows(folder / CARRIED, CardTags), vocabulary.mean_of_cards(batches, 64)
+    by_card = carried_tags(folder / CARRIED)
+
+    def index(vectors: Vectors) -> TagIndex:
+        return TagIndex(columns, by_card, with_codes(vectors.astype(np.float16)))
+
+    plain = vocabulary.tag_vectors(rows, cards, n_tags=len(columns))
+    middle = cards.vectors.mean(axis=0)
+    centred = vocabulary.CardVectors(cards.row_of, cards.vectors - middle)
+    yield "centred", index(vocabulary.tag_vectors(rows, centred, n_tags=len(columns)))
+    if not (settings.home.text / ALIGNER).exists():
+        return
+    aligner = read_aligner(settings.home.text, model_id=model_id)
+    texts = columns["text"].to_pylist()
+    by_texts = shorten(aligner.align(in_batches(open_text_encoder(settings), texts)), 64)
+    yield "by texts", index(by_texts)
+    yield "half", index(unit(plain + by_texts))
 
 
 def told(
@@ -151,24 +184,27 @@ def main() -> None:
         return [card.card_id for card in nearest_cards(photo_index, vector, hits_per_query=100)]
 
     sys.stdout.write(f"{len(photos)} queries, {len(cards)} cards\n\n")
-    sys.stdout.write("| by | recall@1 | recall@10 |\n|---|---|---|\n")
-    sys.stdout.write(told("vector", by_vector, queries, group_of) + "\n")
+    sys.stdout.write("| by | recall@1 | recall@10 | tags right |\n|---|---|---|---|\n")
+    sys.stdout.write(told("vector", by_vector, queries, group_of) + " |\n")
     with tempfile.TemporaryDirectory() as folder:
+        made = []
         for dim in (64, 128, photo_index.dim):
             tags = tags_of_home(
                 home, Path(folder), batches, model_id=release.manifest.model_id, dim=dim
             )
-            for n in N_WORDS if dim == 64 else (10,):
-                texts = [words_of(tags, vector, n) for vector in queries.vectors]
-                row = told(
-                    f"{n} nearest of {len(tags)} tags, {dim} numbers",
-                    lambda row, texts=texts: bm25.ranked(texts[row]), queries, group_of,
-                )  # fmt: skip
-                right = precision_of_tags(tags, queries, n)
-                sys.stdout.write(f"{row} {right:.3f} of the tags right\n")
+            made += [(f"{dim} numbers", n, tags) for n in (N_WORDS if dim == 64 else (10,))]
+        made += [(name, 10, tags) for name, tags in variants(settings, Path(folder), batches)]
+        for name, n, tags in made:
+            texts = [words_of(tags, vector, n) for vector in queries.vectors]
+            row = told(
+                f"{n} nearest of {len(tags)} tags, {name}",
+                lambda row, texts=texts: bm25.ranked(texts[row]), queries, group_of,
+            )  # fmt: skip
+            sys.stdout.write(f"{row} {precision_of_tags(tags, queries, n):.3f} |\n")
+        tags = made[0][2]
         own = {c: " ".join(map(tags.text, tags.carried_by(c).tolist())) for c in group_of}
         row = told("own tags", lambda row: bm25.ranked(own[queries.cards[row]]), queries, group_of)
-        sys.stdout.write(row + "\n")
+        sys.stdout.write(row + " |\n")
     photo_index.close()
 
 

@@ -98,21 +98,23 @@ def test_a_home_without_tags_is_told(tmp_path: Path):
         write_tags(tmp_path / "tags", tmp_path, [], model_id="m", params=PARAMS)
 
 
-def test_many_tags_have_a_graph_that_finds_what_comparing_with_all_finds(
+def test_many_tags_are_found_by_codes_and_few_are_missed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     dice = np.random.default_rng(7)
-    cards = {f"c{n}": vector for n, vector in enumerate(unit(dice.normal(size=(300, 8))))}
-    carried = {card_id: [f"tag of {card_id}"] for card_id in cards}
-    exact = opened(tmp_path / "exact", carried, cards)
+    cards = {f"c{n}": vector for n, vector in enumerate(unit(dice.normal(size=(2000, 8))))}
+    index = opened(tmp_path, {card_id: [f"tag of {card_id}"] for card_id in cards}, cards)
+    queries = list(cards.values())[:50]
+    exact = [set(names(index, query, 10)) for query in queries]
     monkeypatch.setattr(tag_index, "EXACT_UP_TO", 100)
-    listed = opened(tmp_path / "graph", carried, cards)
-    assert [path.name for path in (tmp_path / "exact" / "tags").glob("graph")] == []
-    assert (tmp_path / "graph" / "tags" / "graph").is_dir()
-    for query in list(cards.values())[:20]:
-        assert names(listed, query, 5) == names(exact, query, 5)
-    listed.close()
-    exact.close()
+
+    def share_found(shortlist: int) -> float:
+        monkeypatch.setattr(tag_index, "SHORTLIST", shortlist)
+        by_codes = [set(names(index, query, 10)) for query in queries]
+        return sum(len(a & b) for a, b in zip(by_codes, exact, strict=True)) / 500
+
+    assert 0.3 < share_found(16) < share_found(200)
+    assert share_found(200) > 0.9
 
 
 FOUND = ["c1", "c2", "c3", "c4"]

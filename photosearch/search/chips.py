@@ -14,7 +14,7 @@ from photosearch.tagging.tag_index import Rows, TagIndex
 
 LIKENESS_MAX = 0.7
 """Two chips whose found cards overlap more (Jaccard) say the same; the later one is left out."""
-ASKED = 8
+ASKED = 4
 """Times the chips wanted: some are in another language, or say what a better one says."""
 SHOWN = 6
 """Chips of a language in an answer."""
@@ -35,7 +35,7 @@ class Chip:
     n_found: int
     """Found cards that carry it."""
     cosine: float
-    """To the query, less what all cards have in common."""
+    """To the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def chips(
             n_found=len(tag.cards),
             cosine=round(tag.cosine, 4),
         )
-        for tag, kind in _in_turn(*wanted, limit)
+        for tag, kind in _in_turn(wanted[0], wanted[1], limit)
     ]
 
 

@@ -3,13 +3,14 @@
 tags.parquet      the tags, as the stage `tags` wrote them
 carried.parquet   which cards carry which
 vectors.npy       fp16, (n_tags, dim)
-middle.npy        float32, (dim,): mean of all cards, taken off tags and queries alike
-graph/            above EXACT_UP_TO tags, a Qdrant Edge index of them; see index/qdrant_edge.py
+codes.npy         uint64, (WORDS, n_tags): signs of a vector's projections, a bit each
+planes.npy        float32, (dim, 64 * WORDS): what codes are projected on
 tags.json         what it was made for; written last
+
+Above EXACT_UP_TO tags those of the nearest codes are compared, and not all.
 """
 
 import json
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +20,24 @@ from numpy.typing import NDArray
 
 from photosearch.catalog.schemas import CardTags, Tag
 from photosearch.catalog.tables import read_table
-from photosearch.embedding.embedder import Vectors, shorten, unit
+from photosearch.embedding.embedder import Vectors, shorten
 from photosearch.errors import BadArtifact
-from photosearch.index.qdrant_edge import QdrantEdgeIndex
-from photosearch.index.vector_index import VectorIndex
 from photosearch.report import save_report
 
-MANIFEST, GRAPH = "tags.json", "graph"
-EXACT_UP_TO = 50_000
-"""Above, a graph is faster than comparing with all: docs/experiments/tags.md."""
-TAGS_A_BATCH = 5_000
+MANIFEST = "tags.json"
+ARRAYS = ("vectors", "codes", "planes")
+"""Fields of TagVectors, in order; a file each."""
+EXACT_UP_TO = 5_000
+"""Above, codes are faster than comparing with all: docs/experiments/tags.md."""
+WORDS = 4
+"""Of 64 bits in a code."""
+SHORTLIST = 2_000
+"""Tags of the nearest codes that are compared, give or take a few."""
+CODES_A_BLOCK = 32_768
+"""Stay in the processor's cache."""
+EVERY = 16
+"""One in so many codes tells how far the shortlist reaches."""
+PLANES_SEED = 7
 Rows = NDArray[np.int32]
 
 
@@ -38,7 +47,6 @@ class TagsManifest:
     """The model whose vectors may search it."""
     dim: int
     n_tags: int
-    has_graph: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +60,10 @@ class NearTag:
 class TagVectors:
     vectors: NDArray[np.float16]
     """Unit vectors of tags, (n_tags, dim); a tag that no card carries has zeros."""
-    middle: Vectors
-    """(dim,)."""
+    codes: NDArray[np.uint64]
+    """(WORDS, n_tags)."""
+    planes: Vectors
+    """(dim, 64 * WORDS)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +81,19 @@ class Carried:
 class TagIndex:
     """Made by `open_tags`."""
 
-    def __init__(
-        self, tags: pa.Table, carried: Carried, vectors: TagVectors, graph: VectorIndex | None
-    ) -> None:
+    def __init__(self, tags: pa.Table, carried: Carried, vectors: TagVectors) -> None:
         """Takes what `open_tags` read.
 
         Args:
             tags: Columns of Tag: as rows, a million would take ten times the memory.
             carried: By card.
             vectors: Of the tags.
-            graph: The same vectors to be searched, by row number; None compares with all.
         """
         self._tags = tags.combine_chunks()
         self.languages = np.array(tags["language"].to_pylist(), np.str_)
         """Of each tag, (n_tags,)."""
         self._carried = carried
         self._vectors = vectors
-        self._graph = graph
-        self._exact = vectors.vectors.astype(np.float32) if graph is None else None
 
     def __len__(self) -> int:
         """Tags that can be found."""
@@ -96,7 +101,7 @@ class TagIndex:
 
     @property
     def dim(self) -> int:
-        return len(self._vectors.middle)
+        return int(self._vectors.vectors.shape[1])
 
     def text(self, row: int) -> str:
         text: str = self._tags["text"][row].as_py()
@@ -116,63 +121,83 @@ class TagIndex:
             vector: Of the model, (dim,) or longer.
             limit: Tags wanted.
         """
-        query = self.query_of(vector)
-        if self._graph is not None:
-            hits = self._graph.nearest(query, limit=limit)
-            found = sorted((-hit.cosine, int(hit.photo_id)) for hit in hits)
-            return [NearTag(row, -negated) for negated, row in found]
-        cosines = self._exact @ query
-        kept = np.arange(len(cosines))
-        if limit < len(cosines):
-            last = np.partition(cosines, len(cosines) - limit)[len(cosines) - limit]
+        rows = np.arange(len(self), dtype=np.int32)
+        if len(self) > EXACT_UP_TO:
+            rows = self._shortlist(shorten(vector, self.dim))
+        cosines = self.cosines_of(rows, vector)
+        kept = np.arange(len(rows))
+        if limit < len(rows):
+            last = np.partition(cosines, len(rows) - limit)[len(rows) - limit]
             kept = np.flatnonzero(cosines >= last)
-        best = sorted(zip((-cosines[kept]).tolist(), kept.tolist(), strict=True))[:limit]
+        best = sorted(zip((-cosines[kept]).tolist(), rows[kept].tolist(), strict=True))[:limit]
         return [NearTag(row, -negated) for negated, row in best]
 
     def cosines_of(self, rows: Rows, vector: Vectors) -> Vectors:
         """Cosines of these tags to a vector of the model, (n_rows,)."""
         chosen = self._vectors.vectors[rows].astype(np.float32)
-        found: Vectors = chosen @ self.query_of(vector)
+        query = shorten(vector, self.dim)
+        found: Vectors = (chosen * query).sum(axis=1)  # so that equal rows have equal cosines
         return found
 
-    def close(self) -> None:
-        """Removes the private copy of the graph; calling twice is no error."""
-        if self._graph is not None:
-            self._graph.close()
+    def _shortlist(self, query: Vectors) -> Rows:
+        """Some SHORTLIST tags whose codes differ from the query's in the fewest bits."""
+        codes, asked = self._vectors.codes, codes_of(query[None], self._vectors.planes)
+        n_bits = np.empty(len(self), np.uint8)  # 256 would be 0: an opposite is compared in vain
+        for start in range(0, len(self), CODES_A_BLOCK):
+            part = slice(start, start + CODES_A_BLOCK)
+            n_bits[part] = np.bitwise_count(codes[0, part] ^ asked[0])
+            for word in range(1, WORDS):
+                n_bits[part] += np.bitwise_count(codes[word, part] ^ asked[word])
+        sample = n_bits[::EVERY]
+        place = min(SHORTLIST // EVERY, len(sample) - 1)
+        farthest = np.partition(sample, place)[place]
+        return np.flatnonzero(n_bits <= farthest).astype(np.int32)
 
-    def query_of(self, vector: Vectors) -> Vectors:
-        """What is compared with tags: the vector's beginning, less the middle of all cards."""
-        return unit(shorten(vector, self.dim) - self._vectors.middle)
+
+def with_codes(vectors: NDArray[np.float16]) -> TagVectors:
+    """Vectors with their codes; a fixed seed draws the planes."""
+    dice = np.random.default_rng(PLANES_SEED)
+    planes = dice.normal(size=(vectors.shape[1], 64 * WORDS)).astype(np.float32)
+    starts = range(0, max(len(vectors), 1), CODES_A_BLOCK)
+    parts = [codes_of(vectors[n : n + CODES_A_BLOCK].astype(np.float32), planes) for n in starts]
+    return TagVectors(vectors, np.concatenate(parts, axis=1), planes)
 
 
-def save_vectors(folder: Path, vectors: TagVectors, model_id: str) -> TagsManifest:
-    """Writes the vectors beside the tables, and the graph of many; the manifest last."""
-    np.save(folder / "vectors.npy", vectors.vectors)
-    np.save(folder / "middle.npy", vectors.middle)
-    n_tags, dim = vectors.vectors.shape
-    has_graph = n_tags > EXACT_UP_TO
-    if has_graph:
-        _write_graph(folder / GRAPH, vectors.vectors, model_id)
-    manifest = TagsManifest(model_id, dim, n_tags, has_graph)
+def codes_of(vectors: Vectors, planes: Vectors) -> NDArray[np.uint64]:
+    """On which side of each plane vectors lie, (n, dim) -> (WORDS, n).
+
+    Source: Charikar 2002, "Similarity estimation techniques from rounding algorithms".
+    """
+    bits = np.packbits(vectors @ planes > 0, axis=1)
+    return np.ascontiguousarray(bits.view(np.uint64).T)
+
+
+def save_vectors(folder: Path, found: TagVectors, model_id: str) -> TagsManifest:
+    """Writes vectors and codes beside the tables; the manifest last."""
+    for name in ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(found, name))
+    n_tags, dim = found.vectors.shape
+    manifest = TagsManifest(model_id, dim, n_tags)
     save_report(folder / MANIFEST, manifest)
     return manifest
 
 
 def open_tags(folder: Path, *, model_id: str) -> TagIndex:
-    """Reads the tags of a release; close it to remove the private copy of its graph.
+    """Reads the tags of a release; vectors stay on disk until they are asked for.
 
     Raises:
         BadArtifact: The folder is incomplete, or was made for another model.
         BadTable: A table is not whole.
-        IndexUnavailable: The graph is damaged.
     """
     try:
         manifest = TagsManifest(**json.loads((folder / MANIFEST).read_text()))
-        found = np.load(folder / "vectors.npy", mmap_mode="r")
-        vectors = TagVectors(found, np.load(folder / "middle.npy"))
+        arrays = [
+            np.load(folder / f"{name}.npy", mmap_mode="r" if name == "vectors" else None)
+            for name in ARRAYS
+        ]
         tags = read_table(folder / "tags.parquet", Tag)
-        if len(tags) != manifest.n_tags or found.shape != (manifest.n_tags, manifest.dim):
-            raise ValueError(f"{len(tags)} tags, vectors {found.shape}, told {manifest}")
+        if len(tags) != manifest.n_tags or arrays[0].shape != (manifest.n_tags, manifest.dim):
+            raise ValueError(f"{len(tags)} tags, vectors {arrays[0].shape}, told {manifest}")
     except (OSError, TypeError, ValueError) as error:
         raise BadArtifact(
             f"{folder} holds no whole tags ({error}). Make the release again: `photosearch index`."
@@ -182,26 +207,11 @@ def open_tags(folder: Path, *, model_id: str) -> TagIndex:
             f"The tags in {folder} have vectors of model {manifest.model_id}, not of {model_id}. "
             "Make the release again: `photosearch index`."
         )
-    carried, graph = _carried(folder / "carried.parquet"), None
-    if manifest.has_graph:
-        graph = QdrantEdgeIndex.open_copy(folder / GRAPH, model_id=model_id)
-    return TagIndex(tags, carried, vectors, graph)
+    return TagIndex(tags, carried_tags(folder / "carried.parquet"), TagVectors(*arrays))
 
 
-def _write_graph(folder: Path, vectors: NDArray[np.float16], model_id: str) -> None:
-    """An index whose photos are tags, named by their row numbers."""
-    graph = QdrantEdgeIndex.create(
-        folder, dim=vectors.shape[1], model_id=model_id, plain_up_to_photos=1
-    )
-    with closing(graph):
-        for start in range(0, len(vectors), TAGS_A_BATCH):
-            part = vectors[start : start + TAGS_A_BATCH].astype(np.float32)
-            rows = [str(row) for row in range(start, start + len(part))]
-            graph.add(rows, rows, part)
-        graph.optimize()
-
-
-def _carried(path: Path) -> Carried:
+def carried_tags(path: Path) -> Carried:
+    """Reads carried.parquet; raises BadTable if it is not whole."""
     table = read_table(path, CardTags)
     lists = pa.chunked_array(table["tags"]).combine_chunks()
     return Carried(

@@ -12,7 +12,7 @@ from photosearch.catalog.schemas import CardTags, Tag
 from photosearch.catalog.tables import read_rows
 from photosearch.embedding.embedder import Vectors, shorten, unit
 from photosearch.tagging.generate import CARRIED, TAGS
-from photosearch.tagging.tag_index import TagsManifest, TagVectors, save_vectors
+from photosearch.tagging.tag_index import TagsManifest, save_vectors, with_codes
 from photosearch.tags_settings import TagsParams
 
 log = logging.getLogger(__name__)
@@ -53,9 +53,8 @@ def write_tags(
     shutil.copyfile(made / TAGS, folder / TAGS)
     shutil.copyfile(made / CARRIED, folder / CARRIED)
     cards = mean_of_cards(photos, dim)
-    middle = cards.vectors.mean(axis=0) if len(cards.vectors) else np.zeros(dim, np.float32)
-    vectors = tag_vectors(carried, cards, middle=middle, n_tags=len(tags))
-    manifest = save_vectors(folder, TagVectors(vectors.astype(np.float16), middle), model_id)
+    vectors = tag_vectors(carried, cards, n_tags=len(tags))
+    manifest = save_vectors(folder, with_codes(vectors.astype(np.float16)), model_id)
     log.info("%d tags have vectors of %d numbers, of %d cards", len(tags), dim, len(cards.row_of))
     return manifest
 
@@ -74,15 +73,13 @@ def mean_of_cards(photos: Iterable[Batch], dim: int) -> CardVectors:
     return CardVectors(row_of, unit(np.array(sums, np.float32).reshape(-1, dim)))
 
 
-def tag_vectors(
-    carried: Sequence[CardTags], cards: CardVectors, *, middle: Vectors, n_tags: int
-) -> Vectors:
-    """Mean of the cards that carry each tag, less the middle of all; unit vectors, (n_tags, dim).
+def tag_vectors(carried: Sequence[CardTags], cards: CardVectors, *, n_tags: int) -> Vectors:
+    """Mean of the cards that carry each tag; unit vectors, (n_tags, dim).
 
-    What all cards have in common would make frequent tags near to every query.
+    Taking off what all cards have in common brought nothing: docs/experiments/tags.md.
     """
-    sums = np.zeros((n_tags, len(middle)), np.float32)
+    sums = np.zeros((n_tags, cards.vectors.shape[1]), np.float32)
     for card in carried:
         if card.card_id in cards.row_of:
-            sums[card.tags] += cards.vectors[cards.row_of[card.card_id]] - middle
+            sums[card.tags] += cards.vectors[cards.row_of[card.card_id]]
     return unit(sums)
