@@ -72,7 +72,7 @@ class Search:
         return self._current.value.release
 
     def _open(self, release: Release) -> Opened:
-        from photosearch.assembly_search import Eyes, complete, finder_of, with_chips
+        from photosearch.assembly_search import Eyes, complete, finder_of
         from photosearch.assembly_serving import open_index
 
         manifest = release.manifest
@@ -98,7 +98,6 @@ class Search:
                     self._services.articles_wait_ms,
                 ),
             )
-            pipeline = stack.enter_context(with_chips(pipeline, release))
             return Opened(release, pipeline, close=stack.pop_all().close)
 
     def _switch(self, release: Release) -> None:

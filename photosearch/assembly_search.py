@@ -94,21 +94,10 @@ def complete(
     if policies is not None:
         marks = _marks(release, index)
         pipeline = replace(pipeline, policies=lambda found: apply_policies(found, policies, marks))
+    if release.tags.exists():
+        tags = open_tags(release.tags, model_id=release.manifest.model_id)
+        pipeline = replace(pipeline, chips=lambda query, found: tag_chips(tags, query, found))
     return _with_eyes(pipeline, release, cards, eyes)
-
-
-@contextmanager
-def with_chips(pipeline: SearchPipeline, release: Release) -> Iterator[SearchPipeline]:
-    """The pipeline with tag chips where the release has tags, as long as the context lasts.
-
-    Raises:
-        BadArtifact, BadTable, IndexUnavailable: The tags are damaged.
-    """
-    if not release.tags.exists():
-        yield pipeline
-        return
-    with closing(open_tags(release.tags, model_id=release.manifest.model_id)) as tags:
-        yield replace(pipeline, chips=lambda query, found: tag_chips(tags, query, found))
 
 
 def _with_eyes(

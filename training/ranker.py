@@ -12,6 +12,7 @@ from photosearch.embedding.embedder import shorten
 from photosearch.errors import HomeNotReady
 from photosearch.evaluation.calibration import fit_logistic
 from photosearch.home import Home
+from photosearch.index_settings import IndexParams
 from photosearch.ranking_settings import RankerParams, RankingParams
 from photosearch.report import save_report
 from photosearch.search.boosted_ranker import (
@@ -24,7 +25,6 @@ from photosearch.search.boosted_ranker import (
 from photosearch.search.features import FEATURES, RISING
 from photosearch.search.popularity import CardClicks, count_clicks, popularity
 from photosearch.search.shown_cards import is_indexed, joined_groups
-from photosearch.settings import IndexParams
 from training.ranker_data import (
     Answered,
     Lesson,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from photosearch.catalog.schemas import Card, CuratedPhoto, Impression
 from photosearch.embedding.embedder import Vectors, shorten
 from photosearch.evaluation.calibration import SameProbability
+from photosearch.index.filters import Listing
 from photosearch.index.vector_index import ExactIndex, Hit
 from photosearch.ranking_settings import PropensityParams
 from photosearch.search.candidates import collapse
@@ -69,7 +70,7 @@ class Lesson:
 def exact_index(photos: Sequence[CuratedPhoto], vectors: Vectors) -> ExactIndex:
     """The photos as a release's index holds them; `vectors`: (n_photos, dim)."""
     index = ExactIndex(vectors.shape[1])
-    index.add([p.photo_id for p in photos], [p.card_id for p in photos], vectors)
+    index.add([p.photo_id for p in photos], [Listing(p.card_id) for p in photos], vectors)
     return index
 
 

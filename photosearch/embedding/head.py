@@ -183,7 +183,8 @@ def build_head(shape: HeadShape, *, dropout: float = 0.0) -> nn.Module:
 def shares_of(query: Tensor, key: Tensor, *, heads: int) -> Tensor:
     """The attention that `attend` gives values: (B or 1, Q, W), (B, T, W) -> (B, heads, Q, T)."""
     query, key = (part.reshape(*part.shape[:2], heads, -1).transpose(1, 2) for part in (query, key))
-    return (query @ key.transpose(2, 3) * key.shape[-1] ** -0.5).softmax(dim=-1)
+    shares: Tensor = (query @ key.transpose(2, 3) * key.shape[-1] ** -0.5).softmax(dim=-1)
+    return shares
 
 
 def attend(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -79,11 +80,11 @@ class QdrantServerIndex:
         wanted = requests.collection(dim, model_id, keeping)
         connection.ask(lambda client: client.create_collection(name, **wanted))
         for field, schema in requests.payload_indexes().items():
-            connection.ask(
-                lambda client, field=field, schema=schema: client.create_payload_index(
-                    name, field, schema
-                )
-            )
+            make = partial(
+                lambda field, schema, client: client.create_payload_index(name, field, schema),
+                field, schema,
+            )  # fmt: skip
+            connection.ask(make)
         return cls(connection, name, dim=dim, model_id=model_id, quantisation=keeping.quantisation)
 
     @classmethod
