@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -100,7 +101,7 @@ def write_photo_tokens(
     ordered = sorted(photos, key=lambda photo: photo.photo_id.encode())
     np.save(folder / PHOTO_IDS, np.array([p.photo_id.encode() for p in ordered], np.bytes_))
     starts = range(0, len(ordered), PHOTOS_A_BATCH)
-    mapped: Packed | None = None
+    mapped: np.memmap[Any, np.dtype[np.int8]] | None = None
     for start in track(starts, "batches of photo tokens", len(starts)):
         short = pack(projection.shorten(tokens_of(ordered[start : start + PHOTOS_A_BATCH])))
         if mapped is None:
