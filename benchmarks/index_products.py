@@ -158,6 +158,14 @@ FILTERS: dict[str, Ask] = {
     "brand, own + rating 4": lambda p, row, _: CardFilter(
         brands=_brands(p, row).brands, rating_min=4
     ),
+    "section, any + rating 4": lambda _, __, dice: CardFilter(
+        category=_any_section(dice), rating_min=4
+    ),
+    "price, near own + rating 4": lambda p, row, _: CardFilter(
+        price_min=_near_price(p, row).price_min,
+        price_max=_near_price(p, row).price_max,
+        rating_min=4,
+    ),
     "section, any + rating 4.9": lambda _, __, dice: CardFilter(
         category=_any_section(dice), rating_min=4.9
     ),

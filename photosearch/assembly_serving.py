@@ -1,5 +1,6 @@
 """Where a release becomes what a service runs: graph and index; no training, no torch."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,20 @@ def open_index(release: Release, services: Services) -> "VectorIndex":
         f"Release {manifest.release} keeps its index in {manifest.index_kind}. Set "
         "PHOTOSEARCH_QDRANT_URL to that server, or build a release without it."
     )
+
+
+def point_alias(release: Release, services: Services) -> None:
+    """Leads the server's alias to a release's collection; an embedded index has none.
+
+    Raises:
+        IndexUnavailable: The server has no such collection, or does not answer.
+    """
+    if release.manifest.index_kind != "qdrant_server":
+        return
+    from photosearch.index.qdrant_server import switch_alias
+
+    with closing(connect_qdrant(services)) as connection:
+        switch_alias(connection, services.qdrant_alias, collection_of(release.manifest.release))
 
 
 def connect_qdrant(services: Services) -> "QdrantConnection":

@@ -7,14 +7,16 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
-from photo_vectors import clustered, names
+from photo_vectors import clustered, names, photo_ids
 
 from photosearch.errors import ForeignIndex, IndexUnavailable
 from photosearch.index.filters import CardFilter, Listing
 from photosearch.index.index_folder import FACTS
 from photosearch.index.lifecycle import fill, verify
 from photosearch.index.qdrant_edge import QdrantEdgeIndex
+from photosearch.index.vector_index import ExactIndex
 from photosearch.index_settings import Quantisation
 
 
@@ -80,6 +82,7 @@ def test_two_cannot_open_one_folder(folder: Path) -> None:
 HOLD = """
 import sys, pathlib
 from photosearch.index.qdrant_edge import QdrantEdgeIndex
+from photosearch.index.vector_index import ExactIndex
 from photosearch.index_settings import Quantisation
 index = QdrantEdgeIndex.open(pathlib.Path(sys.argv[1]), model_id="m")
 if sys.argv[2] == "change":
@@ -192,3 +195,21 @@ def test_an_index_made_before_listings_is_searched_without_filters_only(folder: 
     with pytest.raises(IndexUnavailable, match="made before photos carried"):
         index.update_listings([Listing("c1")])
     index.close()
+
+
+def test_several_brands_too_small_for_links_are_found_together(tmp_path: Path) -> None:
+    """A brand of 20 photos gets no links; four of them are more than are all compared."""
+    ids, vectors = names(2000)[0], clustered(2000, 32)
+    brands = np.random.default_rng(7).permutation(2000) % 100
+    listings = [Listing(f"c{row}", brand=f"b{brand}") for row, brand in enumerate(brands)]
+    exact = ExactIndex(32)
+    index = QdrantEdgeIndex.create(tmp_path, dim=32, model_id="m", plain_up_to_photos=50)
+    for one in (exact, index):
+        fill(one, [(ids, listings, vectors)], 2000)
+    right = 0
+    for at, query in enumerate(clustered(2030, 32)[-30:]):
+        wanted = CardFilter(brands=tuple(f"b{(at + step) % 100}" for step in range(4)))
+        found, true = (one.nearest(query, limit=10, where=wanted) for one in (index, exact))
+        right += len(set(photo_ids(found)) & set(photo_ids(true)))
+    index.close()
+    assert right >= 0.95 * 300

@@ -1,13 +1,17 @@
 """What only a Qdrant server must do, asked over HTTP: names, aliases, failures."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from photo_vectors import BLUE, RED, clustered, names, of_cards, photo_ids
 from qdrant_client import models
 from qdrant_over_http import QdrantOverHttp, serving
+from small_shop import write_release
 
+from photosearch.assembly_serving import point_alias
 from photosearch.errors import ForeignIndex, IndexUnavailable
 from photosearch.index.filters import CardFilter
 from photosearch.index.qdrant_connection import QdrantConnection
@@ -15,6 +19,7 @@ from photosearch.index.qdrant_points import search_by
 from photosearch.index.qdrant_server import QdrantServerIndex, switch_alias
 from photosearch.index.server_requests import Keeping
 from photosearch.index_settings import Quantisation
+from photosearch.settings import Services
 
 pytestmark = [
     # Said by the client's engine in memory, which needs neither and ignores both.
@@ -166,13 +171,17 @@ def test_a_search_says_how_widely(
     asked = server.bodies["POST /collections/a/points/query"]
     assert asked["params"]["quantization"]["rescore"] is True
     assert asked["params"]["quantization"]["oversampling"] == search_by(quantisation).oversampling
-    assert asked["params"]["acorn"]["enable"] is True
+    assert asked["params"]["acorn"] == {"enable": True, "max_selectivity": 0.02}
     assert asked["filter"]["must"] == [
         {"key": "category", "match": {"any": ["Worn\x1fShoes"]}},
         {"key": "price", "range": {"lte": 9.0}},
     ]
+    index.nearest(RED, limit=5, where=CardFilter(brands=("Nord", "Sud")))
+    asked = server.bodies["POST /collections/a/points/query"]
+    assert asked["params"]["acorn"] == {"enable": True, "max_selectivity": 0.4}
     index.nearest(RED, limit=5)
-    assert server.bodies["POST /collections/a/points/query"]["params"]["acorn"]["enable"] is False
+    asked = server.bodies["POST /collections/a/points/query"]
+    assert asked["params"]["acorn"]["enable"] is False
 
 
 def test_a_collection_made_before_listings_is_searched_without_filters_only(
@@ -184,3 +193,17 @@ def test_a_collection_made_before_listings_is_searched_without_filters_only(
     assert index.nearest(RED, limit=1) == []
     with pytest.raises(IndexUnavailable, match=r"'old' .* was made before photos carried what fil"):
         index.nearest(RED, limit=1, where=CardFilter(brands=("Nord",)))
+
+
+def test_the_alias_leads_to_the_collection_of_a_release(
+    server: QdrantOverHttp, connection: QdrantConnection, tmp_path: Path
+) -> None:
+    release = write_release(tmp_path, [], photos=[], images_dir=tmp_path)
+    kept = replace(release.manifest, index_kind="qdrant_server")
+    services = Services(qdrant_url=server.address, qdrant_alias="photos")
+    point_alias(release, services)  # an index in a folder: nothing to do
+    index = QdrantServerIndex.create(connection, "photosearch-r1", dim=2, model_id="m")
+    index.add(["red-1"], of_cards("red"), RED[None])
+    point_alias(replace(release, manifest=kept), services)
+    live = QdrantServerIndex.open(connection, "photos", model_id="m")
+    assert photo_ids(live.nearest(RED, limit=1)) == ["red-1"]

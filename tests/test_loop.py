@@ -156,7 +156,7 @@ def test_a_live_candidate_whose_verdict_was_lost_is_judged_again(loop: Loop, tmp
 def test_what_is_live_holds_the_curated_photos(loop: Loop):
     manifest = loop.live.manifest
     assert manifest.index_kind == "qdrant_edge"
-    assert manifest.dim == 512
+    assert manifest.dim == 256
     assert manifest.data_version == load_snapshot(loop.home.catalog).data_version
     assert manifest.n_photos == len(read_rows(loop.live.photos, CuratedPhoto)) > 0
 

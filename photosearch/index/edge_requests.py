@@ -53,6 +53,7 @@ def nearest_request(
     import qdrant_edge as edge
 
     search, wanted = points.search_by(quantisation), filter_of(where)
+    two_links_far = points.acorn_up_to(points.conditions(where))
     return edge.QueryRequest(
         limit=limit,
         query=edge.Query.Nearest(vector),  # type: ignore[arg-type]
@@ -63,7 +64,7 @@ def nearest_request(
             quantization=edge.QuantizationSearchParams(
                 rescore=True, oversampling=search.oversampling
             ),
-            acorn=edge.AcornSearchParams(wanted is not None, points.ACORN_MAX_SHARE),
+            acorn=edge.AcornSearchParams(wanted is not None, two_links_far),
         ),
     )
 
@@ -86,7 +87,7 @@ def filter_of(where: CardFilter | None) -> Filter | None:
     """The engine's filter; None where all photos pass."""
     from qdrant_edge import FieldCondition, Filter, MatchAny, RangeFloat
 
-    must = [
+    must: list[Any] = [
         FieldCondition(asked.field, match=MatchAny(list(asked.words)))
         if asked.words
         else FieldCondition(asked.field, range=RangeFloat(gte=asked.least, lte=asked.most))

@@ -56,17 +56,19 @@ def payload_indexes() -> dict[str, Any]:
     return keywords | dict.fromkeys(points.NUMBERS, number)
 
 
-def search_params(quantisation: Quantisation, *, is_filtered: bool) -> SearchParams:
+def search_params(quantisation: Quantisation, where: CardFilter | None) -> SearchParams:
     """How widely to search."""
     from qdrant_client import models
 
-    search = points.search_by(quantisation)
+    search, asked = points.search_by(quantisation), points.conditions(where)
     return models.SearchParams(
         hnsw_ef=search.hnsw_ef,
         quantization=models.QuantizationSearchParams(
             rescore=True, oversampling=search.oversampling
         ),
-        acorn=models.AcornSearchParams(enable=is_filtered, max_selectivity=points.ACORN_MAX_SHARE),
+        acorn=models.AcornSearchParams(
+            enable=bool(asked), max_selectivity=points.acorn_up_to(asked)
+        ),
     )
 
 
@@ -101,28 +103,28 @@ def photos_of(card_id: str) -> Filter:
 def _codes(quantisation: Quantisation) -> Any:
     from qdrant_client import models
 
-    memory = models.Memory.PINNED
+    # `always_ram`, for servers before `memory` took its place.
     match quantisation:
         case "int8":
             scalar = models.ScalarQuantizationConfig(
-                type=models.ScalarType.INT8, quantile=0.99, memory=memory
+                type=models.ScalarType.INT8, quantile=0.99, always_ram=True
             )
             return models.ScalarQuantization(scalar=scalar)
         case "turbo":
             turbo = models.TurboQuantQuantizationConfig(
-                bits=models.TurboQuantBitSize.BITS4, memory=memory
+                bits=models.TurboQuantBitSize.BITS4, always_ram=True
             )
             return models.TurboQuantization(turbo=turbo)
         case "product":
             product = models.ProductQuantizationConfig(
-                compression=models.CompressionRatio.X16, memory=memory
+                compression=models.CompressionRatio.X16, always_ram=True
             )
             return models.ProductQuantization(product=product)
         case "binary":
             binary = models.BinaryQuantizationConfig(
                 encoding=models.BinaryQuantizationEncoding.ONE_BIT,
                 query_encoding=models.BinaryQuantizationQueryEncoding.SCALAR8BITS,
-                memory=memory,
+                always_ram=True,
             )
             return models.BinaryQuantization(binary=binary)
         case "none":
