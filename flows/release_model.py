@@ -7,10 +7,12 @@ from prefect import flow, task
 
 from flows.shown import show_markdown, show_table
 from photosearch.assembly import load_settings, model_to_release, release_model_folder
+from photosearch.assembly_serving import point_alias
 from photosearch.home import Home
-from photosearch.release import switch_live
+from photosearch.release import live_release, switch_live
 from photosearch.release_lock import alone
 from photosearch.search.release_recipe import ReleaseReport
+from photosearch.settings import load_services
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +25,9 @@ def build(home: Home, model: Path) -> ReleaseReport:
 
 @task
 def go_live(home: Home, report: ReleaseReport) -> None:
-    """Points at the release: model, index and card facts switch together."""
+    """Points at the release: model, index and card facts switch together; a server's alias too."""
     switch_live(home.releases, report.release)
+    point_alias(live_release(home.releases), load_services())
     log.info("release %s is live", report.release)
 
 

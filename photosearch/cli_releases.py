@@ -50,12 +50,15 @@ def rollback(
     """Make an earlier release live again, and restart the page if one was left running."""
     from flows.package import restart_page
     from photosearch.assembly import find_home
+    from photosearch.assembly_serving import point_alias
     from photosearch.release import roll_back
     from photosearch.release_lock import alone
+    from photosearch.settings import load_services
 
     found = find_home(home)
     with alone(found.releases, doing="rolling back"):
         live = roll_back(found.releases, to=to, because=because)
+        point_alias(live, load_services())
     typer.echo(f"live     {live.manifest.release}   (model {live.manifest.model_id})")
     if address := restart_page(found):
         typer.echo(f"page     {address}")
