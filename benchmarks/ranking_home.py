@@ -45,8 +45,12 @@ def main() -> None:
     home, ranking = settings.home, settings.params.ranking
     photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
     learned, judging = ask_home(home, live_vectors(settings), ranking.ranker, settings.params.index)
+    half = len(learned) // 2
+    for way, lessons in (("as known", learned[:half]), ("as new", learned[half:])):
+        first = sum(bool(one.is_right[0]) for one in lessons)
+        say(f"{first} of {len(lessons)} photos of training, {way}, find their product first")
     trained = train_ranker(learned, [], ranking, model_id="benchmark").running()
-    as_known = train_ranker(learned[: len(learned) // 2], [], ranking, model_id="x").running()
+    as_known = train_ranker(learned[:half], [], ranking, model_id="x").running()
     ways: dict[str, Way] = {
         "nearest gallery picture": lambda one: ordered_by(one, "gallery_cosine"),
         "mean of the near photos": lambda one: ordered_by(one, "mean_cosine"),
@@ -61,7 +65,7 @@ def main() -> None:
         "seen": [one for one in judging if one.product in known],
         "unseen": [one for one in judging if one.product not in known],
     }
-    say("| slice | way | recall@1 | nDCG@10 | MRR |\n|---|---|---|---|---|")
+    say("\n| slice | way | recall@1 | nDCG@10 | MRR |\n|---|---|---|---|---|")
     for name, answers in slices.items():
         if answers:
             tell_slice(f"{name}, {len(answers)} photos", answers, ways)
