@@ -9,7 +9,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from photosearch.assembly import find_home
 from photosearch.assembly_serving import graph_runtimes
 from photosearch.catalog.schemas import CuratedPhoto
 from photosearch.embedding.export import export_graph
-from photosearch.embedding.graph import SIGHT, VECTORS, GraphEmbedder, read_golden
+from photosearch.embedding.graph import SIGHT, VECTORS, Golden, GraphEmbedder, read_golden
 from photosearch.embedding.layers import Layer
 from photosearch.embedding.runtime_choice import Runtime
 from photosearch.embedding.short_tokens import Projection, ProjectionManifest
@@ -107,13 +107,7 @@ def tell_graph(home: Home) -> None:
             for one in graph_runtimes(folder, 1, outputs)
         ]
         embedders = [GraphEmbedder(release.model, one.load()) for one in runtimes]
-        photos = [golden.pixels[row : row + 1] for row in range(len(golden.pixels))]
-        took_ms = np.array(
-            [
-                [_ms(partial(one.embed_pixels, photos[turn % len(photos)])) for one in embedders]
-                for turn in range(TURNS + 1)
-            ]
-        )[1:]  # the first round warms up
+        took_ms = _in_turns(embedders, golden)
         lines = ["| runtime | precision | ms a photo | median difference to the release's (95%) |"]
         lines.append("|---|---|---|---|")
         n_ways = len(runtimes) // 3
@@ -125,6 +119,18 @@ def tell_graph(home: Home) -> None:
                 f"{np.median(slower):+.2f} ({low:+.2f} to {high:+.2f}) |"
             )
         sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _in_turns(embedders: Sequence[GraphEmbedder], golden: Golden) -> NDArray[np.float64]:
+    """Time of each embedder for a photo at each turn, (TURNS, n); each turn in another order."""
+    dice = np.random.default_rng(7)
+    took_ms = np.zeros((TURNS + 1, len(embedders)))
+    for turn in range(TURNS + 1):
+        row = turn % len(golden.pixels)
+        photo = golden.pixels[row : row + 1]
+        for number in dice.permutation(len(embedders)):
+            took_ms[turn, number] = _ms(partial(embedders[number].embed_pixels, photo))
+    return took_ms[1:]  # the first turn warms up
 
 
 def _ms(work: Callable[[], object]) -> float:
