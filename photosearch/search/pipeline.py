@@ -179,12 +179,13 @@ class SearchPipeline:
         found: Sequence[FoundCard] = [card for card in near if is_wanted(card.facts, where)]
         if query.request.explain:
             found = told_of_candidates(found)
-        for name, step in (
+        steps: tuple[tuple[str, Step | None], ...] = (
             ("rank", self.rank),
             ("late_interaction", self.late_interaction),
             ("rerank", self.rerank),
             ("policies", self.policies),
-        ):
+        )
+        for name, step in steps:
             if step is not None:
                 with watch.stage(name):
                     found = step(found, query)
