@@ -41,7 +41,7 @@ class Where(BaseModel):
         return self
 
 
-CARD_IDS = TypeAdapter(
+CARD_IDS: TypeAdapter[list[str]] = TypeAdapter(
     Annotated[list[Name], Field(max_length=MAX_LIKES)], config=ConfigDict(strict=True)
 )
 

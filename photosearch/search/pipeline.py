@@ -230,10 +230,12 @@ class SearchPipeline:
             is_filtered = query.request.where != ANY_CARD and query.vector is not None
             facets = facets_of(self._unfiltered(query) if is_filtered else near)
         found: Sequence[FoundCard] = told_of_candidates(near) if query.request.explain else near
-        steps = {
-            "rank": self.rank, "late_interaction": self.late_interaction, "rerank": self.rerank,
-        }  # fmt: skip
-        for name, step in steps.items():
+        steps: tuple[tuple[str, Step | None], ...] = (
+            ("rank", self.rank),
+            ("late_interaction", self.late_interaction),
+            ("rerank", self.rerank),
+        )
+        for name, step in steps:
             if step is not None:
                 with watch.stage(name):
                     found = step(found, query)
