@@ -157,6 +157,8 @@ def text_report(tuning: Place, tested: Place) -> dict[str, object]:
         [_names(query.right) for _, queries, _ in tried for query in queries],
         [f"{one.language} {titles} {one.is_mistyped}" for titles, of, _ in tried for one in of],
     )
+    used = tested.side.facts.params
+    ways["in use"] = _fusion(used.fusion, [used.text.words, used.text.pieces, used.text.vectors])
     ways |= {f"{name}, weights chosen": fuse for name, fuse in fused.items()}
     queries, lists, took = text_lists(tested, None, every=2)
     report: dict[str, object] = {"queries": len(queries), "chosen": chosen, "ms": took}
