@@ -159,6 +159,14 @@ def test_the_table_says_who_carries_what_and_keeps_every_dropped_text(tmp_path: 
     assert of["кружка красная"].instead == "красная кружка"
 
 
+def test_a_mended_phrase_that_nobody_spelled_right_is_a_tag(tmp_path: Path):
+    cards = [a_card(n, "Backpack") for n in range(60)]
+    cards += [a_card(60 + n, "Tartan bakpack") for n in range(3)]
+    _, tags, carried = tagged(Home(tmp_path), cards, share_max=1)
+    assert tags["tartan backpack"].n_cards == 3
+    assert carried["c60"] == {"backpack", "tartan backpack"}
+
+
 def test_the_stage_makes_the_same_bytes_again(tmp_path: Path):
     home, cards = Home(tmp_path), [a_card(n, "Red mug with dots") for n in range(9)]
 

@@ -142,9 +142,9 @@ def _parts(
         words = longer.split()
         whole = gone[longer][1] if longer in gone else longer
         for shorter in (" ".join(words[1:]), " ".join(words[:-1])):
-            part = meant.get(shorter)
-            if part not in counts or part in (longer, whole) or part in gone:
+            part = meant.get(shorter, "")
+            if part in gone or part in (longer, whole):
                 continue
-            if counts[part] == counts[longer]:
+            if counts.get(part) == counts[longer]:
                 gone[part] = ("part_of_longer", whole)
     return gone

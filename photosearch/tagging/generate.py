@@ -8,8 +8,8 @@ dropped.parquet   what became no tag, and why
 import logging
 import os
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from photosearch.catalog.schemas import Card, CardTags, DroppedTag, Tag
@@ -80,12 +80,11 @@ def make_tags(home: Home, tags: TagsParams, told: Told | None = None) -> TagsRep
     def propose(card: Card) -> Proposals:
         return from_titles(card, tags.words_max) if told is None else told.proposals[card.card_id]
 
-    counts, places = _counted(cards, propose)
+    counts = Counter(text for card in cards for text in propose(card))
     cleaned = clean(counts, len(cards), tags)
-    rows, carried = _carried(cards, propose, cleaned, tags.cards_min)
+    kept, carried = _carried(cards, propose, cleaned, tags.cards_min)
     partial = home.tags.with_name(f".{home.tags.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
-    kept = [Tag(text, language, n, places[text].most_common(1)[0][0]) for text, language, n in rows]
     write_table(partial / TAGS, Tag, kept)
     write_table(partial / CARRIED, CardTags, carried)
     dropped = _dropped(cleaned, counts, {tag.text for tag in kept})
@@ -126,35 +125,35 @@ def _ngrams(words: Sequence[str], words_max: int) -> Iterator[str]:
                 yield " ".join(part)
 
 
-def _counted(
-    cards: Iterable[Card], propose: Propose
-) -> tuple[Counter[str], dict[str, Counter[str]]]:
-    """Cards by text, and by text the places where it was found."""
-    counts: Counter[str] = Counter()
-    places: dict[str, Counter[str]] = {}
-    for card in cards:
-        for text, place in propose(card).items():
-            counts[text] += 1
-            places.setdefault(text, Counter())[place] += 1
-    return counts, places
-
-
 def _carried(
     cards: Sequence[Card], propose: Propose, cleaned: Cleaned, cards_min: int
-) -> tuple[list[tuple[str, str, int]], list[CardTags]]:
-    """Tags with language and number of cards, most frequent first, and what each card carries."""
-    of_card = [
-        {cleaned.tag_of[text] for text in propose(card) if text in cleaned.tag_of} for card in cards
-    ]
+) -> tuple[list[Tag], list[CardTags]]:
+    """The tags, most frequent first, and what each card carries."""
+    of_card: list[set[str]] = []
+    places: dict[str, Counter[str]] = defaultdict(Counter)
+    for card in cards:
+        found = {
+            (cleaned.tag_of[text], place)
+            for text, place in propose(card).items()
+            if text in cleaned.tag_of
+        }
+        of_card.append({tag for tag, _ in found})
+        for tag, place in sorted(found):
+            places[tag][place] += 1
     counts = Counter(tag for tags in of_card for tag in tags)
     # two texts of one tag on one card count once, so that a tag may turn out to be rare only here
     kept = sorted(
         (tag for tag, n in counts.items() if n >= cards_min), key=lambda t: (-counts[t], t)
     )
     row_of = {tag: row for row, tag in enumerate(kept)}
-    return [(tag, language_of(tag), counts[tag]) for tag in kept], [
-        CardTags(card.card_id, sorted(row_of[tag] for tag in tags if tag in row_of))
-        for card, tags in zip(cards, of_card, strict=True)
+    tags = [
+        Tag(text, "ru" if language_of(text) == "ru" else "en", counts[text],
+            places[text].most_common(1)[0][0])
+        for text in kept
+    ]  # fmt: skip
+    return tags, [
+        CardTags(card.card_id, sorted(row_of[tag] for tag in of_it if tag in row_of))
+        for card, of_it in zip(cards, of_card, strict=True)
     ]
 
 
