@@ -227,8 +227,7 @@ class SearchPipeline:
         with watch.stage("enrich"):
             near = self.enrich(candidates.cards)
         with watch.stage("facets"):
-            is_filtered = query.request.where != ANY_CARD and query.vector is not None
-            facets = facets_of(self._unfiltered(query) if is_filtered else near)
+            facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
         found: Sequence[FoundCard] = told_of_candidates(near) if query.request.explain else near
         steps: tuple[tuple[str, Step | None], ...] = (
             ("rank", self.rank),
