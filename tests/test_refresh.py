@@ -49,7 +49,7 @@ from photosearch.settings import Services
 KILLED = -9
 STEPS = (
     "compare", "take over the model", "embed new photos", "copy the index", "change the index",
-    "optimise the index", "prove the index", "draw thumbnails", "seal",
+    "optimise the index", "prove the index", "write the other parts", "draw thumbnails", "seal",
 )  # fmt: skip
 
 
