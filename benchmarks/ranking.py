@@ -86,7 +86,7 @@ def main() -> None:
     for name, order in ways.items():
         by_way[name] = scores(school.judged, [order(seed) for seed in range(options.seeds)])
         tell(name, by_way[name], before, school.judged)
-    say("\n| debiased less not debiased | recall@1 | nDCG@10 | MRR | shoppers' nDCG@10 |")
+    say("\n| debiased, gain over raw clicks | recall@1 | nDCG@10 | MRR | shoppers' nDCG@10 |")
     say("|---|---|---|---|---|")
     for name, fair, biased in PAIRS:
         tell(name, by_way[fair], by_way[biased], school.judged)
