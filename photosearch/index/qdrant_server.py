@@ -151,7 +151,9 @@ class QdrantServerIndex:
             "limit": limit,
             "query_filter": asked,
             "with_payload": points.FOUND_FIELDS,
-            "search_params": requests.search_params(self._quantisation or "int8", where),
+            "search_params": requests.search_params(
+                self._quantisation or "int8", limit=limit, where=where
+            ),
         }
         answer = self._connection.ask(lambda client: client.query_points(self._name, **wanted))
         return points.as_hits(answer.points)
