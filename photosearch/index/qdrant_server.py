@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from photosearch.index.vector_index import Batch, Hit, Vectors, check_query, che
 from photosearch.index_settings import Quantisation
 
 if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
     from qdrant_client import models as qdrant
 
 REQUEST_BATCH = 256
@@ -71,11 +73,7 @@ class QdrantServerIndex:
         wanted = requests.collection(dim, model_id, keeping)
         connection.ask(lambda client: client.create_collection(name, **wanted))
         for field, schema in requests.payload_indexes().items():
-            connection.ask(
-                lambda client, field=field, schema=schema: client.create_payload_index(
-                    name, field, schema
-                )
-            )
+            connection.ask(partial(_look_up_by, name, field, schema))
         return cls(connection, name, dim=dim, model_id=model_id, quantisation=keeping.quantisation)
 
     @classmethod
@@ -219,6 +217,10 @@ class QdrantServerIndex:
 
     def _delete(self, gone: qdrant.PointIdsList) -> None:
         self._connection.ask(lambda client: client.delete(self._name, gone, wait=True))
+
+
+def _look_up_by(name: str, field: str, schema: Any, client: QdrantClient) -> None:
+    client.create_payload_index(name, field, schema)
 
 
 def switch_alias(connection: QdrantConnection, alias: str, name: str) -> None:
