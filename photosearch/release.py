@@ -265,5 +265,7 @@ def _live_before(releases: Path, live: str) -> str:
 
 def list_releases(releases: Path) -> list[Release]:
     """Whole releases, oldest first."""
-    whole = [open_release(path.parent) for path in releases.glob(f"*/{MANIFEST}")]
+    sealed = (path.parent for path in releases.glob(f"*/{MANIFEST}"))
+    # a name with a dot: killed between its seal and its final name
+    whole = [open_release(folder) for folder in sealed if not folder.name.startswith(".")]
     return sorted(whole, key=lambda release: (release.manifest.created_at, release.folder.name))

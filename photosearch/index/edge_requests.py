@@ -52,7 +52,7 @@ def nearest_request(
     """The nearest photos that pass a filter; `vector`: (dim,)."""
     import qdrant_edge as edge
 
-    search, wanted = points.search_by(quantisation), filter_of(where)
+    wanted = filter_of(where)
     two_links_far = points.acorn_up_to(points.conditions(where))
     return edge.QueryRequest(
         limit=limit,
@@ -60,9 +60,9 @@ def nearest_request(
         filter=wanted,
         with_payload=edge.PayloadSelector.Include(points.FOUND_FIELDS),
         params=edge.SearchParams(
-            hnsw_ef=search.hnsw_ef,
+            hnsw_ef=points.search_by(quantisation).hnsw_ef,
             quantization=edge.QuantizationSearchParams(
-                rescore=True, oversampling=search.oversampling
+                rescore=True, oversampling=points.oversampling(quantisation, limit)
             ),
             acorn=edge.AcornSearchParams(wanted is not None, two_links_far),
         ),

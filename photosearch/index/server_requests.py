@@ -56,15 +56,17 @@ def payload_indexes() -> dict[str, Any]:
     return keywords | dict.fromkeys(points.NUMBERS, number)
 
 
-def search_params(quantisation: Quantisation, where: CardFilter | None) -> SearchParams:
+def search_params(
+    quantisation: Quantisation, *, limit: int, where: CardFilter | None
+) -> SearchParams:
     """How widely to search."""
     from qdrant_client import models
 
-    search, asked = points.search_by(quantisation), points.conditions(where)
+    asked = points.conditions(where)
     return models.SearchParams(
-        hnsw_ef=search.hnsw_ef,
+        hnsw_ef=points.search_by(quantisation).hnsw_ef,
         quantization=models.QuantizationSearchParams(
-            rescore=True, oversampling=search.oversampling
+            rescore=True, oversampling=points.oversampling(quantisation, limit)
         ),
         acorn=models.AcornSearchParams(
             enable=bool(asked), max_selectivity=points.acorn_up_to(asked)
