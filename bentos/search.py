@@ -8,7 +8,7 @@ from functools import partial
 
 import bentoml
 import numpy as np
-from anyio import from_thread
+from anyio import fail_after, from_thread
 from anyio.lowlevel import current_token
 from numpy.typing import NDArray
 
@@ -17,6 +17,7 @@ from bentos.current import Current, follow
 from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import TIMEOUT_S, Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
+from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
 from bentos.reader_client import ReadWord, read_remotely
 from bentos.served import followed_releases, served_release
@@ -118,14 +119,14 @@ class Search:
         return found
 
     def _read(self, photo: bytes) -> list[Word]:
-        # The room's thread is none of the event loop's, so the plain proxy would not work there.
-        def ask(content: NDArray[np.uint8]) -> list[ReadWord]:
-            read: list[ReadWord] = from_thread.run(
-                self.reader.to_async.call, "read", content, token=self._loop
-            )
-            return read
+        async def ask(content: NDArray[np.uint8]) -> list[ReadWord]:
+            # A reader that was killed leaves its callers waiting for longer than its timeout.
+            with fail_after(READING_TIMEOUT_S):
+                read: list[ReadWord] = await self.reader.to_async.call("read", content)
+                return read
 
-        return read_remotely(photo, ask)
+        # The room's thread is none of the event loop's, so the plain proxy would not work there.
+        return read_remotely(photo, lambda content: from_thread.run(ask, content, token=self._loop))
 
     # Not a thread of ours: BentoML's proxy of the encoder wants one that its event loop started.
     @bentoml.on_startup  # type: ignore[untyped-decorator]
