@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,23 @@ def held_while(root: Path, is_held: Any, may_end: Any) -> None:
 
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["refresh_runs"])
+
+
+def start_fork_server() -> None:
+    """Starts the process that the others are forked from, with all this module needs loaded.
+
+    Python 3.11 tells it no import path, and does not say so: each child would load torch.
+    """
+    PROCESSES.set_forkserver_preload(["refresh_runs"])
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if inherited is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = inherited
 
 
 def run(target: Callable[..., None], *arguments: Any) -> int:

@@ -23,6 +23,7 @@ from refresh_runs import (
     refresh_and_switch,
     run,
     set_catalogue,
+    start_fork_server,
 )
 from small_shop import PAINTS, ColourEmbedder, colour, painted
 
@@ -56,6 +57,7 @@ STEPS = (
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with a live release, whose catalogue has changed since; never written to."""
+    start_fork_server()
     home = paint_home(tmp_path_factory.mktemp("shop") / "home")
     assert run(build_and_switch, home.root) == 0
     change_catalogue(home)
