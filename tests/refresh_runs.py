@@ -4,8 +4,8 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -132,21 +132,6 @@ def killed_at_step(root: Path, step: str) -> None:
     refresh_and_switch(root)
 
 
-def killed_at_rename(root: Path, number: int) -> None:
-    """Refreshes, and is killed before the file or folder `number` gets its final name."""
-    seen = 0
-
-    def kill(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal seen
-        if event == "os.rename" and str(arguments[0]).startswith(str(root / "releases")):
-            seen += 1
-            if seen == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(kill)
-    refresh_and_switch(root)
-
-
 def held_while(root: Path, is_held: Any, may_end: Any) -> None:
     """Holds the releases as a refresh does, from `is_held` until `may_end`."""
     with alone(Home(root).releases, doing="refreshing the index"):
@@ -155,7 +140,23 @@ def held_while(root: Path, is_held: Any, may_end: Any) -> None:
 
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["refresh_runs"])
+
+
+def start_fork_server() -> None:
+    """Starts the process that the others are forked from, with all this module needs loaded.
+
+    Python 3.11 tells it no import path, and does not say so: each child would load torch.
+    """
+    PROCESSES.set_forkserver_preload(["refresh_runs"])
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if inherited is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = inherited
 
 
 def run(target: Callable[..., None], *arguments: Any) -> int:

@@ -15,7 +15,6 @@ from refresh_runs import (
     build_and_switch,
     change_catalogue,
     held_while,
-    killed_at_rename,
     killed_at_step,
     live_name,
     model_of,
@@ -23,6 +22,7 @@ from refresh_runs import (
     refresh_and_switch,
     run,
     set_catalogue,
+    start_fork_server,
 )
 from small_shop import PAINTS, ColourEmbedder, colour, painted
 
@@ -34,7 +34,7 @@ from photosearch.home import Home
 from photosearch.index.filters import Listing
 from photosearch.index.index_folder import copy_folder
 from photosearch.index.vector_index import ExactIndex
-from photosearch.release import Release, list_releases, live_release, roll_back, switch_live
+from photosearch.release import Release, live_release, roll_back, switch_live
 from photosearch.release_lock import alone
 from photosearch.report import save_report
 from photosearch.search.canaries import read_canaries
@@ -56,6 +56,7 @@ STEPS = (
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with a live release, whose catalogue has changed since; never written to."""
+    start_fork_server()
     home = paint_home(tmp_path_factory.mktemp("shop") / "home")
     assert run(build_and_switch, home.root) == 0
     change_catalogue(home)
@@ -248,22 +249,6 @@ def test_a_refresh_killed_at_each_step_in_turn_leaves_what_is_live_and_the_next_
         assert stamps(before.folder) == untouched, step
     assert len(contents(before)) == before.manifest.n_photos
     assert run(refresh_and_switch, home.root) == 0
-    assert_is_up_to_date(home)
-
-
-def test_a_refresh_killed_before_each_rename_in_turn_leaves_the_old_or_the_new_release(home: Home):
-    before = live_name(home)
-    number = 0
-    while len(list_releases(home.releases)) == 1:
-        number += 1
-        assert run(killed_at_rename, home.root, number) == KILLED
-        assert live_name(home) == before
-    assert number > 8
-    for number in (1, 2):  # a whole release lies there: what is left are switches and pointer
-        assert run(killed_at_rename, home.root, number) == KILLED
-        assert live_name(home) == before
-    assert run(refresh_and_switch, home.root) == 0
-    assert len(list_releases(home.releases)) == 2
     assert_is_up_to_date(home)
 
 
