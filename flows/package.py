@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 CODE = ("photosearch", "bentos")
 """Packages a bento carries; no flow, training, labelling or simulator among them."""
 SERVED_WITH = (
-    "bentoml", "httpx", "numpy", "onnxruntime", "opencv-python-headless", "openvino", "pillow",
+    "bentoml", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "openvino", "pillow",
     "prometheus-client", "pyarrow", "pydantic", "pydantic-settings", "python-multipart", "pyyaml",
     "qdrant-client", "qdrant-edge-py", "rapidocr", "safetensors", "starlette", "tenacity",
 )  # fmt: skip

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -23,9 +24,9 @@ from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
 from photosearch.search.moderation import open_moderation
 from photosearch.search.pipeline import SearchPipeline
-from photosearch.search.policies import CardMarks, apply_policies, read_policies
+from photosearch.search.policies import CardMarks, apply_policies, may_be_shown, read_policies
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.schemas import FoundCard
+from photosearch.search.schemas import CardFacts, FoundCard
 from photosearch.search.seeing import SeenBy, read_seeing
 from photosearch.search.text_search import open_text_search
 from photosearch.tagging.tag_index import open_tags
@@ -90,24 +91,33 @@ def complete(
     if release.ranker.exists():
         ranker = open_ranker(release.ranker, model_id=release.manifest.model_id)
         pipeline = replace(pipeline, rank=rank_by_photo(ranker, index.dim))
-    policies = read_policies(release.folder)
-    if policies is not None:
-        marks = _marks(release, index)
-        pipeline = replace(pipeline, policies=lambda found: apply_policies(found, policies, marks))
     if release.tags.exists():
         tags = open_tags(release.tags, model_id=release.manifest.model_id)
         pipeline = replace(pipeline, chips=lambda query, found: tag_chips(tags, query, found))
-    return _with_eyes(pipeline, release, cards, eyes)
+    policies = read_policies(release.folder)
+    if policies is None:
+        return _with_eyes(pipeline, release, cards, eyes, may_show=lambda _: True)
+    marks = _marks(release, index)
+    pipeline = replace(pipeline, policies=lambda found: apply_policies(found, policies, marks))
+    may_show = partial(may_be_shown, policies=policies, flags=marks.flags)
+    return _with_eyes(pipeline, release, cards, eyes, may_show=may_show)
 
 
 def _with_eyes(
-    pipeline: SearchPipeline, release: Release, cards: CardFactsTable, eyes: Eyes
+    pipeline: SearchPipeline,
+    release: Release,
+    cards: CardFactsTable,
+    eyes: Eyes,
+    *,
+    may_show: Callable[[CardFacts], bool],
 ) -> SearchPipeline:
     seeing = read_seeing(release.folder)
     if seeing is not None and seeing.detector is not None:
         pipeline = replace(pipeline, objects=eyes.detector(seeing.detector))
     if seeing is not None and seeing.ocr.reader != "off":
-        desk = ArticleDesk(pipeline.release, cards, eyes.room, wait_ms=eyes.wait_ms)
+        desk = ArticleDesk(
+            pipeline.release, cards, eyes.room, wait_ms=eyes.wait_ms, may_show=may_show
+        )
         pipeline = replace(pipeline, articles=desk)
     return pipeline
 

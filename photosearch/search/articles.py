@@ -23,7 +23,13 @@ class ArticleDesk:
     """Looks up what the reading room reads among the articles of one release."""
 
     def __init__(
-        self, release: ReleaseIds, cards: CardFactsTable, room: ReadingRoom, *, wait_ms: float
+        self,
+        release: ReleaseIds,
+        cards: CardFactsTable,
+        room: ReadingRoom,
+        *,
+        wait_ms: float,
+        may_show: Callable[[CardFacts], bool] = lambda _: True,
     ) -> None:
         """Sorts the articles of the release: 3 s for a million (decision 41).
 
@@ -33,10 +39,11 @@ class ArticleDesk:
             room: Where photos are read; shared with the desks of other releases.
             wait_ms: An answer may be so old before it is given without what is still being read; 0
                 never waits.
+            may_show: Whether the policies let a card be shown at all.
         """
         self._release, self._cards, self._room = release, cards, room
         self._table = ArticleTable(cards.articles())
-        self._wait_ms = wait_ms
+        self._wait_ms, self._may_show = wait_ms, may_show
 
     def start(self, query_id: str, request: SearchRequest) -> None:
         """Has the photo of a search read beside it, and returns at once."""
@@ -54,8 +61,11 @@ class ArticleDesk:
     def _answer(
         self, query_id: str, read: Read, *, box: Box | None, where: CardFilter
     ) -> ReadArticles:
+        def facts_of(rows: Sequence[int]) -> list[CardFacts]:
+            return [card for card in self._cards.facts_of(rows) if self._may_show(card)]
+
         found, cards = find_cards(
-            words_in(read.words, box), self._table, facts_of=self._cards.facts_of, where=where
+            words_in(read.words, box), self._table, facts_of=facts_of, where=where
         )
         return ReadArticles(
             query_id=query_id, state=read.state, found=found, cards=cards, release=self._release

@@ -15,7 +15,7 @@ from photosearch.errors import BadArtifact
 from photosearch.policy_settings import PoliciesParams
 from photosearch.report import write_text
 from photosearch.search.moderation import Flag
-from photosearch.search.schemas import FoundCard, Reason
+from photosearch.search.schemas import CardFacts, FoundCard, Reason
 
 STEP = "policies"
 RULES = "policies.json"
@@ -79,6 +79,12 @@ def apply_policies(
     if policies.one_seller_most:
         left = _sellers_in_turn(left, policies.one_seller_most, policies.seller_window)
     return Policed(left, dropped)
+
+
+def may_be_shown(card: CardFacts, policies: PoliciesParams, flags: Mapping[str, Flag]) -> bool:
+    """Whether a card may be shown at all, whatever was searched for: see `apply_policies`."""
+    is_out = card.status in {*policies.sold_out, *policies.hidden}
+    return not is_out and card.card_id not in flags
 
 
 def _without_status(
