@@ -26,9 +26,9 @@ ROOT = Path(__file__).parents[1]
 CODE = ("photosearch", "bentos")
 """Packages a bento carries; no flow, training, labelling or simulator among them."""
 SERVED_WITH = (
-    "bentoml", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "openvino", "pillow",
-    "prometheus-client", "pyarrow", "pydantic", "pydantic-settings", "python-multipart", "pyyaml",
-    "qdrant-client", "qdrant-edge-py", "rapidocr", "safetensors", "starlette", "tenacity",
+    "bentoml", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "openvino",
+    "pillow", "prometheus-client", "pyarrow", "pydantic", "pydantic-settings", "python-multipart",
+    "pyyaml", "qdrant-client", "qdrant-edge-py", "rapidocr", "safetensors", "starlette", "tenacity",
 )  # fmt: skip
 LEFT_AT_HOME = (WEIGHTS, HEAD_WEIGHTS)
 """Files of a release that only torch reads: the graph holds the same weights."""

@@ -30,7 +30,7 @@ def refresh_index(home: Path, source: str | None = None, *, is_anew: bool = Fals
     with alone(Home(home).releases, doing="refreshing the index"):
         if source is not None:
             commit_snapshot(Home(home), pull_source(source, Home(home)))
-            reproduce(Home(home), "curate")
+            reproduce(Home(home), "tags")  # and what it is made from
         live = live_release(load_settings(home).home.releases)
         report = build(Home(home), live.model) if is_anew else refresh(Home(home))
         go_live(Home(home), report)

@@ -7,7 +7,10 @@ from prefect import flow, task
 
 from flows.shown import show_markdown, show_table
 from photosearch.assembly import load_settings, model_to_release, release_model_folder
+from photosearch.assembly_ranking import vectors_to_rank
 from photosearch.assembly_serving import point_alias
+from photosearch.embedding.model import read_model
+from photosearch.errors import HomeNotReady
 from photosearch.home import Home
 from photosearch.release import live_release, switch_live
 from photosearch.release_lock import alone
@@ -15,6 +18,25 @@ from photosearch.search.release_recipe import ReleaseReport
 from photosearch.settings import load_services
 
 log = logging.getLogger(__name__)
+
+
+@task
+def rank(home: Home) -> None:
+    """Trains what orders results of the model to release; its verdict says whether it is used."""
+    from training.ranker import is_up_to_date, train_home_ranker
+
+    settings = load_settings(home.root)
+    ranking, index = settings.params.ranking, settings.params.index
+    model_id = read_model(model_to_release(settings)).model_id
+    if not ranking.ranker.use or is_up_to_date(settings.home, model_id, ranking, index):
+        return
+    _, vectors_of = vectors_to_rank(settings)
+    try:
+        report = train_home_ranker(settings.home, model_id, vectors_of, ranking, index)
+    except HomeNotReady as error:
+        log.warning("no ranker is trained: %s", error)
+        return
+    log.info("ranker: %s", report.trial.reason)
 
 
 @task
@@ -35,6 +57,7 @@ def go_live(home: Home, report: ReleaseReport) -> None:
 def release_model(home: Path) -> ReleaseReport:
     """Releases the candidate if the gate promoted it, else the live model over fresh data."""
     with alone(Home(home).releases, doing="releasing a model"):
+        rank(Home(home))
         report = build(Home(home), model_to_release(load_settings(home)))
         go_live(Home(home), report)
     show_table("release", report)

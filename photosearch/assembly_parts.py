@@ -16,7 +16,13 @@ from photosearch.embedding.model import read_model
 from photosearch.errors import BadParams
 from photosearch.index.vector_index import VectorIndex
 from photosearch.release import CARDS, PHOTOS, RANKER, TAGS
-from photosearch.search.boosted_ranker import VERDICT, is_better, read_manifest, write_ranker
+from photosearch.search.boosted_ranker import (
+    VERDICT,
+    is_better,
+    ranker_id,
+    read_manifest,
+    write_ranker,
+)
 from photosearch.search.card_texts import write_text_search
 from photosearch.search.learned_texts import read_learned, with_closed_form
 from photosearch.search.moderation import OFF, flagged, write_moderation
@@ -122,7 +128,7 @@ def _ranker(settings: Settings, model_id: str) -> Part | None:
         vectors = np.concatenate(short)
         write_ranker(folder / RANKER, trained, photo_ids=photo_ids, vectors=vectors)
 
-    return Part("ranker", _digest(*_files(trained)), write)
+    return Part("ranker", ranker_id(trained), write)
 
 
 def _tokens(settings: Settings, model: Path) -> Part | None:

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable
 from multiprocessing import forkserver
 from pathlib import Path
@@ -116,6 +117,21 @@ def refresh_and_switch(root: Path) -> None:
     with alone(home.releases, doing="refreshing the index"):
         report = refresh_release(home, Colours(home), RECIPE)
         switch_live(home.releases, report.release)
+
+
+def killed_at_rename(root: Path, number: int) -> None:
+    """Refreshes, and is killed before the file or folder `number` gets its final name."""
+    seen = 0
+
+    def kill(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal seen
+        if event == "os.rename" and str(arguments[0]).startswith(str(root / "releases")):
+            seen += 1
+            if seen == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(kill)
+    refresh_and_switch(root)
 
 
 def killed_at_step(root: Path, step: str) -> None:

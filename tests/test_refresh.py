@@ -15,6 +15,7 @@ from refresh_runs import (
     build_and_switch,
     change_catalogue,
     held_while,
+    killed_at_rename,
     killed_at_step,
     live_name,
     model_of,
@@ -34,7 +35,7 @@ from photosearch.home import Home
 from photosearch.index.filters import Listing
 from photosearch.index.index_folder import copy_folder
 from photosearch.index.vector_index import ExactIndex
-from photosearch.release import Release, live_release, roll_back, switch_live
+from photosearch.release import Release, list_releases, live_release, roll_back, switch_live
 from photosearch.release_lock import alone
 from photosearch.report import save_report
 from photosearch.search.canaries import read_canaries
@@ -249,6 +250,22 @@ def test_a_refresh_killed_at_each_step_in_turn_leaves_what_is_live_and_the_next_
         assert stamps(before.folder) == untouched, step
     assert len(contents(before)) == before.manifest.n_photos
     assert run(refresh_and_switch, home.root) == 0
+    assert_is_up_to_date(home)
+
+
+def test_a_refresh_killed_before_each_rename_in_turn_leaves_the_old_or_the_new_release(home: Home):
+    before = live_name(home)
+    number = 0
+    while len(list_releases(home.releases)) == 1:
+        number += 1
+        assert run(killed_at_rename, home.root, number) == KILLED
+        assert live_name(home) == before
+    assert number > 8
+    for number in (1, 2):  # a whole release lies there: what is left are switches and pointer
+        assert run(killed_at_rename, home.root, number) == KILLED
+        assert live_name(home) == before
+    assert run(refresh_and_switch, home.root) == 0
+    assert len(list_releases(home.releases)) == 2
     assert_is_up_to_date(home)
 
 

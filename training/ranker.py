@@ -1,5 +1,6 @@
 """`photosearch ranker`: LambdaRank from labels and clicks, used only where it ranks better."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from photosearch.evaluation.calibration import fit_logistic
 from photosearch.home import Home
 from photosearch.index_settings import IndexParams
 from photosearch.ranking_settings import RankerParams, RankingParams
-from photosearch.report import save_report
+from photosearch.report import save_report, write_text
 from photosearch.search.boosted_ranker import (
     VERDICT,
     BoostedRanker,
@@ -25,6 +26,7 @@ from photosearch.search.boosted_ranker import (
 from photosearch.search.features import FEATURES, RISING
 from photosearch.search.popularity import CardClicks, count_clicks, popularity
 from photosearch.search.shown_cards import is_indexed, joined_groups
+from training.lightning_fit import fingerprint
 from training.ranker_data import (
     Answered,
     Lesson,
@@ -40,6 +42,8 @@ QUERIES_MIN = 20
 """Fewer teach nothing that carries over."""
 BEST = 10
 """Ranks whose order counts in training."""
+MADE_OF = "made_of"
+"""A file beside the ranker: a fingerprint of all that its training read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,26 @@ def train_home_ranker(
         try_ranker(trained.running(), judging),
     )
     (home.ranker / VERDICT).unlink(missing_ok=True)  # written last: it must be of these trees
+    write_text(home.ranker / MADE_OF, _made_of(home, model_id, ranking, index))
     save_ranker(home.ranker, trained.manifest, trees=trained.trees, clicks=trained.clicks)
     save_report(home.ranker / VERDICT, report.trial)
     return report
+
+
+def is_up_to_date(home: Home, model_id: str, ranking: RankingParams, index: IndexParams) -> bool:
+    """Whether the ranker trained last is what training now would give."""
+    made_of = home.ranker / MADE_OF
+    if not made_of.exists() or not (home.ranker / VERDICT).exists():
+        return False
+    said: str = made_of.read_text()
+    return said == _made_of(home, model_id, ranking, index)
+
+
+def _made_of(home: Home, model_id: str, ranking: RankingParams, index: IndexParams) -> str:
+    curated = [home.curated / name for name in ("photos.parquet", "cards.parquet")]
+    read = [path for path in (*curated, home.labels, home.impressions) if path.exists()]
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in read]
+    return fingerprint(model_id, ranking, index, digests)
 
 
 def ask_home(
