@@ -63,15 +63,16 @@ def commit(home: Home, message: str) -> bool:
     return True
 
 
-def repro(home: Home, stage: str, *, is_forced: bool = False) -> None:
+def repro(home: Home, stage: str, *, is_forced: bool = False, is_alone: bool = False) -> None:
     """Brings a stage up to date with `dvc repro`; what is up to date is not run.
 
-    A forced stage is run in any case, and alone: what it depends on must be up to date.
+    A stage alone takes what it depends on as that is now; a forced one is run in any case, alone.
 
     Raises:
         StageFailed: The stage's own message, or that DVC stayed busy.
     """
-    _dvc(home, "repro", *(("--single-item", "--force") if is_forced else ()), stage)
+    alone = ("--single-item",) if is_alone or is_forced else ()
+    _dvc(home, "repro", *alone, *(("--force",) if is_forced else ()), stage)
 
 
 DVC = (sys.executable, "-m", "dvc")

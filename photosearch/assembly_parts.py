@@ -110,12 +110,22 @@ def _rules(settings: Settings, model_id: str) -> Part:
     return Part("rules", _digest(policies, *_files(settings.home.text)), write)
 
 
-def _ranker(settings: Settings, model_id: str) -> Part | None:
-    """It goes into the release if params want one and it ranked better than none."""
+def ranker_to_release(settings: Settings, model_id: str) -> Path | None:
+    """The trained ranker, if params want one, it is of this model and ranked better than none.
+
+    Raises:
+        BadArtifact: It is damaged.
+    """
     trained = settings.home.ranker
     if not settings.params.ranking.ranker.use or not (trained / VERDICT).exists():
         return None
-    if read_manifest(trained).model_id != model_id or not is_better(trained):
+    of_model = read_manifest(trained).model_id == model_id
+    return trained if of_model and is_better(trained) else None
+
+
+def _ranker(settings: Settings, model_id: str) -> Part | None:
+    trained = ranker_to_release(settings, model_id)
+    if trained is None:
         return None
 
     def write(folder: Path, index: VectorIndex) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from photosearch.assembly_ranking import ranker_to_release
+from photosearch.assembly_parts import ranker_to_release
 from photosearch.catalog.schemas import Card, CuratedPhoto, Impression
 from photosearch.catalog.tables import write_table
 from photosearch.embedding.embedder import Vectors, unit
