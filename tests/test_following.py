@@ -8,7 +8,7 @@ import pytest
 from small_shop import ColourEmbedder
 
 from bentos.current import Current, follow
-from bentos.encoder_models import IN_MEMORY, EncoderModels
+from bentos.encoder_models import IN_MEMORY, EncoderModels, what_runs
 from photosearch.errors import BadArtifact, HomeNotReady
 from photosearch.release import Manifest, Release, open_release, seal, switch_live
 
@@ -62,7 +62,7 @@ def test_a_model_is_loaded_once_for_all_releases_that_share_it_and_two_stay(tmp_
 
     for name, model_id in (("r02", "a"), ("r03", "b"), ("r04", "c")):
         made(tmp_path, name, model_id)
-    models = EncoderModels(made(tmp_path, "r01", "a"), load, releases=tmp_path)
+    models = EncoderModels(made(tmp_path, "r01", "a"), load, what_runs, releases=tmp_path)
     threads = [threading.Thread(target=models.of, args=("r03",)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -80,10 +80,10 @@ def test_a_model_is_loaded_once_for_all_releases_that_share_it_and_two_stay(tmp_
 
 def test_an_encoder_of_a_packed_release_knows_that_one_alone(tmp_path: Path):
     first = made(tmp_path, "r01", "a")
-    models = EncoderModels(first, lambda _: ColourEmbedder(), releases=None)
+    models = EncoderModels(first, lambda _: ColourEmbedder(), what_runs, releases=None)
     with pytest.raises(HomeNotReady, match=r"serves release r01 and was asked for r02"):
         models.of("r02")
-    models = EncoderModels(first, lambda _: ColourEmbedder(), releases=tmp_path)
+    models = EncoderModels(first, lambda _: ColourEmbedder(), what_runs, releases=tmp_path)
     with pytest.raises(BadArtifact, match="r02 is not a whole release"):
         models.of("r02")
     for name in ("../releases/r01", "/etc", "r01/model", ""):

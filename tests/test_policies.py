@@ -90,9 +90,9 @@ def test_a_card_that_can_be_bought_stands_for_its_sold_out_twin():
     assert told(policed.shown[0]) == []
 
 
-def vectors_of(photo_ids: Sequence[str]) -> Vectors:
+def vectors_of(found: Sequence[FoundCard]) -> Vectors:
     """Degrees by the letter: a 0, b 10, c 20, ..."""
-    degrees = np.deg2rad([10 * (ord(photo_id[0]) - ord("a")) for photo_id in photo_ids])
+    degrees = np.deg2rad([10 * (ord(card.photo_id[0]) - ord("a")) for card in found])
     return unit(np.stack([np.cos(degrees), np.sin(degrees)], axis=1))
 
 

@@ -102,8 +102,12 @@ def test_errors_are_problems_behind_bentoml_too(service: Service):
 def test_page_release_and_health_are_served(service: Service):
     assert "<title>Photosearch</title>" in service.api.get("/").text
     assert service.api.get("/v1/release").json()["index_kind"] == "qdrant_edge"
-    for path in ("/healthz", "/livez", "/readyz"):
+    for path in ("/healthz", "/livez"):
         assert service.api.get(path).status_code == 200
+    until = time.monotonic() + READY_WITHIN_S  # the reader was killed a moment ago
+    while service.api.get("/readyz").status_code != 200 and time.monotonic() < until:
+        time.sleep(0.5)
+    assert service.api.get("/readyz").status_code == 200
 
 
 def test_no_process_of_the_service_runs_torch_and_the_log_says_what_runs(service: Service):
