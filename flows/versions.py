@@ -17,7 +17,15 @@ from photosearch.settings import quiet_environment
 log = logging.getLogger(__name__)
 
 PIPELINE = Path(__file__).parents[1] / "dvc.yaml"
-OUTSIDE_VERSIONS = "/releases/\n/resume/\n/bentoml/\n/serve.log\n/serve.pid\n"
+OUTSIDE_VERSIONS = """/releases/
+/resume/
+/bentoml/
+/build/text/
+/build/ranker/
+/build/late/
+/serve.log
+/serve.pid
+"""
 BUSY_EXIT, BUSY_TRIES, BUSY_WAIT_S = 255, 5, 3.0
 
 
