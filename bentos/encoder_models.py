@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from photosearch.embedding.embedder import Embedder
 from photosearch.errors import HomeNotReady
-from photosearch.perception.onnx_detector import OnnxDetector
 from photosearch.release import Release, open_release
 from photosearch.search.seeing import read_seeing
+
+if TYPE_CHECKING:  # ONNX Runtime stays out of the search process, which imports this too
+    from photosearch.perception.onnx_detector import OnnxDetector
 
 Models = TypeVar("Models")
 
@@ -27,7 +29,7 @@ class Running:
     """The models of a release."""
 
     embedder: Embedder
-    detector: OnnxDetector | None
+    detector: "OnnxDetector | None"
     """None: whole photos are searched."""
 
 

@@ -23,6 +23,7 @@ from photosearch.assembly_serving import load_reader
 from photosearch.catalog.images import open_photo
 from photosearch.perception.reader import Word
 from photosearch.perception_settings import OcrParams
+from photosearch.search.schemas import Candidates
 
 pytestmark = pytest.mark.slow
 
@@ -199,7 +200,7 @@ def test_markup_in_a_title_is_shown_as_text(page: Page, two_colours: Path):
 
 def test_nothing_found_is_said_kindly(page: Page, two_colours: Path, shop: SmallShop):
     whole = shop.pipeline
-    shop.pipeline = dataclasses.replace(whole, candidates=lambda _: [])
+    shop.pipeline = dataclasses.replace(whole, candidates=lambda _: Candidates([]))
     try:
         page.set_input_files("#file", two_colours)
         expect(page.get_by_role("alert")).to_contain_text("Nothing like this here yet")
