@@ -13,6 +13,7 @@ switched by one rename.
     releases/NAME/model/              the model artifact: see embedding/model.py
     releases/NAME/graph/              the model for serving without torch: see embedding/graph.py
     releases/NAME/index/              the vectors of every curated photo
+    releases/NAME/PART                what searches need beside: see assembly_parts.py
     releases/NAME/cards.parquet       curated cards
     releases/NAME/photos.parquet      the photos in the index
     releases/NAME/canaries.parquet    known photos with vectors that the next index must find

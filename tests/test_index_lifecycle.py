@@ -1,7 +1,6 @@
 """The life of an index: filled, verified, named, told of."""
 
 import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +8,7 @@ from photo_vectors import clustered, names
 
 from photosearch.embedding.embedder import Vectors
 from photosearch.index.filters import CardFilter
-from photosearch.index.lifecycle import IndexReport, describe, fill, index_id, verify
-from photosearch.index.qdrant_edge import QdrantEdgeIndex
+from photosearch.index.lifecycle import fill, index_id, verify
 from photosearch.index.vector_index import ExactIndex, Hit
 
 
@@ -75,17 +73,3 @@ def test_equal_content_has_an_equal_id() -> None:
     }
     assert first not in others
     assert len(others) == 4
-
-
-def test_an_index_is_described(tmp_path: Path) -> None:
-    index = QdrantEdgeIndex.create(tmp_path, dim=16, model_id="m")
-    index.add(*names(50), clustered(50, 16))
-    assert describe(index, model_id="m", kind="qdrant_edge") == IndexReport(
-        index_id=index_id("m", dim=16, photo_ids=names(50)[0]),
-        photos=50,
-        cards=3,
-        dim=16,
-        recall_at_10_vs_exact=1.0,
-        kind="qdrant_edge",
-    )
-    index.close()

@@ -1,8 +1,7 @@
-"""The life of an index: filled, verified, named, told of; knows no engine."""
+"""The life of an index: filled, verified, named; knows no engine."""
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,17 +14,6 @@ LAYOUT = 2
 
 BLOCK = 4096
 """Photos compared at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class IndexReport:
-    index_id: str
-    photos: int
-    cards: int
-    dim: int
-    recall_at_10_vs_exact: float
-    kind: str
-    """`qdrant_edge`, or `qdrant_server`."""
 
 
 def fill(index: VectorIndex, batches: Iterable[Batch], total: int) -> int:
@@ -98,23 +86,6 @@ def recall_of(index: VectorIndex, photos: Vectors, *, k: int = 10) -> float:
         right += sum(hit.cosine >= last - ROUNDING for hit in found)
         wanted += len(true)
     return right / wanted if wanted else 1.0
-
-
-def describe(index: VectorIndex, *, model_id: str, kind: str) -> IndexReport:
-    """Reads an index once for its id and counts, and verifies it."""
-    photo_ids: list[str] = []
-    card_ids: set[str] = set()
-    for some_photos, some_listings, _ in index.scroll(BLOCK):
-        photo_ids += some_photos
-        card_ids.update(listing.card_id for listing in some_listings)
-    return IndexReport(
-        index_id=index_id(model_id, dim=index.dim, photo_ids=photo_ids),
-        photos=len(photo_ids),
-        cards=len(card_ids),
-        dim=index.dim,
-        recall_at_10_vs_exact=verify(index),
-        kind=kind,
-    )
 
 
 def index_id(
