@@ -40,7 +40,7 @@ from photosearch.late_settings import LateInteractionParams
 from photosearch.progress import configure_logging
 from photosearch.search.candidates import nearest_cards
 from photosearch.search.late_interaction import max_sim
-from photosearch.search.schemas import Candidate
+from photosearch.search.query import Candidate
 from photosearch.search.shown_cards import is_indexed
 from training.fit import SHRINKAGE
 from training.late_interaction import train_layer, training_tokens

@@ -34,8 +34,9 @@ from photosearch.release import live_release
 from photosearch.search.articles import ArticleDesk, exact_first
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
+from photosearch.search.query import MAX_LIMIT, SearchRequest
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.schemas import MAX_LIMIT, ReleaseIds, SearchRequest, SearchResponse
+from photosearch.search.schemas import ReleaseIds, SearchResponse
 from photosearch.search.shown_cards import is_indexed
 from photosearch.settings import Services, load_params
 

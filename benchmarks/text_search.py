@@ -38,8 +38,8 @@ from photosearch.search.candidates import nearest_cards
 from photosearch.search.card_texts import card_texts, reviews_by_card
 from photosearch.search.fusion import Scores, by_ranks, by_scores
 from photosearch.search.likes import moved_by_likes
+from photosearch.search.query import Candidate
 from photosearch.search.refine import read_refiner, save_refiner
-from photosearch.search.schemas import Candidate
 from photosearch.search.text_search import TextFacts, TextSearch
 from photosearch.settings import Params, load_params
 from photosearch.text_search_settings import LikesParams, TextSearchParams

@@ -26,13 +26,8 @@ from bentos.upload import read_photo, read_search, read_wishes_of_address, read_
 from bentos.wishes import SHOWN_CHARACTERS
 from photosearch.errors import PhotosearchError, UnknownQuery
 from photosearch.release import Release
-from photosearch.search.schemas import (
-    CardsResponse,
-    DetectResponse,
-    ReadArticles,
-    SearchRequest,
-    SearchResponse,
-)
+from photosearch.search.query import SearchRequest
+from photosearch.search.schemas import CardsResponse, DetectResponse, ReadArticles, SearchResponse
 
 WEB = Path(__file__).parent / "web"
 QUERY_ID = re.compile(r"[0-9a-f]{32}")

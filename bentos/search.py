@@ -28,13 +28,13 @@ from photosearch.progress import configure_logging
 from photosearch.release import Release
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
+from photosearch.search.query import SearchRequest
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import (
     CardsResponse,
     DetectResponse,
     ReadArticles,
     ReleaseIds,
-    SearchRequest,
     SearchResponse,
 )
 from photosearch.settings import load_services

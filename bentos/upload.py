@@ -10,7 +10,7 @@ from starlette.types import Message, Receive
 from bentos.wishes import WISHES, read_wishes, shorten
 from photosearch.catalog.images import MAX_BYTES
 from photosearch.errors import BadRequest, HugePhoto
-from photosearch.search.schemas import SearchRequest
+from photosearch.search.query import SearchRequest
 
 WISHES_WITHOUT_PHOTO = tuple(name for name in WISHES if name != "box")
 PAGING = ("limit", "offset", "where", "explain")

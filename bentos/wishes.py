@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from photosearch.catalog.images import Box
 from photosearch.errors import BadRequest
 from photosearch.index.filters import CardFilter
-from photosearch.search.schemas import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, SearchRequest
+from photosearch.search.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, SearchRequest
 
 WISHES = ("box", "limit", "offset", "length", "text", "where", "liked", "disliked", "explain")
 SHOWN_CHARACTERS = 60

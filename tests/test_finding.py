@@ -9,7 +9,8 @@ from small_shop import SmallShop, colour, jpeg, open_shop, painted, served, with
 from photosearch.errors import BadRequest
 from photosearch.index.filters import CardFilter
 from photosearch.search.pipeline import SearchPipeline
-from photosearch.search.schemas import CardsResponse, SearchRequest, SearchResponse
+from photosearch.search.query import SearchRequest
+from photosearch.search.schemas import CardsResponse, SearchResponse
 
 GREEN = jpeg(painted(colour("green")))
 

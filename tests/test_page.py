@@ -23,7 +23,7 @@ from photosearch.assembly_serving import load_reader
 from photosearch.catalog.images import open_photo
 from photosearch.perception.reader import Word
 from photosearch.perception_settings import OcrParams
-from photosearch.search.schemas import Candidates
+from photosearch.search.query import Candidates
 
 pytestmark = pytest.mark.slow
 

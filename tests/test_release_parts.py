@@ -17,8 +17,8 @@ from photosearch.search.enrich import CardFactsTable
 from photosearch.search.moderation import Flag, write_moderation
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.policies import save_policies
+from photosearch.search.query import SearchRequest
 from photosearch.search.release_recipe import Part, Recipe
-from photosearch.search.schemas import SearchRequest
 
 __all__ = ["home"]
 OFF = ModerationParams(adult=2, weapon=2, drugs=2, tobacco=2, offensive=2)

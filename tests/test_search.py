@@ -27,15 +27,9 @@ from photosearch.search.candidates import EXACT_SCORE, VOTERS, collapse, nearest
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
 from photosearch.search.pipeline import make_pipeline
+from photosearch.search.query import Candidate, SearchRequest
 from photosearch.search.rank import best_first
-from photosearch.search.schemas import (
-    Candidate,
-    CardFacts,
-    FoundCard,
-    ReleaseIds,
-    SearchRequest,
-    SearchResponse,
-)
+from photosearch.search.schemas import CardFacts, FoundCard, ReleaseIds, SearchResponse
 from photosearch.search.thumbnails import SIDE_PX, Thumbnail, write_thumbnails
 
 IDS = ReleaseIds(release="r1", model_id="colours", index_id="i1", data_version="d1")

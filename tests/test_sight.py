@@ -23,13 +23,12 @@ from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.search.articles import exact_first
 from photosearch.search.kept import Kept
 from photosearch.search.policies import Dropped, Policed
+from photosearch.search.query import Query, SearchRequest
 from photosearch.search.schemas import (
     DetectResponse,
     FoundCard,
-    Query,
     ReadArticles,
     Reason,
-    SearchRequest,
     SearchResponse,
 )
 from photosearch.search.seeing import read_seeing, write_seeing

@@ -28,8 +28,8 @@ from photosearch.search.card_texts import reviews_by_card, write_text_search
 from photosearch.search.fusion import by_ranks, by_scores
 from photosearch.search.learned_texts import read_learned, with_closed_form
 from photosearch.search.likes import moved_by_likes
+from photosearch.search.query import Candidate
 from photosearch.search.refine import Refiner, RefinerManifest, save_refiner
-from photosearch.search.schemas import Candidate
 from photosearch.search.text_search import (
     FACTS,
     Photos,

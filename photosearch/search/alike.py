@@ -9,7 +9,7 @@ from photosearch.catalog.tables import read_table
 from photosearch.embedding.embedder import unit
 from photosearch.errors import BadRequest
 from photosearch.index.vector_index import Vectors
-from photosearch.search.schemas import Candidate
+from photosearch.search.query import Candidate
 
 Near = Callable[[Vectors], list[Candidate]]
 """Unit vector (dim,) -> unique cards, best first; filtered already."""

@@ -7,13 +7,8 @@ import numpy as np
 
 from photosearch.evaluation.calibration import Calibration
 from photosearch.search.policies import Dropped
-from photosearch.search.schemas import (
-    DroppedCard,
-    FoundCard,
-    RankedCard,
-    Reason,
-    SearchRequest,
-)
+from photosearch.search.query import SearchRequest
+from photosearch.search.schemas import DroppedCard, FoundCard, RankedCard, Reason
 
 
 def page_of(

@@ -8,15 +8,9 @@ from photosearch.perception.article_table import ArticleTable, find_articles
 from photosearch.perception.reader import Word
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.filtering import is_wanted
+from photosearch.search.query import SearchRequest
 from photosearch.search.reading_room import Read, ReadingRoom
-from photosearch.search.schemas import (
-    CardFacts,
-    RankedCard,
-    ReadArticle,
-    ReadArticles,
-    ReleaseIds,
-    SearchRequest,
-)
+from photosearch.search.schemas import CardFacts, RankedCard, ReadArticle, ReadArticles, ReleaseIds
 
 
 class ArticleDesk:

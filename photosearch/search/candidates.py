@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from photosearch.index.filters import CardFilter
 from photosearch.index.vector_index import Hit, VectorIndex, Vectors
-from photosearch.search.schemas import Candidate
+from photosearch.search.query import Candidate
 
 VOTERS = 10
 """Nearest photos whose votes count."""

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors
-from photosearch.search.schemas import FoundCard, Query, TagChip
+from photosearch.search.query import Query
+from photosearch.search.schemas import FoundCard, TagChip
 from photosearch.tagging.tag_index import Rows, TagIndex
 
 LIKENESS_MAX = 0.7

@@ -7,7 +7,8 @@ from typing import Any
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_rows, read_table
-from photosearch.search.schemas import Candidate, CardFacts, FoundCard
+from photosearch.search.query import Candidate
+from photosearch.search.schemas import CardFacts, FoundCard
 from photosearch.search.thumbnails import Thumbnail
 
 log = logging.getLogger(__name__)

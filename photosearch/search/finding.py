@@ -10,7 +10,7 @@ from photosearch.index.vector_index import Hit, VectorIndex
 from photosearch.search.alike import cards_like
 from photosearch.search.candidates import collapse
 from photosearch.search.likes import moved_by_likes
-from photosearch.search.schemas import ANY_CARD, Candidates, Query, SearchRequest
+from photosearch.search.query import ANY_CARD, Candidates, Query, SearchRequest
 from photosearch.search.text_search import (
     Photos,
     TextSearch,

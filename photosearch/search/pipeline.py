@@ -18,20 +18,16 @@ from photosearch.search.answer import is_confident, page_of, told_of_candidates,
 from photosearch.search.filtering import facets_of
 from photosearch.search.objects import as_objects, choose_box
 from photosearch.search.policies import Policed
+from photosearch.search.query import ANY_CARD, Candidate, Candidates, Query, SearchRequest
 from photosearch.search.rank import best_first
 from photosearch.search.schemas import (
-    ANY_CARD,
-    Candidate,
-    Candidates,
     CardsResponse,
     DetectResponse,
     DroppedCard,
     Facets,
     FoundCard,
-    Query,
     ReadArticles,
     ReleaseIds,
-    SearchRequest,
     SearchResponse,
     TagChip,
 )

@@ -1,86 +1,9 @@
-"""What goes into a search and what comes out; the wire format of `POST /v1/search`."""
+"""What a search answers; the wire format of the API."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
-
-from photosearch.catalog.images import Box
-from photosearch.index.filters import CardFilter
-from photosearch.index.vector_index import Hit
-
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 100
-MAX_OFFSET = 1000
-ANY_CARD = CardFilter()
-
-
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
-    """What a shopper asks for, as it was sent."""
-
-    photo: bytes = b""
-    """A JPEG, PNG or WebP file; empty where words or a card ask."""
-    name: str = "The photo"
-    """What an error message calls it."""
-    box: Box | None = None
-    """The part to search, in pixels of the turned photo; None means the likeliest object, and the
-    whole photo where there is none."""
-    limit: int = DEFAULT_LIMIT
-    """Cards wanted, 1 to MAX_LIMIT."""
-    offset: int = 0
-    """Best cards left out, 0 to MAX_OFFSET: what earlier pages showed."""
-    length: int | None = None
-    """Vector length to search with; None means the index's own."""
-    text: str = ""
-    """What the shopper adds in words; empty means nothing."""
-    where: CardFilter = ANY_CARD
-    liked: tuple[str, ...] = ()
-    """Cards that the shopper wants more of."""
-    disliked: tuple[str, ...] = ()
-    """And less."""
-    explain: bool = False
-    """Tell why each card stands where it stands."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Query:
-    """What is searched for, once the photo has been looked at; every later step may ask it."""
-
-    request: SearchRequest
-    part: Image.Image | None
-    """The chosen part of the photo, RGB; None where words or a card ask."""
-    vector: NDArray[np.float32] | None
-    """Its unit vector by the model, (dim,), before words and likes move it."""
-    hits: Sequence[Hit] = ()
-    """The near photos, nearest first, once candidates were looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A card near the query."""
-
-    card_id: str
-    photo_id: str
-    """Its nearest photo."""
-    cosine: float
-    """Of that photo."""
-    score: float
-    """Of all its near photos: see candidates.py."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """What a search finds before anything is known of the cards."""
-
-    cards: list[Candidate]
-    """Unique, best first."""
-    hits: Sequence[Hit] = ()
-    """The near photos that made them, nearest first; none where words or a card asked."""
 
 
 class Wire(BaseModel):

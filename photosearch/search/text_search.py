@@ -28,8 +28,8 @@ from photosearch.index.text_index import TextIndex
 from photosearch.index.text_words import Side
 from photosearch.search.alike import Near, VectorsOf
 from photosearch.search.fusion import Scores, by_ranks, by_scores
+from photosearch.search.query import Candidate
 from photosearch.search.refine import Refiner, read_refiner
-from photosearch.search.schemas import Candidate
 from photosearch.text_search_settings import FusionWeights, TextSearchParams
 
 FACTS, WORDS = "text_search.json", "words"
