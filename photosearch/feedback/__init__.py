@@ -1,0 +1,1 @@
+"""What shoppers did, and what follows from it."""
