@@ -191,6 +191,8 @@ class Services(BaseSettings):
     """The release folder a service answers with, before any other."""
     encoder_threads: int = Field(0, ge=0)
     """Of the runtime, for one batch of photos; 0 takes all cores. Changes times and no answer."""
+    releases_kept: int = Field(3, gt=0)
+    """Of those that were live before, and of the newest; older ones are removed after a switch."""
     articles_wait_ms: float = Field(0.0, ge=0)
     """An answer so old is given without the articles that are still being read; 0 never waits."""
     articles_waiting_max: int = Field(8, gt=0)
