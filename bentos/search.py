@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import bentoml
@@ -73,6 +73,7 @@ class Search:
         return self._current.value.release
 
     def _open(self, release: Release) -> Opened:
+        from photosearch.assembly_online import with_learned_order
         from photosearch.assembly_search import Eyes, complete, finder_of
         from photosearch.assembly_serving import open_index
 
@@ -88,8 +89,11 @@ class Search:
         with ExitStack() as stack:
             index = stack.enter_context(closing(open_index(release, self._services)))
             finder = stack.enter_context(finder_of(release, index))
+            plain = make_pipeline(
+                release_ids(release), embedder, finder=finder, enrich=cards.enrich
+            )
             pipeline = complete(
-                make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich),
+                replace(plain, embed=embedder.look),
                 release,
                 cards=cards,
                 index=index,
@@ -99,6 +103,7 @@ class Search:
                     self._services.articles_wait_ms,
                 ),
             )
+            pipeline = with_learned_order(pipeline, release, self._services)
             return Opened(release, pipeline, close=stack.pop_all().close)
 
     def _switch(self, release: Release) -> None:

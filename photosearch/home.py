@@ -132,6 +132,11 @@ class Home:
         return self.releases / "live"
 
     @property
+    def states(self) -> Path:
+        """What the online re-ranker has learned so far: see search/online_ranker.py."""
+        return self.root / "states"
+
+    @property
     def questions(self) -> Path:
         """Pairs already asked, and where: never asked twice."""
         return self.data / "labels" / "asked.parquet"

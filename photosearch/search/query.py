@@ -46,6 +46,16 @@ class SearchRequest:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """What the model makes of a photo."""
+
+    vector: NDArray[np.float32]
+    """Of unit length, (dim,)."""
+    tokens: NDArray[np.float32] | None = None
+    """The head's tokens, (n_tokens, width), where the release compares tokens."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """What is searched for, once the photo has been looked at; every later step may ask it."""
 
@@ -56,6 +66,14 @@ class Query:
     """Its unit vector by the model, (dim,), before words and likes move it."""
     hits: Sequence[Hit] = ()
     """The near photos, nearest first, once candidates were looked for."""
+    tokens: NDArray[np.float32] | None = None
+    """The head's tokens of the part, (n_tokens, width), where the release compares tokens."""
+
+    @property
+    def is_photo_alone(self) -> bool:
+        """Whether a photo asks and no words and no likes: else scores mean something else."""
+        asked = self.request
+        return self.vector is not None and not (asked.text or asked.liked or asked.disliked)
 
 
 @dataclass(frozen=True, slots=True)

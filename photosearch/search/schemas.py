@@ -1,8 +1,10 @@
 """What a search answers; the wire format of the API."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -62,6 +64,9 @@ class FoundCard:
     score: float
     reasons: tuple[Reason, ...] = ()
     """Told where the request asks to explain."""
+    features: NDArray[np.float64] | None = field(default=None, compare=False)
+    """Its row of the table that ranked it, (n_features,): see features.py. None: nothing looked at
+    it, as with words or likes, or so far down."""
 
 
 class RankedCard(Wire):
@@ -77,6 +82,8 @@ class RankedCard(Wire):
     """That this is the very product; None where the release is not calibrated."""
     reasons: list[Reason]
     """Where the request asks to explain."""
+    features: dict[str, float] = Field(default_factory=dict, exclude=True)
+    """What ranked it, by name, for the log of answers; never sent."""
 
 
 class SeenObject(Wire):
@@ -178,6 +185,9 @@ class SearchResponse(Wire):
     """In both languages; none where the release has no tags."""
     dropped: list[DroppedCard]
     """By policies, where the request asks to explain."""
+    learned: str | None = None
+    """Id of what clicks had taught the re-ranker by then, where it is on: with the release ids, it
+    says all that the order came from."""
     articles: ReadArticles
     """What had been read when the answer was ready."""
     took_ms: dict[str, float]
