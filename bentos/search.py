@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import bentoml
@@ -12,7 +12,8 @@ from anyio import fail_after, from_thread
 from anyio.lowlevel import current_token
 from numpy.typing import NDArray
 
-from bentos.api import make_app
+from bentos.answers_log import LoggedAnswers
+from bentos.api import Answers, make_app
 from bentos.current import Current, follow
 from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import TIMEOUT_S, Encoder
@@ -58,13 +59,18 @@ class Search:
     reader = bentoml.depends(Reader)
 
     def __init__(self) -> None:
+        from photosearch.assembly_events import open_events
+
         configure_logging()
         self._services = load_services()
         self._loop = current_token()
         self._room = ReadingRoom(self._read, waiting_max=self._services.articles_waiting_max)
         first = self._open(served_release(self._services))
         self._current = Current(first, let_go=lambda opened: opened.close())
-        self.pipeline = CurrentPipeline(self._current)
+        self.events = open_events(self._services)
+        self.pipeline: Answers = CurrentPipeline(self._current)
+        if self.events is not None:
+            self.pipeline = LoggedAnswers(self.pipeline, self.events.log_answer)
         self._following: asyncio.Task[None] | None = None
 
     @property
@@ -73,6 +79,7 @@ class Search:
         return self._current.value.release
 
     def _open(self, release: Release) -> Opened:
+        from photosearch.assembly_online import with_learned_order
         from photosearch.assembly_search import Eyes, complete, finder_of
         from photosearch.assembly_serving import open_index
 
@@ -88,8 +95,11 @@ class Search:
         with ExitStack() as stack:
             index = stack.enter_context(closing(open_index(release, self._services)))
             finder = stack.enter_context(finder_of(release, index))
+            plain = make_pipeline(
+                release_ids(release), embedder, finder=finder, enrich=cards.enrich
+            )
             pipeline = complete(
-                make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich),
+                replace(plain, embed=embedder.look),
                 release,
                 cards=cards,
                 index=index,
@@ -99,6 +109,7 @@ class Search:
                     self._services.articles_wait_ms,
                 ),
             )
+            pipeline = with_learned_order(pipeline, release, self._services)
             return Opened(release, pipeline, close=stack.pop_all().close)
 
     def _switch(self, release: Release) -> None:
@@ -142,6 +153,8 @@ class Search:
             self._following.cancel()
         self._room.close()
         self._current.close()
+        if self.events is not None:
+            self.events.close()
 
 
 class CurrentPipeline:

@@ -25,6 +25,7 @@ from photosearch.search.boosted_ranker import (
     write_ranker,
 )
 from photosearch.search.card_texts import REVIEWS, TEXT, change_text_search, write_text_search
+from photosearch.search.learned_order import save_online
 from photosearch.search.learned_texts import read_learned, with_closed_form
 from photosearch.search.moderation import OFF, flagged, write_moderation
 from photosearch.search.policies import save_policies
@@ -52,6 +53,7 @@ def parts_of_release(settings: Settings, model: Path) -> tuple[Part, ...]:
         _tags(settings, model_id),
         _rules(settings, model_id),
         _ranker(settings, model_id),
+        _clicks(settings),
         _tokens(settings, model),
     )
     return tuple(part for part in found if part is not None)
@@ -148,6 +150,13 @@ def _ranker(settings: Settings, model_id: str) -> Part | None:
         write_ranker(folder / RANKER, trained, photo_ids=photo_ids, vectors=vectors)
 
     return Part("ranker", ranker_id(trained), write)
+
+
+def _clicks(settings: Settings) -> Part | None:
+    online = settings.params.ranking.online
+    if not online.use:
+        return None
+    return Part("online", _digest(online), lambda folder, _: save_online(folder, online))
 
 
 def _tokens(settings: Settings, model: Path) -> Part | None:

@@ -1,13 +1,15 @@
 """Late interaction: the best cards are compared anew, token by token; knows no model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors
+from photosearch.errors import BadArtifact
 from photosearch.search.photo_tokens import PhotoTokens
+from photosearch.search.query import Query
 from photosearch.search.schemas import FoundCard, Reason
 
 STEP = "late_interaction"
@@ -57,6 +59,27 @@ def compare_tokens(
         for card, value in zip(best, likeness, strict=True)
     ]
     return [*sorted(raised, key=_order), *rest]
+
+
+def compare_by_photo(
+    photo_tokens: PhotoTokens,
+) -> Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]:
+    """The step of the search: cards that a photo alone found are compared, others stay.
+
+    Its weight is in the units of a photo's scores: see `Query.is_photo_alone`.
+    """
+
+    def compare(found: Sequence[FoundCard], query: Query) -> Sequence[FoundCard]:
+        if not query.is_photo_alone:
+            return found
+        if query.tokens is None:
+            raise BadArtifact(
+                "The release compares tokens, and its model made none of the query. Make the "
+                "release again: `photosearch index`."
+            )
+        return compare_tokens(found, query.tokens, photo_tokens)
+
+    return compare
 
 
 def _raised(card: FoundCard, by: float) -> FoundCard:
