@@ -19,7 +19,7 @@ from bentos.encoder import TIMEOUT_S, Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
-from bentos.reader_client import ReadWord, read_remotely
+from bentos.reader_client import ReadWord, draw_remotely, read_remotely
 from bentos.served import followed_releases, served_release
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
@@ -27,6 +27,8 @@ from photosearch.perception.reader import Word
 from photosearch.progress import configure_logging
 from photosearch.release import Release
 from photosearch.search.enrich import CardFactsTable
+from photosearch.search.kept import Kept
+from photosearch.search.map_desk import KEPT_S, PHOTOS_KEPT, Explained, MapDesk, MapWanted
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
 from photosearch.search.query import SearchRequest
 from photosearch.search.reading_room import ReadingRoom
@@ -62,6 +64,7 @@ class Search:
         self._services = load_services()
         self._loop = current_token()
         self._room = ReadingRoom(self._read, waiting_max=self._services.articles_waiting_max)
+        self._explained: Kept[str, Explained] = Kept(n_max=PHOTOS_KEPT, keep_s=KEPT_S)
         first = self._open(served_release(self._services))
         self._current = Current(first, let_go=lambda opened: opened.close())
         self.pipeline = CurrentPipeline(self._current)
@@ -103,6 +106,8 @@ class Search:
                     self._services.articles_wait_ms,
                 ),
             )
+            desk = MapDesk(manifest.release, cards, self._explained, self._draw)
+            pipeline = replace(pipeline, maps=desk)
             pipeline = with_learned_order(pipeline, release, self._services)
             return Opened(release, pipeline, close=stack.pop_all().close)
 
@@ -132,6 +137,16 @@ class Search:
 
         # The room's thread is none of the event loop's, so the plain proxy would not work there.
         return read_remotely(photo, lambda content: from_thread.run(ask, content, token=self._loop))
+
+    def _draw(self, wanted: MapWanted) -> bytes:
+        async def ask(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            with fail_after(READING_TIMEOUT_S):
+                drawn: NDArray[np.uint8] = await self.reader.to_async.call(
+                    "draw", photo, list(wanted.box or ()), wanted.release, wanted.thumbnail
+                )
+                return drawn
+
+        return draw_remotely(wanted, lambda photo: from_thread.run(ask, photo, token=self._loop))
 
     # Not a thread of ours: BentoML's proxy of the encoder wants one that its event loop started.
     @bentoml.on_startup  # type: ignore[untyped-decorator]
@@ -174,6 +189,10 @@ class CurrentPipeline:
     def articles_of(self, query_id: str) -> ReadArticles:
         with self._current.held() as opened:
             return opened.pipeline.articles_of(query_id)
+
+    def map_of(self, query_id: str, card_id: str | None) -> bytes:
+        with self._current.held() as opened:
+            return opened.pipeline.map_of(query_id, card_id)
 
 
 def release_ids(release: Release) -> ReleaseIds:
