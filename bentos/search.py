@@ -36,7 +36,6 @@ from photosearch.search.schemas import (
     CardsResponse,
     DetectResponse,
     ReadArticles,
-    ReleaseIds,
     SearchResponse,
 )
 from photosearch.settings import load_services
@@ -77,7 +76,7 @@ class Search:
 
     def _open(self, release: Release) -> Opened:
         from photosearch.assembly_online import with_learned_order
-        from photosearch.assembly_search import Eyes, complete, finder_of
+        from photosearch.assembly_search import Eyes, complete, finder_of, release_ids
         from photosearch.assembly_serving import open_index
 
         manifest = release.manifest
@@ -193,13 +192,3 @@ class CurrentPipeline:
     def map_of(self, query_id: str, card_id: str | None) -> bytes:
         with self._current.held() as opened:
             return opened.pipeline.map_of(query_id, card_id)
-
-
-def release_ids(release: Release) -> ReleaseIds:
-    """The ids that every answer carries."""
-    return ReleaseIds(
-        release=release.manifest.release,
-        model_id=release.manifest.model_id,
-        index_id=release.manifest.index_id,
-        data_version=release.manifest.data_version,
-    )
