@@ -9,9 +9,7 @@ first card is; intervals draw products anew. Nothing is written into the home.
 """
 
 import argparse
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +40,6 @@ from photosearch.search.schemas import SearchResponse
 from photosearch.search.shown_cards import is_indexed
 from photosearch.settings import Settings
 
-Show = Callable[[SearchResponse], Order]
-
 
 def main() -> None:
     """Prints the tables of docs/experiments/pipeline.md."""
@@ -58,8 +54,13 @@ def main() -> None:
             f"{manifest.n_photos} photos; {len(asked.photos)} photos of "
             f"{len(set(asked.products))} products ask\n"
         )
-        tell_photos(settings, home, asked, options)
-        tell_words(settings, home, asked, options)
+        parts: dict[str, Callable[[], None]] = {
+            "photos": lambda: tell_photos(settings, home, asked, options),
+            "words": lambda: tell_words(settings, home, asked, options),
+            "articles": lambda: tell_articles(home, asked),
+        }
+        for part in options.parts:
+            parts[part]()
 
 
 def held_out(settings: Settings, *, most: int) -> Asked:
@@ -107,10 +108,21 @@ def tell_photos(
     told("+ policies: as served", policed, "+ ranker")
     seen = replace(policed, objects=likeliest_object(settings))
     told("likeliest object searched", seen, "+ policies: as served")
-    if whole.articles is not None:
-        reading = replace(policed, articles=whole.articles)
-        shown = orders_of(reading, asked, "articles first", by_article_first)
-        table.add("articles first", measured(shown, asked), beside="+ policies: as served")
+
+
+def tell_articles(home: Opened, asked: Asked) -> None:
+    """Prints what it adds to show the cards first whose article is read on the photo."""
+    say("\nArticles read on the photos:\n")
+    if home.whole.articles is None:
+        say("This release reads none.")
+        return
+    table, served = Table(asked.products), replace(home.whole, objects=None)
+    answers = [served.answer(SearchRequest(one, limit=MAX_LIMIT)) for one in asked.contents]
+    table.add("as served", measured([by_rank(one) for one in answers], asked))
+    shown = [by_article_first(answer) for answer in answers]
+    table.add("articles first", measured(shown, asked), beside="as served")
+    n_read = sum(bool(answer.articles.cards) for answer in answers)
+    say(f"\nOn {n_read} of {len(answers)} photos the article of a card was read.")
 
 
 def tell_shoppers(
@@ -125,17 +137,12 @@ def tell_shoppers(
     say(f"| shoppers' nDCG@10 of it | + ranker | {without.mean():.3f} | {gain} more | |")
 
 
-def orders_of(
-    pipeline: SearchPipeline, asked: Asked, doing: str, show: Show | None = None
-) -> list[Order]:
+def orders_of(pipeline: SearchPipeline, asked: Asked, doing: str) -> list[Order]:
     """The cards of each answer, by the real pipeline."""
-    show, started = show or by_rank, time.process_time()
-    orders = [
-        show(pipeline.answer(SearchRequest(content, limit=MAX_LIMIT)))
+    return [
+        by_rank(pipeline.answer(SearchRequest(content, limit=MAX_LIMIT)))
         for content in track(asked.contents, doing, len(asked.contents))
     ]
-    sys.stderr.write(f"{doing}: {time.process_time() - started:.1f} s of processor time\n")
-    return orders
 
 
 def by_article_first(answer: SearchResponse) -> Order:
@@ -147,6 +154,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="with a live release")
     parser.add_argument("--simulated", action="store_true", help="it is the simulator's")
+    parser.add_argument("--parts", nargs="+", default=["photos", "words", "articles"])
     parser.add_argument("--queries", type=int, default=1000, help="at most so many, by chance")
     parser.add_argument("--visits", type=int, default=2000, help="of pretended shoppers")
     parser.add_argument("--seeds", type=int, default=3, help="of their visits")
