@@ -21,6 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bentos import maps
 from bentos.events import routes as event_routes
 from bentos.problems import answer_error, unavailable
 from bentos.upload import read_photo, read_search, read_wishes_of_address, read_words
@@ -63,6 +64,7 @@ class Answers(Protocol):
     def answer_alike(self, card_id: str, request: SearchRequest) -> CardsResponse: ...
     def detect(self, request: SearchRequest) -> DetectResponse: ...
     def articles_of(self, query_id: str) -> ReadArticles: ...
+    def map_of(self, query_id: str, card_id: str | None) -> bytes: ...
 
 
 class Served(Protocol):
@@ -127,6 +129,7 @@ def make_app(served: Callable[[], Served]) -> Starlette:
         Route("/cards/{card_id}/similar", alike),
         Route("/detect", detect, methods=["POST"]),
         Route("/queries/{query_id}/articles", articles),
+        *maps.routes(served),
         Route("/release", release),
         Route("/thumbnails/{name}", thumbnail),
         *event_routes(served),

@@ -16,6 +16,7 @@ from photosearch.errors import (
     EventsUnavailable,
     HugePhoto,
     IndexProblem,
+    NoMap,
     UnknownQuery,
     UnreadablePhoto,
 )
@@ -23,7 +24,7 @@ from photosearch.search.schemas import Problem
 
 RETRY_AFTER_S = 5
 STATUS_OF: dict[type[Exception], int] = {
-    BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, HugePhoto: 413,
+    BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, NoMap: 404, HugePhoto: 413,
     UnreadablePhoto: 422, EventsOff: 503,
 }  # fmt: skip
 """Errors whose turn is the caller's; their messages are for the caller."""
@@ -74,5 +75,6 @@ def _detail(request: Request, error: HTTPException) -> str:
     return (
         f"{error.detail}: {request.method} {request.url.path}. "
         "There are POST /v1/search, POST /v1/detect, POST /v1/events, GET /v1/queries/ID/articles, "
+        "GET /v1/queries/ID/maps, "
         "GET /v1/release, GET /v1/thumbnails/NAME, and the page at /."
     )

@@ -20,7 +20,7 @@ from bentos.encoder import TIMEOUT_S, Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
-from bentos.reader_client import ReadWord, read_remotely
+from bentos.reader_client import ReadWord, draw_remotely, read_remotely
 from bentos.served import followed_releases, served_release
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
@@ -28,6 +28,8 @@ from photosearch.perception.reader import Word
 from photosearch.progress import configure_logging
 from photosearch.release import Release
 from photosearch.search.enrich import CardFactsTable
+from photosearch.search.kept import Kept
+from photosearch.search.map_desk import KEPT_S, PHOTOS_KEPT, Explained, MapDesk, MapWanted
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
 from photosearch.search.query import SearchRequest
 from photosearch.search.reading_room import ReadingRoom
@@ -35,7 +37,6 @@ from photosearch.search.schemas import (
     CardsResponse,
     DetectResponse,
     ReadArticles,
-    ReleaseIds,
     SearchResponse,
 )
 from photosearch.settings import load_services
@@ -65,6 +66,7 @@ class Search:
         self._services = load_services()
         self._loop = current_token()
         self._room = ReadingRoom(self._read, waiting_max=self._services.articles_waiting_max)
+        self._explained: Kept[str, Explained] = Kept(n_max=PHOTOS_KEPT, keep_s=KEPT_S)
         first = self._open(served_release(self._services))
         self._current = Current(first, let_go=lambda opened: opened.close())
         self.events = open_events(self._services)
@@ -80,7 +82,7 @@ class Search:
 
     def _open(self, release: Release) -> Opened:
         from photosearch.assembly_online import with_learned_order
-        from photosearch.assembly_search import Eyes, complete, finder_of
+        from photosearch.assembly_search import Eyes, complete, finder_of, release_ids
         from photosearch.assembly_serving import open_index
 
         manifest = release.manifest
@@ -109,6 +111,8 @@ class Search:
                     self._services.articles_wait_ms,
                 ),
             )
+            desk = MapDesk(manifest.release, cards, self._explained, self._draw)
+            pipeline = replace(pipeline, maps=desk)
             pipeline = with_learned_order(pipeline, release, self._services)
             return Opened(release, pipeline, close=stack.pop_all().close)
 
@@ -138,6 +142,16 @@ class Search:
 
         # The room's thread is none of the event loop's, so the plain proxy would not work there.
         return read_remotely(photo, lambda content: from_thread.run(ask, content, token=self._loop))
+
+    def _draw(self, wanted: MapWanted) -> bytes:
+        async def ask(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            with fail_after(READING_TIMEOUT_S):
+                drawn: NDArray[np.uint8] = await self.reader.to_async.call(
+                    "draw", photo, list(wanted.box or ()), wanted.release, wanted.thumbnail
+                )
+                return drawn
+
+        return draw_remotely(wanted, lambda photo: from_thread.run(ask, photo, token=self._loop))
 
     # Not a thread of ours: BentoML's proxy of the encoder wants one that its event loop started.
     @bentoml.on_startup  # type: ignore[untyped-decorator]
@@ -183,12 +197,6 @@ class CurrentPipeline:
         with self._current.held() as opened:
             return opened.pipeline.articles_of(query_id)
 
-
-def release_ids(release: Release) -> ReleaseIds:
-    """The ids that every answer carries."""
-    return ReleaseIds(
-        release=release.manifest.release,
-        model_id=release.manifest.model_id,
-        index_id=release.manifest.index_id,
-        data_version=release.manifest.data_version,
-    )
+    def map_of(self, query_id: str, card_id: str | None) -> bytes:
+        with self._current.held() as opened:
+            return opened.pipeline.map_of(query_id, card_id)

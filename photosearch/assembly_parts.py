@@ -156,7 +156,7 @@ def _clicks(settings: Settings) -> Part | None:
     online = settings.params.ranking.online
     if not online.use:
         return None
-    return Part("online", _digest(online), lambda folder, _: save_online(folder, online))
+    return Part("online", _digest(online), lambda folder, *_: save_online(folder, online))
 
 
 def _tokens(settings: Settings, model: Path) -> Part | None:

@@ -29,7 +29,7 @@ from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.policies import CardMarks, apply_policies, may_be_shown, read_policies
 from photosearch.search.rank import rank_by_evidence
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.schemas import CardFacts, FoundCard
+from photosearch.search.schemas import CardFacts, FoundCard, ReleaseIds
 from photosearch.search.seeing import SeenBy, read_seeing
 from photosearch.search.text_search import open_text_search
 from photosearch.tagging.tag_index import open_tags
@@ -67,6 +67,16 @@ def finder_of(release: Release, index: VectorIndex) -> Iterator[Finder]:
     side = open_text_search(release.text, model_id=manifest.model_id)
     with closing(side):
         yield Finder(index, manifest.hits_per_query, text=side, twins=twins)
+
+
+def release_ids(release: Release) -> ReleaseIds:
+    """The ids that every answer carries."""
+    return ReleaseIds(
+        release=release.manifest.release,
+        model_id=release.manifest.model_id,
+        index_id=release.manifest.index_id,
+        data_version=release.manifest.data_version,
+    )
 
 
 def complete(

@@ -16,6 +16,7 @@
     - BadBox            a box that is not inside the photo
   - BadRequest          a search asks in a way nobody can answer
   - UnknownQuery        a search that is not known, or no longer
+  - NoMap               a search, or a model, that no map can be drawn of
   + TableError
     - BadTable          a parquet file does not have its columns
     - BadData           expectations about a table failed
@@ -115,6 +116,10 @@ class UnknownQuery(PhotosearchError):
             f"There is no query {query_id!r} with articles to tell of: it is unknown, or some "
             "minutes old and forgotten, or this release reads none. Search again."
         )
+
+
+class NoMap(PhotosearchError):
+    """A search, or a model, that no map can be drawn of."""
 
 
 class TableError(PhotosearchError):

@@ -9,7 +9,14 @@ from PIL import Image
 from photosearch.catalog import images
 from photosearch.catalog.images import Box
 from photosearch.embedding.embedder import Embedder
-from photosearch.errors import BadLength, BadRequest, DimensionMismatch, ForeignIndex, UnknownQuery
+from photosearch.errors import (
+    BadLength,
+    BadRequest,
+    DimensionMismatch,
+    ForeignIndex,
+    NoMap,
+    UnknownQuery,
+)
 from photosearch.evaluation.calibration import Calibration
 from photosearch.index.filters import CardFilter
 from photosearch.perception.detector import Found
@@ -37,7 +44,7 @@ from photosearch.search.schemas import (
     SearchResponse,
     TagChip,
 )
-from photosearch.search.steps import ArticleReader, Finds, Reranker, Step
+from photosearch.search.steps import ArticleReader, Finds, Maps, Reranker, Step
 from photosearch.search.stopwatch import Stopwatch
 
 
@@ -85,6 +92,8 @@ class SearchPipeline:
     """What of the ranked cards is shown."""
     chips: Callable[[Query, Sequence[FoundCard]], list[TagChip]] | None = None
     """Words that narrow what was found."""
+    maps: Maps | None = None
+    """Drawn afterwards, of searches that asked to explain."""
     calibration: Calibration | None = None
     """From cosine to probability; off: no probabilities."""
 
@@ -107,6 +116,8 @@ class SearchPipeline:
             self.articles.start(query_id, request)
         things = self._look(photo, watch)
         box = choose_box(things, request.box)
+        if self.maps is not None and request.explain:
+            self.maps.keep(query_id, request, box)
         with watch.stage("crop"):
             part = photo if box is None else self.crop(photo, box)
         with watch.stage("embed"):
@@ -181,6 +192,12 @@ class SearchPipeline:
         if read is None:
             raise UnknownQuery(query_id)
         return read
+
+    def map_of(self, query_id: str, card_id: str | None) -> bytes:
+        """A PNG file; raises NoMap and EncoderUnavailable: see map_desk.py."""
+        if self.maps is None:
+            raise NoMap("Nothing here draws maps.")
+        return self.maps.map_of(query_id, card_id)
 
     def _told(self, shown: _Shown, request: SearchRequest, watch: Stopwatch) -> CardsResponse:
         return CardsResponse(

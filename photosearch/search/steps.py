@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from photosearch.catalog.images import Box
 from photosearch.index.filters import CardFilter
 from photosearch.search.query import Candidates, Query, SearchRequest
 from photosearch.search.schemas import FoundCard, ReadArticles
@@ -41,4 +42,16 @@ class ArticleReader(Protocol):
 
     def read(self, query_id: str, *, age_ms: float) -> ReadArticles | None:
         """What has been read for a search that is so old; None: there is none, or no longer."""
+        ...
+
+
+class Maps(Protocol):
+    """What draws why a search found what it found: map_desk.py."""
+
+    def keep(self, query_id: str, request: SearchRequest, box: Box | None) -> None:
+        """Remembers the photo of a search, and the part of it that was searched."""
+        ...
+
+    def map_of(self, query_id: str, card_id: str | None) -> bytes:
+        """A PNG file: of the photo alone, or beside a card's picture."""
         ...
