@@ -1,5 +1,6 @@
 """A/B experiments: who takes part, what is counted, and what may be concluded."""
 
+import math
 from datetime import timedelta
 from pathlib import Path
 
@@ -350,9 +351,21 @@ def test_shoppers_who_get_lost_spoil_the_verdict():
 def test_an_even_split_alarms_nobody_at_any_time():
     random, shares = np.random.default_rng(6), np.array([0.75, 0.25])
     arms = (random.random((100, 5000)) < 0.25).astype(np.int64)
-    alarms = sum(mismatch_p(row, shares, concentration=10_000) < 0.05 for row in arms)
+    alarms = sum(mismatch_p(row, shares, concentration=10_000)[-1] < 0.05 for row in arms)
     assert alarms <= 9
-    assert mismatch_p(np.zeros(0, np.int64), shares, concentration=1) == 1.0
+    assert len(mismatch_p(np.zeros(0, np.int64), shares, concentration=1)) == 0
+
+
+def test_the_alarm_is_the_ratio_of_a_mixture_to_the_shares_and_keeps_its_largest():
+    arms = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+    told = mismatch_p(arms, np.array([0.5, 0.5]), concentration=2)
+    mixture = [beta(1 + n, 1) for n in (1, 2, 3)]  # uniform: the chance of n of the first arm
+    assert told[:3] == pytest.approx([min(1, 0.5**n / m) for n, m in enumerate(mixture, 1)])
+    assert told[-1] == told[2]  # later, evener units do not take back what was seen
+
+
+def beta(a: float, b: float) -> float:
+    return math.gamma(a) * math.gamma(b) / math.gamma(a + b)
 
 
 def test_with_more_arms_each_interval_is_wider():

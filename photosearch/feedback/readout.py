@@ -95,7 +95,8 @@ def read_out(experiment: Experiment, done: Outcomes, *, now: datetime) -> Readou
     plan, rules = experiment.plan, experiment.rules
     weights = np.array([arm.weight for arm in plan.arms])
     shares = weights / weights.sum()
-    uneven_p = mismatch_p(done.arms, shares, concentration=rules.mismatch_concentration)
+    uneven = mismatch_p(done.arms, shares, concentration=rules.mismatch_concentration)
+    uneven_p = float(uneven[-1]) if len(uneven) else 1.0
     arms = [
         ArmReadout(
             arm=arm.name,

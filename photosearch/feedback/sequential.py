@@ -86,8 +86,8 @@ def errors_wide(n: int, *, alpha: float, planned: int) -> float:
     return math.sqrt(2 * (mixed + 1) / mixed * math.log(math.sqrt(mixed + 1) / alpha))
 
 
-def mismatch_p(arms: NDArray[np.int64], shares: Numbers, *, concentration: float) -> float:
-    """How likely so uneven a split is, at any time up to now, if arms were drawn by their shares.
+def mismatch_p(arms: NDArray[np.int64], shares: Numbers, *, concentration: float) -> Numbers:
+    """How likely so uneven a split is, at any time up to each unit, if arms are drawn by shares.
 
     Args:
         arms: The arm of each unit, in the order in which they came, (n_units,).
@@ -95,15 +95,17 @@ def mismatch_p(arms: NDArray[np.int64], shares: Numbers, *, concentration: float
         concentration: Of the Dirichlet that other shares are drawn from; its mean is `shares`.
 
     Returns:
-        A p-value that is valid at all times: below a level with at most that probability, ever.
+        p-values, (n_units,), never rising: below a level with at most that probability, ever.
 
     Source: Lindon and Malek 2020, "Anytime-Valid Inference for Multinomial Count Data", arXiv
     2011.03567: the reciprocal of the largest Bayes factor so far.
     """
-    if len(arms) == 0:
-        return 1.0
-    came = np.eye(len(shares))[arms]  # (n_units, n_arms)
-    before = np.cumsum(came, axis=0) - came
-    expected = (concentration * shares + before) / (concentration + np.arange(len(arms))[:, None])
-    steps = np.log((expected / shares)[np.arange(len(arms)), arms])
-    return math.exp(-max(0.0, float(np.cumsum(steps).max())))
+    n = len(arms)
+    before = np.zeros(n)  # units of the same arm that came before
+    for arm in range(len(shares)):
+        mine = arms == arm
+        before[mine] = np.arange(mine.sum())
+    should = shares[arms]
+    expected = (concentration * should + before) / (concentration + np.arange(n))
+    evidence = np.maximum.accumulate(np.cumsum(np.log(expected / should)))
+    return np.exp(-np.maximum(evidence, 0.0))
