@@ -40,6 +40,9 @@ class LoggedAnswers:
     def articles_of(self, query_id: str) -> ReadArticles:
         return self._inner.articles_of(query_id)
 
+    def map_of(self, query_id: str, card_id: str | None) -> bytes:
+        return self._inner.map_of(query_id, card_id)
+
 
 def logged(answered: SearchResponse | CardsResponse, request: SearchRequest) -> Answer:
     """What the log keeps of an answer: the cards of its page, and no word or photo of the query."""

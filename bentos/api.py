@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -23,10 +23,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos import maps
 from bentos.events import routes as event_routes
+from bentos.experiments import experiment_routes
 from bentos.problems import answer_error, unavailable
 from bentos.upload import read_photo, read_search, read_wishes_of_address, read_words
 from bentos.wishes import SHOWN_CHARACTERS
 from photosearch.errors import PhotosearchError, UnknownQuery
+from photosearch.feedback.experiments import Experiment
 from photosearch.feedback.store import EventStore
 from photosearch.release import Release
 from photosearch.search.query import SearchRequest
@@ -76,6 +78,15 @@ class Served(Protocol):
     def release(self) -> Release: ...
     @property
     def events(self) -> EventStore | None: ...
+    @property
+    def releases(self) -> Sequence[Release]:
+        """All that answer somebody now, the live one first."""
+        ...
+
+    @property
+    def experiment(self) -> Experiment | None: ...
+    @property
+    def experiments(self) -> Path | None: ...
 
 
 def make_app(served: Callable[[], Served]) -> Starlette:
@@ -116,9 +127,12 @@ def make_app(served: Callable[[], Served]) -> Starlette:
 
     async def thumbnail(request: Request) -> Response:
         name = request.path_params["name"]
-        path = served().release.thumbnails / name
-        if not (THUMBNAIL_NAME.fullmatch(name) and path.is_file()):
-            raise HTTPException(404, "There is no such thumbnail. Take its address from a search.")
+        if not THUMBNAIL_NAME.fullmatch(name):
+            raise no_thumbnail()
+        found = (release.thumbnails / name for release in served().releases)
+        path = next((path for path in found if path.is_file()), None)
+        if path is None:
+            raise no_thumbnail()
         # Named by its content, so it never changes.
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return FileResponse(path, media_type="image/jpeg", headers=headers)
@@ -133,6 +147,7 @@ def make_app(served: Callable[[], Served]) -> Starlette:
         Route("/release", release),
         Route("/thumbnails/{name}", thumbnail),
         *event_routes(served),
+        *experiment_routes(served),
     ]
     return Starlette(
         routes=[
@@ -144,6 +159,10 @@ def make_app(served: Callable[[], Served]) -> Starlette:
             error: answer_error for error in (HTTPException, PhotosearchError, Exception)
         },
     )
+
+
+def no_thumbnail() -> HTTPException:
+    return HTTPException(404, "There is no such thumbnail. Take its address from a search.")
 
 
 def as_json(

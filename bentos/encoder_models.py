@@ -1,4 +1,4 @@
-"""The models an encoder has in memory: of the release in use, and of the one before or after."""
+"""The models an encoder has in memory: of the releases in use, and of the one before or after."""
 
 import logging
 from collections import OrderedDict
@@ -18,8 +18,9 @@ if TYPE_CHECKING:  # ONNX Runtime stays out of the search process, which imports
 
 Models = TypeVar("Models")
 
-IN_MEMORY = 2
-"""Models: during a switch searches of both releases are under way."""
+IN_MEMORY = 3
+"""Models: during a switch searches of both releases are under way, and an experiment may try one
+more; with two, every other search would load one."""
 
 log = logging.getLogger(__name__)
 

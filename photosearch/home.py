@@ -142,6 +142,11 @@ class Home:
         return self.root / "states"
 
     @property
+    def experiments(self) -> Path:
+        """A/B experiments, one file each; absent where none was ever started."""
+        return self.root / "experiments"
+
+    @property
     def questions(self) -> Path:
         """Pairs already asked, and where: never asked twice."""
         return self.data / "labels" / "asked.parquet"

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photosearch.errors import BadParams
+from photosearch.experiment_settings import ExperimentParams
 from photosearch.frozen import Frozen
 from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
@@ -178,6 +179,7 @@ class Params(Frozen):
     detector: DetectorParams
     tags: TagsParams
     policies: PoliciesParams
+    experiments: ExperimentParams
 
 
 class Services(BaseSettings):

@@ -21,6 +21,7 @@ from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.evaluation.calibration import Abstention, Calibration
+from photosearch.feedback.experiments import Experiment
 from photosearch.feedback.store import EventStore
 from photosearch.index.filters import listing_of
 from photosearch.index.text_index import write_text_index
@@ -81,6 +82,12 @@ class SmallShop:
     photos: list[CuratedPhoto]
     images_dir: Path
     events: EventStore | None = None
+    experiment: Experiment | None = None
+    experiments: Path | None = None
+
+    @property
+    def releases(self) -> list[Release]:
+        return [self.release]
 
 
 def painted(*colours: tuple[int, int, int], size: tuple[int, int] = (400, 300)) -> Image.Image:
