@@ -20,6 +20,7 @@ from photosearch.search.objects import as_objects, choose_box
 from photosearch.search.policies import Policed
 from photosearch.search.query import ANY_CARD, Candidate, Candidates, Query, SearchRequest
 from photosearch.search.rank import best_first
+from photosearch.search.reading_room import nothing_read
 from photosearch.search.schemas import (
     CardsResponse,
     DetectResponse,
@@ -122,7 +123,8 @@ class SearchPipeline:
         with watch.stage("decode"):
             photo = self.decode(request.photo, request.name)
         if self.articles is not None:
-            self.articles.start(query_id, request)
+            with watch.spared("articles"):
+                self.articles.start(query_id, request)
         things = self._look(photo, watch)
         box = choose_box(things, request.box)
         with watch.stage("crop"):
@@ -146,6 +148,7 @@ class SearchPipeline:
             chips=shown.chips,
             dropped=shown.dropped if request.explain else [],
             articles=self._read(query_id, watch),
+            degraded=watch.degraded,
             took_ms=watch.took_ms(),
             release=self.release,
         )
@@ -207,6 +210,7 @@ class SearchPipeline:
             facets=shown.facets,
             chips=shown.chips,
             dropped=shown.dropped if request.explain else [],
+            degraded=watch.degraded,
             took_ms=watch.took_ms(),
             release=self.release,
         )
@@ -222,7 +226,8 @@ class SearchPipeline:
         query = replace(query, hits=candidates.hits)
         with watch.stage("enrich"):
             near = self.enrich(candidates.cards)
-        with watch.stage("facets"):
+        facets = facets_of([])
+        with watch.optional("facets"):
             facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
         found: Sequence[FoundCard] = told_of_candidates(near) if query.request.explain else near
         steps: tuple[tuple[str, Step | None], ...] = (
@@ -232,7 +237,7 @@ class SearchPipeline:
         )
         for name, step in steps:
             if step is not None:
-                with watch.stage(name):
+                with watch.optional(name):
                     found = step(found, query)
         dropped: list[DroppedCard] = []
         if self.policies is not None:
@@ -241,7 +246,7 @@ class SearchPipeline:
                 found, dropped = policed.shown, told_of_dropped(policed.dropped)
         chips: list[TagChip] = []
         if self.chips is not None:
-            with watch.stage("chips"):
+            with watch.optional("chips"):
                 chips = self.chips(query, found)
         return _Shown(found, facets, chips, dropped)
 
@@ -252,11 +257,9 @@ class SearchPipeline:
     def _read(self, query_id: str, watch: Stopwatch) -> ReadArticles:
         read = None
         if self.articles is not None:
-            with watch.stage("articles"):
+            with watch.optional("articles"):
                 read = self.articles.read(query_id, age_ms=watch.total_ms())
-        return read or ReadArticles(
-            query_id=query_id, state="off", found=[], cards=[], release=self.release
-        )
+        return read or nothing_read(query_id, self.release, has_failed="articles" in watch.degraded)
 
 
 def make_pipeline(

@@ -180,6 +180,8 @@ class SearchResponse(Wire):
     """By policies, where the request asks to explain."""
     articles: ReadArticles
     """What had been read when the answer was ready."""
+    degraded: list[str] = []
+    """Steps that failed, so that the answer goes without them: `rank`, `chips`, `articles`, ..."""
     took_ms: dict[str, float]
     """Time by stage, in order, and `total`; a stage that is off is left out."""
     release: ReleaseIds
@@ -210,6 +212,8 @@ class CardsResponse(Wire):
     """In both languages; none where the release has no tags."""
     dropped: list[DroppedCard]
     """By policies, where the request asks to explain."""
+    degraded: list[str] = []
+    """Steps that failed, so that the answer goes without them."""
     took_ms: dict[str, float]
     release: ReleaseIds
 
