@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 import uvicorn
 from PIL import Image, ImageDraw, ImageFont
 
+from bentos.access import Access
 from bentos.api import make_app
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
@@ -29,6 +30,7 @@ from photosearch.release import Manifest, Release, open_release, seal
 from photosearch.report import write_text
 from photosearch.search.articles import ArticleDesk
 from photosearch.search.card_texts import card_texts
+from photosearch.search.catalogue import Catalogue
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
@@ -36,6 +38,7 @@ from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import ReleaseIds
 from photosearch.search.text_search import FACTS, WORDS, TextFacts, TextSearch, open_text_search
 from photosearch.search.thumbnails import write_thumbnails
+from photosearch.tagging.tag_list import open_tag_list
 from photosearch.text_search_settings import FusionWeights, LikesParams, TextSearchParams
 
 PAINTS = {
@@ -78,6 +81,15 @@ class SmallShop:
     pipeline: SearchPipeline
     photos: list[CuratedPhoto]
     images_dir: Path
+    access: Access = field(default_factory=Access)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        cards = CardFactsTable(self.release.cards, self.release.thumbnail_table)
+        has_tags = self.release.tags.exists()
+        tag_list = open_tag_list(self.release.tags) if has_tags else None
+        ids = ReleaseIds(release="r1", model_id="colours", index_id="i1", data_version="d1")
+        return Catalogue(ids, cards, tag_list)
 
 
 def painted(*colours: tuple[int, int, int], size: tuple[int, int] = (400, 300)) -> Image.Image:

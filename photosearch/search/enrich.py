@@ -43,6 +43,16 @@ class CardFactsTable:
             for card, candidate in zip(facts, known, strict=True)
         ]
 
+    def of(self, card_id: str) -> CardFacts | None:
+        """Facts of a card; None where the table does not know it."""
+        row = self._row_of.get(card_id)
+        return None if row is None else self.facts_of([row])[0]
+
+    def gallery(self, card_id: str) -> list[str]:
+        """Where pictures of a card are served."""
+        sha256 = self._thumbnail_of.get(card_id)
+        return [] if sha256 is None else [_address(sha256)]
+
     def articles(self) -> list[str | None]:
         """The article of each card, by row."""
         articles: list[str | None] = self._cards["article"].to_pylist()
@@ -57,6 +67,8 @@ class CardFactsTable:
     def _facts(self, row: dict[str, Any]) -> CardFacts:
         sha256 = self._thumbnail_of.get(row["card_id"])
         shown = {name: row[name] for name in CardFacts.model_fields if name in row}
-        return CardFacts(
-            **shown, thumbnail=None if sha256 is None else f"/v1/thumbnails/{sha256}.jpg"
-        )
+        return CardFacts(**shown, thumbnail=None if sha256 is None else _address(sha256))
+
+
+def _address(sha256: str) -> str:
+    return f"/v1/thumbnails/{sha256}.jpg"

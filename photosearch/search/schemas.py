@@ -218,6 +218,51 @@ class CardsResponse(Wire):
     release: ReleaseIds
 
 
+class BatchAnswer(Wire):
+    """Of one search of a batch: its answer, or what went wrong with it."""
+
+    answer: SearchResponse | None
+    problem: "Problem | None"
+
+
+class BatchResponse(Wire):
+    """The answer of `POST /v1/search/batch`."""
+
+    answers: list[BatchAnswer]
+    """In the order of the photos, or of the boxes."""
+    took_ms: dict[str, float]
+    """`total` alone; each answer has its own."""
+
+
+class CardResponse(Wire):
+    """The answer of `GET /v1/cards/{id}`."""
+
+    card: CardFacts
+    gallery: list[str]
+    """Where pictures of it are served, its thumbnail first."""
+    release: ReleaseIds
+
+
+class TagFacts(Wire):
+    """Words that say what some cards show."""
+
+    tag: str
+    language: str
+    """`en` or `ru`."""
+    n_cards: int
+    """That carry it."""
+
+
+class TagsResponse(Wire):
+    """The answer of `GET /v1/tags`."""
+
+    tags: list[TagFacts]
+    """In the order of the alphabet."""
+    n_found: int
+    """On all pages."""
+    release: ReleaseIds
+
+
 class Problem(Wire):
     """RFC 9457 problem document: the body of every error."""
 
