@@ -76,7 +76,7 @@ def exposition() -> bytes:
     """All metrics of this service's processes, as Prometheus reads them."""
     processes = CollectorRegistry()
     try:
-        MultiProcessCollector(processes)
+        MultiProcessCollector(processes)  # type: ignore[no-untyped-call]
     except ValueError:  # it runs in one process, without BentoML
         return generate_latest(REGISTRY)
     return generate_latest(processes)

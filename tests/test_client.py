@@ -151,9 +151,9 @@ def test_articles_are_asked_for_until_they_are_read():
         return {"query_id": query_id, "state": state, "found": [], "cards": [], "release": RELEASE}
 
     reading = (202, {"Retry-After": "1"}, told("reading"))
-    with scripted(reading, reading, (200, {}, told("read"))) as (address, _):
-        with Client(address, wait=waited.append) as api:
-            assert api.articles(query_id).state == "read"
-    assert waited == [1, 1]
-    with scripted(reading, reading) as (address, _), Client(address, wait=waited.append) as api:
+    answers = [reading, reading, (200, {}, told("read")), reading, reading]
+    with scripted(*answers) as (address, asked), Client(address, wait=waited.append) as api:
+        assert api.articles(query_id).state == "read"
+        assert (len(asked), waited) == (3, [1, 1])
         assert api.articles(query_id, wait_s=1.5).state == "reading"
+        assert (len(asked), waited) == (5, [1, 1, 1])
