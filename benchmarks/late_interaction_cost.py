@@ -28,6 +28,7 @@ from photosearch.embedding.short_tokens import Projection, ProjectionManifest
 from photosearch.home import Home
 from photosearch.progress import configure_logging
 from photosearch.release import live_release
+from photosearch.search.found import FoundCard
 from photosearch.search.late_interaction import compare_tokens
 from photosearch.search.photo_tokens import (
     PhotoTokens,
@@ -35,7 +36,7 @@ from photosearch.search.photo_tokens import (
     open_photo_tokens,
     write_photo_tokens,
 )
-from photosearch.search.schemas import CardFacts, FoundCard
+from photosearch.search.schemas import CardFacts
 
 FOUND, ROUNDS = 100, 300
 TURNS, RESAMPLES = 100, 2000

@@ -24,6 +24,7 @@ from photosearch.release import Release, live_release
 from photosearch.search.boosted_ranker import open_ranker
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.features import named
+from photosearch.search.found import FoundCard
 from photosearch.search.late_interaction import compare_by_photo
 from photosearch.search.learned_order import rerank_by_state
 from photosearch.search.online_ranker import OnlineState, learn
@@ -32,7 +33,6 @@ from photosearch.search.pipeline import SearchPipeline, make_pipeline
 from photosearch.search.query import Embedded, Query, SearchRequest
 from photosearch.search.rank import best_first
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.schemas import FoundCard
 from photosearch.search.steps import Reranker, Step
 from photosearch.settings import Services, Settings
 from simulator.shoppers import appeal, clicks

@@ -26,8 +26,8 @@ from photosearch.policy_settings import PoliciesParams
 from photosearch.release import live_release
 from photosearch.search.candidates import nearest_cards
 from photosearch.search.enrich import CardFactsTable
+from photosearch.search.found import FoundCard
 from photosearch.search.policies import CardMarks, apply_policies
-from photosearch.search.schemas import FoundCard
 from photosearch.search.shown_cards import is_indexed
 
 SHOWN = 10

@@ -26,9 +26,9 @@ from photosearch.progress import configure_logging
 from photosearch.ranking_settings import RankingParams
 from photosearch.search.boosted_ranker import BoostedRanker
 from photosearch.search.features import FEATURES, card_features
+from photosearch.search.found import FoundCard
 from photosearch.search.online_ranker import OnlineState, learn, rerank
 from photosearch.search.popularity import Popularity
-from photosearch.search.schemas import FoundCard
 from photosearch.settings import load_params
 from training.ranker import train_ranker
 from training.ranker_trial import found_right, measure

@@ -11,7 +11,7 @@ from simulated_shop import simulated_shop
 from photosearch.catalog.schemas import Card, CuratedPhoto, Impression
 from photosearch.evaluation.metrics import PerQuery, graded_ndcg_at_k
 from photosearch.search.features import FEATURES
-from photosearch.search.schemas import FoundCard
+from photosearch.search.found import FoundCard
 from simulator.photos import reviews
 from simulator.shoppers import appeal, clicks
 from simulator.world import World

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bentos.api import Answers
+from bentos.answers import Answers
 from photosearch.feedback.schemas import Answer, ShownCard
 from photosearch.search.query import SearchRequest
 from photosearch.search.schemas import CardsResponse, DetectResponse, ReadArticles, SearchResponse

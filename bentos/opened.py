@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from photosearch.release import Release
+from photosearch.search.catalogue import Catalogue
 from photosearch.search.pipeline import SearchPipeline
 
 
@@ -11,5 +12,8 @@ from photosearch.search.pipeline import SearchPipeline
 class Opened:
     release: Release
     pipeline: SearchPipeline
+    catalogue: Catalogue
+    probe: Callable[[], object]
+    """Searches the index for anything; fails as a search would."""
     close: Callable[[], None]
     """Lets go of index and words; called when the last search is done."""

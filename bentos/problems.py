@@ -6,7 +6,9 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bentos import metrics
 from photosearch.errors import (
     BadBox,
     BadLength,
@@ -17,6 +19,10 @@ from photosearch.errors import (
     HugePhoto,
     IndexProblem,
     NoMap,
+    Overdue,
+    TooBusy,
+    TooManyCalls,
+    UnknownCard,
     UnknownQuery,
     UnreadablePhoto,
 )
@@ -24,10 +30,11 @@ from photosearch.search.schemas import Problem
 
 RETRY_AFTER_S = 5
 STATUS_OF: dict[type[Exception], int] = {
-    BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, NoMap: 404, HugePhoto: 413,
-    UnreadablePhoto: 422, EventsOff: 503,
+    BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, UnknownCard: 404, NoMap: 404,
+    HugePhoto: 413, UnreadablePhoto: 422, TooManyCalls: 429,
+    TooBusy: 503, Overdue: 503, EventsOff: 503,
 }  # fmt: skip
-"""Errors whose turn is the caller's; their messages are for the caller."""
+"""Errors whose messages are for the caller."""
 
 log = logging.getLogger(__name__)
 
@@ -38,43 +45,82 @@ async def answer_error(request: Request, error: Exception) -> Response:
     Errors of ours are only logged in full: their messages may name paths or hosts.
     """
     if isinstance(error, HTTPException):
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers) if error.headers else {}
         return problem(error.status_code, _detail(request, error), headers=headers)
+    told = problem_of(error, during=request.url.path)
+    headers = {}
+    if told.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+    if isinstance(error, TooManyCalls):
+        headers = {"Retry-After": str(error.wait_s)}
+    return _response(told, type(error).__name__, headers)
+
+
+class Faults:
+    """Answers what nobody foresaw as a problem too.
+
+    Starlette's own handler of all exceptions raises them again, and the server then closes the
+    connection under the caller's next request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_see)
+        except Exception as error:
+            if has_started or scope["type"] != "http":
+                raise
+            response = await answer_error(Request(scope), error)
+            await response(scope, receive, send)
+
+
+def problem_of(error: Exception, *, during: str) -> Problem:
+    """What a caller is told of an error; what it is not told is in the log."""
     if type(error) in STATUS_OF:
-        return problem(STATUS_OF[type(error)], str(error))
+        return _problem(STATUS_OF[type(error)], str(error))
     if isinstance(error, EncoderUnavailable | IndexProblem):
-        log.warning("%s: %s", request.url.path, error)
+        log.warning("%s: %s", during, error)
         part = "model" if isinstance(error, EncoderUnavailable) else "index"
-        return unavailable(f"The {part} does not answer. Try again in a few seconds.")
+        return _problem(503, f"The {part} does not answer. Try again in a few seconds.")
     if isinstance(error, EventsUnavailable):
-        log.warning("%s: %s", request.url.path, error)
-        return unavailable(
+        log.warning("%s: %s", during, error)
+        return _problem(
+            503,
             "The store of events does not answer. Send them again in a few seconds: each event is "
-            "kept once."
+            "kept once.",
         )
-    log.error("%s failed", request.url.path, exc_info=error)
-    return problem(500, "The search failed, by no fault of yours. The log says why.")
+    log.error("%s failed", during, exc_info=error)
+    return _problem(500, "The search failed, by no fault of yours. The log says why.")
 
 
-def unavailable(detail: str) -> Response:
-    """503: the same request may well succeed later."""
-    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
-
-
-def problem(status: int, detail: str, *, headers: dict[str, str] | None = None) -> Response:
+def problem(status: int, detail: str, *, headers: dict[str, str]) -> Response:
     """One problem document as a response."""
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
-    return Response(
-        body.model_dump_json(), status, headers=headers, media_type="application/problem+json"
-    )
+    return _response(_problem(status, detail), HTTPStatus(status).phrase, headers)
+
+
+def _problem(status: int, detail: str) -> Problem:
+    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+
+
+def _response(told: Problem, kind: str, headers: dict[str, str]) -> Response:
+    metrics.PROBLEMS.labels(str(told.status), kind).inc()
+    body = told.model_dump_json()
+    return Response(body, told.status, headers=headers, media_type="application/problem+json")
 
 
 def _detail(request: Request, error: HTTPException) -> str:
     if error.detail != HTTPStatus(error.status_code).phrase:
         return error.detail
     return (
-        f"{error.detail}: {request.method} {request.url.path}. "
-        "There are POST /v1/search, POST /v1/detect, POST /v1/events, GET /v1/queries/ID/articles, "
-        "GET /v1/queries/ID/maps, "
-        "GET /v1/release, GET /v1/thumbnails/NAME, and the page at /."
+        f"{error.detail}: {request.method} {request.url.path}. There are POST /v1/search and "
+        "others: GET /v1/openapi.json lists them, docs/api.md explains them. The page is at /."
     )

@@ -1,6 +1,7 @@
 """The service that shoppers talk to: it sees, finds and shows, but runs no model itself."""
 
 import asyncio
+import logging
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -12,18 +13,21 @@ from anyio import fail_after, from_thread
 from anyio.lowlevel import current_token
 from numpy.typing import NDArray
 
+from bentos.access import access_of
+from bentos.answers import Answers
 from bentos.answers_log import LoggedAnswers
-from bentos.api import Answers, make_app
+from bentos.api import make_app
 from bentos.by_arm import PipelineByArm, Trial, follow_experiments
 from bentos.current import Current, follow
 from bentos.detector_client import FoundThing, RemoteDetector
-from bentos.encoder import TIMEOUT_S, Encoder
+from bentos.encoder import Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.opened import Opened
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
 from bentos.reader_client import ReadWord, draw_remotely, read_remotely
 from bentos.served import followed_releases, served_release
+from bentos.turns import Turns
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
 from photosearch.feedback.experiments import Experiment
@@ -31,16 +35,29 @@ from photosearch.home import Home
 from photosearch.perception.reader import Word
 from photosearch.progress import configure_logging
 from photosearch.release import Release, open_release
+from photosearch.search.catalogue import Catalogue
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.kept import Kept
 from photosearch.search.map_desk import KEPT_S, PHOTOS_KEPT, Explained, MapDesk, MapWanted
 from photosearch.search.pipeline import make_pipeline
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.settings import load_services
+from photosearch.tagging.tag_list import open_tag_list
+
+LONGEST_CALL_S = 150
+"""BentoML's own limit: beyond the longest body and the longest search that settings allow."""
+PROBE_S = 2.0
+
+log = logging.getLogger(__name__)
 
 
 # One worker: a second process cannot open the same embedded index.
-@bentoml.service(name="search", workers=1, traffic={"timeout": TIMEOUT_S + 10})
+@bentoml.service(
+    name="search",
+    workers=1,
+    traffic={"timeout": LONGEST_CALL_S},
+    metrics={"enabled": False},  # ours are: see metrics.py
+)
 @bentoml.asgi_app(make_app(bentoml.get_current_service), path="/")
 class Search:
     encoder = bentoml.depends(Encoder)
@@ -64,6 +81,14 @@ class Search:
             self.pipeline = LoggedAnswers(self.pipeline, self.events.log_answer)
         self._following: list[asyncio.Task[None]] = []
 
+        self.access = access_of(self._services)
+        self._probing = Turns(at_once=1, waiting_max=1)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The cards and tags of the release that answers now."""
+        return self._current.value.catalogue
+
     @property
     def release(self) -> Release:
         """The release that answers now."""
@@ -84,6 +109,20 @@ class Search:
     def experiments(self) -> Path | None:
         """Where experiments lie; None for a release that was named or packed."""
         return None if self._followed is None else Home(self._followed.parent).experiments
+
+    async def __is_ready__(self) -> bool:
+        """Whether the index is searched; BentoML asks encoder and reader besides."""
+        try:
+            await self._probing.take(self._probe, deadline_s=PROBE_S)
+        # Whatever the index is made of: /readyz says 503, and the log why.
+        except Exception as error:
+            log.warning("not ready: %s: %s", type(error).__name__, error)
+            return False
+        return True
+
+    def _probe(self) -> None:
+        with self._current.held() as opened:
+            opened.probe()
 
     def _open(self, release: Release) -> Opened:
         from photosearch.assembly_online import with_learned_order
@@ -117,9 +156,15 @@ class Search:
                 ),
             )
             desk = MapDesk(manifest.release, cards, self._explained, self._draw)
-            pipeline = replace(pipeline, maps=desk)
-            pipeline = with_learned_order(pipeline, release, self._services)
-            return Opened(release, pipeline, close=stack.pop_all().close)
+            pipeline = with_learned_order(replace(pipeline, maps=desk), release, self._services)
+            tag_list = open_tag_list(release.tags) if release.tags.exists() else None
+            return Opened(
+                release,
+                pipeline,
+                Catalogue(pipeline.release, cards, tag_list),
+                probe=partial(index.nearest, anywhere(index.dim), limit=1),
+                close=stack.pop_all().close,
+            )
 
     def _switch(self, release: Release) -> None:
         """Answers with `release` from now on; searches under way end with the one before."""
@@ -189,3 +234,10 @@ class Search:
         self._current.close()
         if self.events is not None:
             self.events.close()
+
+
+def anywhere(dim: int) -> NDArray[np.float32]:
+    """A unit vector to ask an index with, (dim,)."""
+    vector = np.zeros(dim, np.float32)
+    vector[0] = 1
+    return vector

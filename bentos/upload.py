@@ -1,22 +1,58 @@
 """Reads forms from a hostile world; never more than it should, never an address."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from anyio import fail_after
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from bentos.wishes import WISHES, read_wishes, shorten
+from bentos.wishes import MAX_BATCH, WISHES, read_boxes, read_wishes, shorten
 from photosearch.catalog.images import MAX_BYTES
 from photosearch.errors import BadRequest, HugePhoto
 from photosearch.search.query import SearchRequest
 
+Asked = TypeVar("Asked")
+
 WISHES_WITHOUT_PHOTO = tuple(name for name in WISHES if name != "box")
+WISHES_OF_BATCH = (*WISHES_WITHOUT_PHOTO, "boxes")
 PAGING = ("limit", "offset", "where", "explain", "shopper")
 MAX_PART_BYTES = 20_000
-MAX_BODY_BYTES = MAX_BYTES + 100_000
-"""The largest photo, and room for the other parts and the multipart borders."""
+ROOM_BYTES = 100_000
+"""For the parts beside photos, and the borders of the form."""
+MAX_BATCH_BYTES = 4 * MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class FormRules:
+    """What a form may have."""
+
+    wishes: tuple[str, ...]
+    """Its parts that are text."""
+    photos_max: int = 1
+    photos_bytes: int = MAX_BYTES
+
+
+SEARCH = FormRules(WISHES)
+PHOTO = FormRules(())
+WORDS = FormRules(WISHES_WITHOUT_PHOTO, photos_max=0)
+BATCH = FormRules(WISHES_OF_BATCH, photos_max=MAX_BATCH, photos_bytes=MAX_BATCH_BYTES)
+
+
+async def in_time(
+    read: Callable[[Request], Awaitable[Asked]], request: Request, *, upload_s: float
+) -> Asked:
+    """What `read` makes of a request; raises HTTPException 408 where its body comes too slowly."""
+    try:
+        with fail_after(upload_s):
+            return await read(request)
+    except TimeoutError:
+        detail = f"The body did not arrive within {upload_s:g} s. Send a smaller photo."
+        raise HTTPException(408, detail, headers={"Connection": "close"}) from None
 
 
 async def read_search(request: Request) -> SearchRequest:
@@ -28,8 +64,8 @@ async def read_search(request: Request) -> SearchRequest:
         BadRequest: A part is missing, unknown, given twice, or has an impossible value; or the
             form is broken.
     """
-    photo, name, texts = await _read_form(request, WISHES)
-    return read_wishes(photo, name, texts)
+    photos, texts = await _read_form(request, SEARCH)
+    return read_wishes(*photos[0], texts)
 
 
 async def read_words(request: Request) -> SearchRequest:
@@ -37,8 +73,25 @@ async def read_words(request: Request) -> SearchRequest:
 
     Raises what `read_search` raises.
     """
-    _, _, texts = await _read_form(request, WISHES_WITHOUT_PHOTO, has_photo=False)
+    _, texts = await _read_form(request, WORDS)
     return read_wishes(b"", "", texts)
+
+
+async def read_batch(request: Request) -> list[SearchRequest]:
+    """Reads several photos, or several boxes of one photo; the other parts are for all of them.
+
+    Raises what `read_search` raises, of the form as a whole; no photo is looked at here.
+    """
+    photos, texts = await _read_form(request, BATCH)
+    boxes = read_boxes(texts.pop("boxes"))
+    if boxes and len(photos) > 1:
+        raise BadRequest(
+            f"There are {len(photos)} photos and 'boxes'. Send several photos, or boxes of one."
+        )
+    wanted = read_wishes(*photos[0], texts)
+    if boxes:
+        return [replace(wanted, box=box) for box in boxes]
+    return [replace(wanted, photo=photo, name=name) for photo, name in photos]
 
 
 async def read_wishes_of_address(request: Request) -> SearchRequest:
@@ -47,62 +100,75 @@ async def read_wishes_of_address(request: Request) -> SearchRequest:
     Raises:
         BadRequest: A name is unknown, given twice, or has an impossible value.
     """
+    return read_wishes(b"", "", read_address(request, PAGING))
+
+
+def read_address(request: Request, known: tuple[str, ...]) -> dict[str, str]:
+    """The texts of an address by name, empty where one was not sent; raises BadRequest."""
     asked = request.query_params
     for name, value in asked.multi_items():
-        if name not in PAGING:
-            raise BadRequest(f"{shorten(name)} is unknown. Send {', '.join(PAGING)}.")
+        if name not in known:
+            raise BadRequest(f"{shorten(name)} is unknown. Send {', '.join(known)}.")
         if value != asked[name]:
             raise BadRequest(f"{name!r} is there twice. Send it once.")
-    return read_wishes(b"", "", {name: asked.get(name, "").strip() for name in PAGING})
+    return {name: asked.get(name, "").strip() for name in known}
 
 
 async def read_photo(request: Request) -> SearchRequest:
     """Reads the part `photo` alone; raises what `read_search` raises."""
-    photo, name, _ = await _read_form(request, ())
-    return SearchRequest(photo, name)
+    photos, _ = await _read_form(request, PHOTO)
+    return SearchRequest(*photos[0])
 
 
 async def _read_form(
-    request: Request, wishes: tuple[str, ...], *, has_photo: bool = True
-) -> tuple[bytes, str, dict[str, str]]:
-    """The photo, what messages call it, and the texts that were sent with it."""
+    request: Request, rules: FormRules
+) -> tuple[list[tuple[bytes, str]], dict[str, str]]:
+    """The photos with what messages call them, and the texts that were sent with them."""
+    form = await _open_form(request, rules)
+    try:
+        _check_names(form, rules)
+        photos = form.getlist("photo")
+        if rules.photos_max and not photos:
+            raise BadRequest("Part 'photo' is missing. Send -F photo=@FILE.")
+        texts = {name: _text(form, name) for name in rules.wishes}
+        return [await _content(photo) for photo in photos], texts
+    finally:
+        await form.close()
+
+
+async def _open_form(request: Request, rules: FormRules) -> FormData:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
-        example = "photo=@FILE" if has_photo else "text=WORDS"
+        example = "photo=@FILE" if rules.photos_max else "text=WORDS"
         raise HTTPException(
             415, f"Content type {media_type!r} is not multipart/form-data. Send -F {example}."
         )
+    max_bytes = rules.photos_bytes + ROOM_BYTES
     with suppress(ValueError):
-        if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
-            raise _huge_body()
-    form = await _parse(Request(request.scope, _at_most(request.receive, MAX_BODY_BYTES)))
+        if int(request.headers.get("content-length", "0")) > max_bytes:
+            raise _huge_body(max_bytes)
+    counted = Request(request.scope, _at_most(request.receive, max_bytes))
     try:
-        _check_names(form, ("photo", *wishes) if has_photo else wishes)
-        photo = form.get("photo")
-        if has_photo and photo is None:
-            raise BadRequest("Part 'photo' is missing. Send -F photo=@FILE.")
-        texts = {name: _text(form, name) for name in wishes}
-        if not has_photo:
-            return b"", "", texts
-        if not isinstance(photo, UploadFile):
-            raise BadRequest(
-                "Part 'photo' must be a file; text and addresses are never followed. "
-                "Send -F photo=@FILE."
-            )
-        content, name = await photo.read(), photo.filename or "without a name"
-    finally:
-        await form.close()
-    return content, f"Photo {shorten(name)}", texts
-
-
-async def _parse(request: Request) -> FormData:
-    try:
-        return await request.form(max_files=1, max_fields=len(WISHES), max_part_size=MAX_PART_BYTES)
+        return await counted.form(
+            max_files=max(rules.photos_max, 1),
+            max_fields=len(rules.wishes),
+            max_part_size=MAX_PART_BYTES,
+        )
     except HTTPException as error:
+        photos = "one photo" if rules.photos_max < 2 else f"at most {rules.photos_max} photos"
         raise BadRequest(
-            f"The form cannot be read: {error.detail} Send one photo, and each other part once "
+            f"The form cannot be read: {error.detail} Send {photos}, and each other part once "
             f"and with at most {MAX_PART_BYTES:,} bytes."
         ) from None
+
+
+async def _content(photo: UploadFile | str) -> tuple[bytes, str]:
+    if not isinstance(photo, UploadFile):
+        raise BadRequest(
+            "Part 'photo' must be a file; text and addresses are never followed. "
+            "Send -F photo=@FILE."
+        )
+    return await photo.read(), f"Photo {shorten(photo.filename or 'without a name')}"
 
 
 def _at_most(receive: Receive, max_bytes: int) -> Receive:
@@ -114,25 +180,26 @@ def _at_most(receive: Receive, max_bytes: int) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > max_bytes:
-            raise _huge_body()
+            raise _huge_body(max_bytes)
         return message
 
     return counting
 
 
-def _huge_body() -> HugePhoto:
+def _huge_body(max_bytes: int) -> HugePhoto:
     return HugePhoto(
-        f"The body has more than {MAX_BODY_BYTES:,} bytes; a photo may have {MAX_BYTES:,}. "
+        f"The body has more than {max_bytes:,} bytes; a photo may have {MAX_BYTES:,}. "
         "Send a smaller file."
     )
 
 
-def _check_names(form: FormData, known: tuple[str, ...]) -> None:
+def _check_names(form: FormData, rules: FormRules) -> None:
+    known = (*(["photo"] if rules.photos_max else []), *rules.wishes)
     names = [name for name, _ in form.multi_items()]
     for name in names:
         if name not in known:
             raise BadRequest(f"Part {shorten(name)} is unknown. Send {', '.join(known)}.")
-        if names.count(name) > 1:
+        if names.count(name) > (rules.photos_max if name == "photo" else 1):
             raise BadRequest(f"Part {name!r} is there twice. Send it once.")
 
 

@@ -20,6 +20,8 @@ SHOWN_CHARACTERS = 60
 MAX_TEXT = 300
 """Characters of what is asked in words."""
 MAX_LIKES, MAX_NAME = 100, 200
+MAX_BATCH = 8
+"""Searches in one call."""
 YES_OR_NO = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
@@ -49,6 +51,10 @@ CARD_IDS: TypeAdapter[list[str]] = TypeAdapter(
     Annotated[list[Name], Field(max_length=MAX_LIKES)], config=ConfigDict(strict=True)
 )
 
+BOXES: TypeAdapter[list[Box]] = TypeAdapter(
+    Annotated[list[Box], Field(min_length=1, max_length=MAX_BATCH)]
+)
+
 
 def read_wishes(photo: bytes, name: str, texts: Mapping[str, str]) -> SearchRequest:
     """What is asked for, out of texts by names of WISHES, empty or absent where none was sent.
@@ -60,8 +66,8 @@ def read_wishes(photo: bytes, name: str, texts: Mapping[str, str]) -> SearchRequ
         photo,
         name,
         box=_read_box(texts.get("box", "")),
-        limit=_read_number(texts.get("limit", ""), "limit", (1, MAX_LIMIT), DEFAULT_LIMIT),
-        offset=_read_number(texts.get("offset", ""), "offset", (0, MAX_OFFSET), 0),
+        limit=read_number(texts.get("limit", ""), "limit", (1, MAX_LIMIT), DEFAULT_LIMIT),
+        offset=read_number(texts.get("offset", ""), "offset", (0, MAX_OFFSET), 0),
         length=_read_whole(texts.get("length", ""), "length") if texts.get("length", "") else None,
         text=_read_text(texts.get("text", "")),
         where=_read_where(texts.get("where", "")),
@@ -70,6 +76,19 @@ def read_wishes(photo: bytes, name: str, texts: Mapping[str, str]) -> SearchRequ
         explain=_read_yes_or_no(texts.get("explain", ""), "explain"),
         shopper=_read_shopper(texts.get("shopper", "")),
     )
+
+
+def read_boxes(text: str) -> list[Box]:
+    """The part `boxes`, a JSON list of boxes; none where it is empty. Raises BadRequest."""
+    if not text:
+        return []
+    try:
+        return BOXES.validate_json(text)
+    except ValidationError as error:
+        raise BadRequest(
+            f"Part 'boxes' is {shorten(text)}: {_first(error)}. Send a JSON list of at most "
+            f"{MAX_BATCH} boxes, such as [[10, 20, 200, 300]]."
+        ) from None
 
 
 def shorten(text: str) -> str:
@@ -90,7 +109,8 @@ def _read_box(text: str) -> Box | None:
     return left, top, right, bottom
 
 
-def _read_number(text: str, name: str, within: tuple[int, int], absent: int) -> int:
+def read_number(text: str, name: str, within: tuple[int, int], absent: int) -> int:
+    """A whole number that may be absent; raises BadRequest where it is not within its bounds."""
     number = _read_whole(text, name) if text else absent
     if not within[0] <= number <= within[1]:
         raise BadRequest(

@@ -22,6 +22,7 @@ from photosearch.search.boosted_ranker import open_ranker, rank_by_photo
 from photosearch.search.chips import tag_chips
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
+from photosearch.search.found import FoundCard
 from photosearch.search.late_interaction import compare_by_photo
 from photosearch.search.moderation import open_moderation
 from photosearch.search.photo_tokens import tokens_of_release
@@ -29,7 +30,7 @@ from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.policies import CardMarks, apply_policies, may_be_shown, read_policies
 from photosearch.search.rank import rank_by_evidence
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.schemas import CardFacts, FoundCard, ReleaseIds
+from photosearch.search.schemas import CardFacts, ReleaseIds
 from photosearch.search.seeing import SeenBy, read_seeing
 from photosearch.search.text_search import open_text_search
 from photosearch.tagging.tag_index import open_tags

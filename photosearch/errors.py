@@ -17,6 +17,10 @@
   - BadRequest          a search asks in a way nobody can answer
   - UnknownQuery        a search that is not known, or no longer
   - NoMap               a search, or a model, that no map can be drawn of
+  - UnknownCard         a card that the release does not have
+  - TooBusy             more searches wait than may
+  - Overdue             a search took longer than the deadline of the service
+  - TooManyCalls        a caller asks more often than it may
   + TableError
     - BadTable          a parquet file does not have its columns
     - BadData           expectations about a table failed
@@ -39,6 +43,7 @@
   - ClusterUnreachable  the Dask scheduler does not answer
   - LabelingUnavailable Label Studio does not answer
   - BadLink             a link to a photo is not signed by us, or too old
+  - CallFailed          the API answered a client with a problem, or not at all
 """
 
 
@@ -120,6 +125,41 @@ class UnknownQuery(PhotosearchError):
 
 class NoMap(PhotosearchError):
     """A search, or a model, that no map can be drawn of."""
+
+
+class UnknownCard(PhotosearchError):
+    """A card that the release does not have."""
+
+    def __init__(self, card_id: str) -> None:
+        super().__init__(f"There is no card {card_id!r} in this release. Take ids from a search.")
+
+
+class TooBusy(PhotosearchError):
+    """More searches wait than may."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many searches at once. Try again in a few seconds.")
+
+
+class Overdue(PhotosearchError):
+    """A search took longer than the deadline of the service."""
+
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(
+            f"There is no answer after {deadline_s:g} s, the deadline of this service: index or "
+            "model are slow, or too many search. Try again in a few seconds."
+        )
+
+
+class TooManyCalls(PhotosearchError):
+    """A caller asks more often than it may."""
+
+    def __init__(self, who: str, per_min: int, wait_s: int) -> None:
+        super().__init__(
+            f"{who} may make {per_min} calls a minute. Try again in {wait_s} s, or ask the "
+            "operator for more."
+        )
+        self.wait_s = wait_s
 
 
 class TableError(PhotosearchError):
@@ -239,3 +279,13 @@ class LabelingUnavailable(PhotosearchError):
 
 class BadLink(PhotosearchError):
     """A link to a photo is not signed by us, or too old."""
+
+
+class CallFailed(PhotosearchError):
+    """The API answered a client with a problem, or not at all."""
+
+    def __init__(self, call: str, status: int, detail: str) -> None:
+        """`status`: of HTTP; 0 where there was no answer."""
+        what = f"answered {status}" if status else "did not answer"
+        super().__init__(f"{call} {what}: {detail}")
+        self.status, self.detail = status, detail

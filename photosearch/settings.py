@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from photosearch.drift_settings import DriftParams
 from photosearch.errors import BadParams
 from photosearch.experiment_settings import ExperimentParams
 from photosearch.frozen import Frozen
@@ -100,23 +101,6 @@ class CurationParams(Frozen):
     """Share of a seen card's review photos kept as queries; where the source gives no split."""
 
 
-class DriftParams(Frozen):
-    """How far a snapshot may be from the last one that was built; see `curation/drift.py`."""
-
-    blocks: bool
-    """Whether a drift that is too far stops the build; else it is only told."""
-    categories_max: float = Field(ge=0, le=1)
-    """Share of cards that would have to change category."""
-    languages_max: float = Field(ge=0, le=1)
-    """Share of titles and reviews that would have to change script."""
-    prices_max: float = Field(ge=0)
-    """Change of the median price, as a share of the smaller one."""
-    photo_sizes_max: float = Field(ge=0)
-    """Change of the median shorter side, as a share of the smaller one."""
-    duplicate_rate_max: float = Field(ge=0, le=1)
-    """Difference of the shares of photos whose bytes came before."""
-
-
 class PairShares(Frozen):
     """How the budget is split over the reasons to ask; what a source cannot fill goes to others."""
 
@@ -204,6 +188,19 @@ class Services(BaseSettings):
     empty means `data/events/events.sqlite` of the home, and none are kept without one."""
     events_keep_days: int = Field(180, ge=1)
     """`photosearch events prune` removes what is older."""
+    deadline_s: float = Field(10.0, gt=0, le=60)
+    """A search that has no answer after so long is answered 503."""
+    upload_s: float = Field(30.0, gt=0, le=60)
+    """A body that has not arrived after so long is answered 408."""
+    api_keys: dict[str, SecretStr] = {}
+    """JSON, `{"shop": "SHA-256 OF ITS KEY"}`; none means that no key is needed."""
+    key_per_min: int = Field(0, ge=0)
+    """Calls of one key; 0 means as many as it likes."""
+    public_per_min: int = Field(0, ge=0)
+    """Calls of one address without a key, the page's among them; 0 means none where there are keys,
+    and as many as it likes where there are none."""
+    cors_origins: str = ""
+    """Origins whose pages may call, with commas between; empty means our own page alone."""
     source_hosts: str = ""
     """What image addresses of a source may name though it is not open to all, with commas between:
     hosts (`media.local`, `10.0.0.7:9000`) and folders (`s3://photos`)."""

@@ -1,7 +1,8 @@
 """Found cards for the tests of what orders them."""
 
 from photosearch.index.vector_index import Hit
-from photosearch.search.schemas import CardFacts, FoundCard
+from photosearch.search.found import FoundCard
+from photosearch.search.schemas import CardFacts
 
 
 def found(card_id: str, cosine: float, **facts: object) -> FoundCard:

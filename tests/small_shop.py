@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +14,10 @@ import numpy as np
 import uvicorn
 from PIL import Image, ImageDraw, ImageFont
 
+from bentos.access import Access
+from bentos.answers import Answers
 from bentos.answers_log import LoggedAnswers
-from bentos.api import Answers, make_app
+from bentos.api import make_app
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
@@ -32,13 +34,17 @@ from photosearch.release import Manifest, Release, open_release, seal
 from photosearch.report import write_text
 from photosearch.search.articles import ArticleDesk
 from photosearch.search.card_texts import card_texts
+from photosearch.search.catalogue import Catalogue
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
+from photosearch.search.kept import Kept
+from photosearch.search.map_desk import PHOTOS_KEPT, MapDesk, MapWanted
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import ReleaseIds
 from photosearch.search.text_search import FACTS, WORDS, TextFacts, TextSearch, open_text_search
 from photosearch.search.thumbnails import write_thumbnails
+from photosearch.tagging.tag_list import open_tag_list
 from photosearch.text_search_settings import FusionWeights, LikesParams, TextSearchParams
 
 PAINTS = {
@@ -84,10 +90,19 @@ class SmallShop:
     events: EventStore | None = None
     experiment: Experiment | None = None
     experiments: Path | None = None
+    access: Access = field(default_factory=Access)
 
     @property
     def releases(self) -> list[Release]:
         return [self.release]
+
+    @property
+    def catalogue(self) -> Catalogue:
+        cards = CardFactsTable(self.release.cards, self.release.thumbnail_table)
+        has_tags = self.release.tags.exists()
+        tag_list = open_tag_list(self.release.tags) if has_tags else None
+        ids = ReleaseIds(release="r1", model_id="colours", index_id="i1", data_version="d1")
+        return Catalogue(ids, cards, tag_list)
 
 
 def painted(*colours: tuple[int, int, int], size: tuple[int, int] = (400, 300)) -> Image.Image:
@@ -197,6 +212,19 @@ def shop_pipeline(
 def logged(shop: SmallShop, events: EventStore) -> SmallShop:
     """The same shop, which keeps events and what it showed."""
     return replace(shop, events=events, pipeline=LoggedAnswers(shop.pipeline, events.log_answer))
+
+
+def mapped(shop: SmallShop) -> SmallShop:
+    """The shop with maps of explained searches: the photo itself, for its colours see nothing."""
+
+    def draw(wanted: MapWanted) -> bytes:
+        png = io.BytesIO()
+        Image.open(io.BytesIO(wanted.photo)).save(png, "PNG")
+        return png.getvalue()
+
+    cards = CardFactsTable(shop.release.cards, shop.release.thumbnail_table)
+    desk = MapDesk("r1", cards, Kept(n_max=PHOTOS_KEPT, keep_s=60), draw)
+    return replace(shop, pipeline=replace(shop.pipeline, maps=desk))
 
 
 def stripes(photo: Image.Image) -> list[Found]:

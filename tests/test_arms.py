@@ -1,7 +1,7 @@
 """Shoppers are answered by their arms: the parts that need no service, and the API around them."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -43,7 +43,11 @@ def renamed(shop: SmallShop, name: str) -> SmallShop:
 
 def opened(shop: SmallShop, closed: list[str] | None = None) -> Opened:
     name = shop.release.manifest.release
-    return Opened(shop.release, shop.pipeline, lambda: (closed or []).append(name))
+    return opened_of(shop, lambda: (closed or []).append(name))
+
+
+def opened_of(shop: SmallShop, close: Callable[[], None]) -> Opened:
+    return Opened(shop.release, shop.pipeline, shop.catalogue, probe=lambda: None, close=close)
 
 
 def by_arm(shop: SmallShop, trial: Trial) -> PipelineByArm:
@@ -119,7 +123,7 @@ def test_articles_are_found_whichever_release_reads(shop: SmallShop):
 
 def test_the_release_of_an_experiment_is_let_go_of_when_its_last_search_is_done(shop: SmallShop):
     closed: list[str] = []
-    gone = Opened(shop.release, shop.pipeline, lambda: closed.append("r2"))
+    gone = opened_of(shop, lambda: closed.append("r2"))
     current = Current(Trial(experiment(NOW, NEW), {"r2": gone}), let_go=lambda one: one.close())
     with current.held():
         current.switch(Trial())

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
+from asking import RED, assert_problem, search
 from PIL import Image
 from small_shop import ColourEmbedder, SmallShop, colour, jpeg, open_shop, painted, served
 
@@ -23,7 +24,6 @@ from photosearch.release import switch_live
 from photosearch.search.schemas import SearchResponse
 from photosearch.settings import Services
 
-RED = jpeg(painted((205, 40, 45)))
 PREPROCESSING = Preprocessing(image_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
@@ -36,19 +36,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
 def api(shop: SmallShop) -> Iterator[httpx.Client]:
     with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
         yield client
-
-
-def search(api: httpx.Client, photo: bytes = RED, **parts: str) -> httpx.Response:
-    return api.post("/v1/search", files={"photo": ("red.jpg", photo)}, data=parts)
-
-
-def assert_problem(response: httpx.Response, status: int, *words: str) -> None:
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = response.json()
-    assert (response.status_code, problem["status"]) == (status, status)
-    assert set(problem) == {"type", "title", "status", "detail"}
-    for word in words:
-        assert word in problem["detail"]
 
 
 def test_a_photo_gets_ranked_cards_ids_and_times(api: httpx.Client):

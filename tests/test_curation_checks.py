@@ -21,11 +21,12 @@ from photosearch.curation.checkpoints import failures_of
 from photosearch.curation.docs_site import docs_server, write_docs
 from photosearch.curation.quality import Truth, measure
 from photosearch.curation.raw_expectations import RAW, validate_raw
+from photosearch.drift_settings import DriftParams
 from photosearch.embedding.embedder import unit
 from photosearch.errors import BadData, BadParams, HomeNotReady, SourceUnreachable
 from photosearch.home import Home
 from photosearch.report import save_report
-from photosearch.settings import DriftParams, load_params
+from photosearch.settings import load_params
 from simulator.marketplace import make_app
 from simulator.world import World
 

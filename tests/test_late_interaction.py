@@ -33,6 +33,7 @@ from photosearch.head_settings import TokensParams
 from photosearch.home import Home
 from photosearch.late_settings import LateInteractionParams
 from photosearch.release import Manifest, Release, seal, switch_live
+from photosearch.search.found import FoundCard
 from photosearch.search.late_interaction import compare_tokens, max_sim
 from photosearch.search.photo_tokens import (
     FOLDER,
@@ -42,7 +43,7 @@ from photosearch.search.photo_tokens import (
     tokens_of_release,
     write_photo_tokens,
 )
-from photosearch.search.schemas import CardFacts, FoundCard, Reason
+from photosearch.search.schemas import CardFacts, Reason
 from photosearch.settings import Services, Settings, load_params
 from training.late_interaction import TokenSet, info_nce_of_max_sim, learn_short_tokens, train_layer
 

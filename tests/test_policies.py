@@ -9,6 +9,7 @@ import pytest
 
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.policy_settings import ModerationParams, PoliciesParams
+from photosearch.search.found import FoundCard
 from photosearch.search.moderation import (
     PLAIN,
     RULES,
@@ -18,7 +19,7 @@ from photosearch.search.moderation import (
     write_moderation,
 )
 from photosearch.search.policies import CardMarks, Policed, apply_policies
-from photosearch.search.schemas import CardFacts, FoundCard, Reason
+from photosearch.search.schemas import CardFacts, Reason
 
 NO_RULE = {"adult": 2.0, "weapon": 2.0, "drugs": 2.0, "tobacco": 2.0, "offensive": 2.0}
 OFF = PoliciesParams(

@@ -26,11 +26,17 @@ from photosearch.index.vector_index import ExactIndex, Hit
 from photosearch.search.candidates import EXACT_SCORE, VOTERS, collapse, nearest_cards
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
+from photosearch.search.found import FoundCard
 from photosearch.search.pipeline import make_pipeline
 from photosearch.search.query import Candidate, SearchRequest
 from photosearch.search.rank import best_first
-from photosearch.search.schemas import CardFacts, FoundCard, ReleaseIds, SearchResponse
-from photosearch.search.thumbnails import SIDE_PX, Thumbnail, write_thumbnails
+from photosearch.search.schemas import CardFacts, ReleaseIds, SearchResponse
+from photosearch.search.thumbnails import (
+    GALLERY_MOST,
+    SIDE_PX,
+    Thumbnail,
+    write_thumbnails,
+)
 
 IDS = ReleaseIds(release="r1", model_id="colours", index_id="i1", data_version="d1")
 
@@ -230,7 +236,7 @@ def test_a_release_without_its_cards_says_so(tmp_path: Path, shop: SmallShop):
         CardFactsTable(tmp_path / "cards.parquet", shop.release.thumbnail_table)
 
 
-def test_a_thumbnail_shows_the_first_gallery_photo_and_never_a_buyers(tmp_path: Path):
+def test_a_card_is_shown_by_its_first_gallery_photos_and_never_by_a_buyers(tmp_path: Path):
     from photosearch.catalog import images
 
     def photo(card_id: str, kind: str, picture: Image.Image) -> CuratedPhoto:
@@ -241,16 +247,22 @@ def test_a_thumbnail_shows_the_first_gallery_photo_and_never_a_buyers(tmp_path: 
         return Card(card_id, card_id, None, None, [], None, None, None, card_id)
 
     red, blue = painted((200, 0, 0), size=(1600, 800)), painted((0, 0, 200))
-    photos = [photo("a", "review", blue), photo("a", "gallery", red), photo("a", "gallery", blue),
-              photo("b", "review", blue), photo("c", "gallery", red)]  # fmt: skip
+    more = [painted((0, 200, light), size=(90, 80)) for light in (0, 60, 120, 180)]
+    photos = [
+        photo("a", "review", more[0]), photo("a", "gallery", red), photo("b", "review", more[0]),
+        photo("a", "gallery", blue), *(photo("a", "gallery", picture) for picture in more),
+        photo("c", "gallery", red),
+    ]  # fmt: skip
     release = tmp_path / "release"
     cards = [card("a"), card("b"), card("c")]
     n_shown = write_thumbnails(release, cards, photos=photos, images_dir=tmp_path / "images")
     rows = read_rows(release / "thumbnails.parquet", Thumbnail)
     assert n_shown == 2
-    assert [row.card_id for row in rows] == ["a", "c"]
-    assert rows[0].sha256 == rows[1].sha256
-    (file,) = (release / "thumbnails").iterdir()
+    assert [row.card_id for row in rows] == ["a"] * GALLERY_MOST + ["c"]
+    assert rows[0].sha256 == rows[-1].sha256
+    files = {row.sha256: release / "thumbnails" / f"{row.sha256}.jpg" for row in rows}
+    assert set(files.values()) == set((release / "thumbnails").iterdir())
+    file = files[rows[0].sha256]
     assert file.name == f"{images.content_hash(file.read_bytes())}.jpg"
     with Image.open(file) as shown:
         assert (shown.format, shown.size) == ("JPEG", (SIDE_PX, SIDE_PX // 2))
@@ -263,6 +275,7 @@ def test_a_card_without_a_thumbnail_is_still_found(tmp_path: Path, shop: SmallSh
     table = CardFactsTable(shop.release.cards, tmp_path / "thumbnails.parquet")
     (card,) = table.enrich([Candidate("red", "red/gallery/0", 0.8, 0.8)])
     assert card.facts.thumbnail is None
+    assert table.gallery("red") == table.gallery("no such card") == []
 
 
 @pytest.mark.parametrize("module", ["pipeline", "enrich", "rank", "schemas"])

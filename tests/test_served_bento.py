@@ -14,7 +14,7 @@ from real_release import DIM, READY_WITHIN_S, Service, open_real_shop, real_serv
 from small_shop import colour, jpeg, labelled, painted
 
 from photosearch.release import Release
-from photosearch.search.schemas import ReadArticles, SearchResponse
+from photosearch.search.schemas import BatchResponse, ReadArticles, SearchResponse
 
 pytestmark = pytest.mark.slow
 
@@ -138,6 +138,31 @@ def test_many_searches_at_once_share_batches_and_none_is_lost(service: Service):
         answers = list(clients.map(first_card, range(N_SEARCHES)))
     assert [wanted for wanted, _ in answers] == [found for _, found in answers]
     assert batches(service) - before < N_SEARCHES
+
+
+def test_photos_of_a_batch_are_embedded_together(service: Service):
+    photos = [jpeg(painted(colour(card_id))) for card_id in ("red", "green", "blue", "violet")]
+    files = [("photo", ("a.jpg", photo)) for photo in photos] * 2
+    service.api.post("/v1/search/batch", files=files)  # warm
+    before = batches(service)
+    response = service.api.post("/v1/search/batch", files=files, data={"limit": "1"})
+    answers = BatchResponse.model_validate(response.json()).answers
+    found = [one.answer.cards[0].card.card_id for one in answers if one.answer is not None]
+    assert found == ["red", "green", "blue", "violet"] * 2
+    assert batches(service) - before < len(files)
+
+
+def test_metrics_of_all_processes_are_told_and_none_by_path(service: Service):
+    service.api.get("/v1/cards/a-card-of-no-release")
+    search(service, jpeg(painted(colour("red"))))
+    text = service.api.get("/metrics").text
+    counts = dict(
+        re.findall(r"^(\w+_total\{.*\}|photosearch_\w+_count\{.*\}) ([\d.]+)$", text, re.M)
+    )
+    assert float(counts['photosearch_problems_total{kind="UnknownCard",status="404"}']) == 1
+    assert float(counts['photosearch_stage_seconds_count{call="search",stage="embed"}']) > 0
+    assert "bentoml_service_adaptive_batch_size_bucket" in text
+    assert "a-card-of-no-release" not in text
 
 
 def batches(service: Service) -> int:

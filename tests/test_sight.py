@@ -21,16 +21,11 @@ from photosearch.index.filters import CardFilter
 from photosearch.perception.reader import Doubt, Word
 from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.search.articles import exact_first
+from photosearch.search.found import FoundCard
 from photosearch.search.kept import Kept
 from photosearch.search.policies import Dropped, Policed
 from photosearch.search.query import Query, SearchRequest
-from photosearch.search.schemas import (
-    DetectResponse,
-    FoundCard,
-    ReadArticles,
-    Reason,
-    SearchResponse,
-)
+from photosearch.search.schemas import DetectResponse, ReadArticles, Reason, SearchResponse
 from photosearch.search.seeing import read_seeing, write_seeing
 
 SHELF = painted(colour("red"), colour("red"), colour("blue"))

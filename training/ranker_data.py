@@ -24,9 +24,10 @@ from photosearch.search.features import (
     card_features,
     row_of,
 )
+from photosearch.search.found import FoundCard
 from photosearch.search.popularity import Popularity
 from photosearch.search.propensity import propensities
-from photosearch.search.schemas import CardFacts, FoundCard
+from photosearch.search.schemas import CardFacts
 
 GroupPair = frozenset[str]
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from photosearch.catalog.schemas import Card, Photo, Review
 from photosearch.catalog.tables import read_rows
+from photosearch.drift_settings import DriftParams
 from photosearch.errors import BadData
-from photosearch.settings import DriftParams
 
 FEW = 20
 """Of fewer values, shares and medians jump by chance: they are not compared."""

@@ -1,15 +1,29 @@
 """The cards of one page of an answer, out of all that were found; knows no search."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from photosearch.evaluation.calibration import Calibration
 from photosearch.search.features import named
+from photosearch.search.found import FoundCard
 from photosearch.search.policies import Dropped
 from photosearch.search.query import SearchRequest
-from photosearch.search.schemas import DroppedCard, FoundCard, RankedCard, Reason
+from photosearch.search.schemas import DroppedCard, Facets, RankedCard, Reason, TagChip
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an answer shows, of which one page tells a part."""
+
+    cards: Sequence[FoundCard]
+    """On all pages, best first."""
+    facets: Facets
+    chips: list[TagChip]
+    dropped: list[DroppedCard]
+    learned: str | None
+    """State of the re-ranker that took part."""
 
 
 def page_of(

@@ -27,10 +27,11 @@ from photosearch.evaluation.calibration import SameProbability
 from photosearch.index.vector_index import Hit
 from photosearch.report import save_report, write_text
 from photosearch.search.features import FEATURES, Evidence, Features, card_features
+from photosearch.search.found import FoundCard
 from photosearch.search.popularity import CardClicks, Popularity, popularity
 from photosearch.search.query import Query
 from photosearch.search.rank import best_first, raised
-from photosearch.search.schemas import FoundCard, Reason
+from photosearch.search.schemas import Reason
 
 MANIFEST, TREES, CLICKS = "ranker.json", "trees.txt", "popularity.parquet"
 VERDICT = "verdict.json"

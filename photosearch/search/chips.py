@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors
+from photosearch.search.found import FoundCard
 from photosearch.search.query import Query
-from photosearch.search.schemas import FoundCard, TagChip
+from photosearch.search.schemas import TagChip
 from photosearch.tagging.tag_index import Rows, TagIndex
 
 LIKENESS_MAX = 0.7

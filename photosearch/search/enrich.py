@@ -1,14 +1,19 @@
 """Candidates in, the same cards with title, price and picture out; knows nothing of vectors."""
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from photosearch.catalog.schemas import Card
-from photosearch.catalog.tables import read_rows, read_table
+from photosearch.catalog.tables import read_table
+from photosearch.search.found import FoundCard
 from photosearch.search.query import Candidate
-from photosearch.search.schemas import CardFacts, FoundCard
+from photosearch.search.schemas import CardFacts
 from photosearch.search.thumbnails import Thumbnail
 
 log = logging.getLogger(__name__)
@@ -23,9 +28,10 @@ class CardFactsTable:
         self._row_of = {
             card_id: row for row, card_id in enumerate(self._cards["card_id"].to_pylist())
         }
-        self._thumbnail_of = {
-            thumbnail.card_id: thumbnail.sha256 for thumbnail in read_rows(thumbnails, Thumbnail)
-        }
+        table = read_table(thumbnails, Thumbnail)
+        self._pictures = table["sha256"]
+        # as columns, for a million dictionaries of lists take more than the vectors
+        self._gallery_of = _spans(table["card_id"].to_pylist(), self._row_of)
 
     def enrich(self, candidates: Sequence[Candidate]) -> list[FoundCard]:
         """Adds facts, in the same order; a card that the table does not know is left out."""
@@ -43,6 +49,16 @@ class CardFactsTable:
             for card, candidate in zip(facts, known, strict=True)
         ]
 
+    def of(self, card_id: str) -> CardFacts | None:
+        """Facts of a card; None where the table does not know it."""
+        row = self._row_of.get(card_id)
+        return None if row is None else self.facts_of([row])[0]
+
+    def gallery(self, card_id: str) -> list[str]:
+        """Where pictures of a card are served, its thumbnail first."""
+        row = self._row_of.get(card_id)
+        return [] if row is None else self._gallery(row)
+
     def articles(self) -> list[str | None]:
         """The article of each card, by row."""
         articles: list[str | None] = self._cards["article"].to_pylist()
@@ -50,8 +66,8 @@ class CardFactsTable:
 
     def thumbnail_of(self, card_id: str) -> str | None:
         """File name of a card's picture; None where it has none, or there is no such card."""
-        sha256 = self._thumbnail_of.get(card_id)
-        return None if sha256 is None else f"{sha256}.jpg"
+        gallery = self.gallery(card_id)
+        return PurePosixPath(gallery[0]).name if gallery else None
 
     def facts_of(self, rows: Sequence[int]) -> list[CardFacts]:
         """Facts of the cards in these rows, in their order."""
@@ -59,9 +75,27 @@ class CardFactsTable:
             return []  # Arrow cannot take an untyped empty list of rows
         return [self._facts(row) for row in self._cards.take(list(rows)).to_pylist()]
 
+    def _gallery(self, row: int) -> list[str]:
+        first, end = self._gallery_of[row].tolist()
+        return [_address(sha256) for sha256 in self._pictures[first:end].to_pylist()]
+
     def _facts(self, row: dict[str, Any]) -> CardFacts:
-        sha256 = self._thumbnail_of.get(row["card_id"])
+        gallery = self._gallery(self._row_of[row["card_id"]])
         shown = {name: row[name] for name in CardFacts.model_fields if name in row}
-        return CardFacts(
-            **shown, thumbnail=None if sha256 is None else f"/v1/thumbnails/{sha256}.jpg"
-        )
+        return CardFacts(**shown, thumbnail=gallery[0] if gallery else None)
+
+
+def _spans(card_ids: Sequence[str], row_of: Mapping[str, int]) -> NDArray[np.int64]:
+    """Where the rows of each card begin and end, (n_cards, 2); a card's rows lie together."""
+    spans = np.zeros((len(row_of), 2), np.int64)
+    place = 0
+    for card_id, rows in groupby(card_ids):
+        n_rows = len(list(rows))
+        if card_id in row_of:
+            spans[row_of[card_id]] = place, place + n_rows
+        place += n_rows
+    return spans
+
+
+def _address(sha256: str) -> str:
+    return f"/v1/thumbnails/{sha256}.jpg"

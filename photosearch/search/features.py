@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from photosearch.evaluation.calibration import SameProbability
 from photosearch.index.vector_index import Hit
 from photosearch.search.candidates import VOTERS
+from photosearch.search.found import FoundCard
 from photosearch.search.popularity import Popularity
-from photosearch.search.schemas import CardFacts, FoundCard
+from photosearch.search.schemas import CardFacts
 
 Features = NDArray[np.float64]
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from photosearch.index.filters import CardFilter, Listing, passes
-from photosearch.search.schemas import CardFacts, Facets, FacetValue, FoundCard
+from photosearch.search.found import FoundCard
+from photosearch.search.schemas import CardFacts, Facets, FacetValue
 
 Value = TypeVar("Value", str, tuple[str, ...])
 

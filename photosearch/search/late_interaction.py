@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors
 from photosearch.errors import BadArtifact
+from photosearch.search.found import FoundCard
 from photosearch.search.photo_tokens import PhotoTokens
 from photosearch.search.query import Query
 from photosearch.search.rank import best_first, raised
-from photosearch.search.schemas import FoundCard, Reason
+from photosearch.search.schemas import Reason
 
 STEP = "late_interaction"
 

@@ -17,9 +17,9 @@ from photosearch.errors import BadArtifact
 from photosearch.ranking_settings import OnlineParams
 from photosearch.report import write_text
 from photosearch.search.features import FEATURES
+from photosearch.search.found import FoundCard
 from photosearch.search.online_ranker import CURRENT, OnlineState, read_state, rerank
 from photosearch.search.query import Query
-from photosearch.search.schemas import FoundCard
 from photosearch.search.steps import Reranker, Step
 
 SETTINGS = "online.json"

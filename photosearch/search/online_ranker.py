@@ -21,9 +21,10 @@ from photosearch.errors import BadArtifact
 from photosearch.ranking_settings import OnlineParams, PropensityParams
 from photosearch.report import save_report, write_text
 from photosearch.search.features import FEATURES, Features, row_of
+from photosearch.search.found import FoundCard
 from photosearch.search.propensity import propensities
 from photosearch.search.rank import best_first, raised
-from photosearch.search.schemas import FoundCard, Reason
+from photosearch.search.schemas import Reason
 
 CURRENT = "current"
 STATES_KEPT = 50

@@ -20,8 +20,15 @@ from photosearch.errors import (
 from photosearch.evaluation.calibration import Calibration
 from photosearch.index.filters import CardFilter
 from photosearch.perception.detector import Found
-from photosearch.search.answer import is_confident, page_of, told_of_candidates, told_of_dropped
+from photosearch.search.answer import (
+    Shown,
+    is_confident,
+    page_of,
+    told_of_candidates,
+    told_of_dropped,
+)
 from photosearch.search.filtering import facets_of
+from photosearch.search.found import FoundCard
 from photosearch.search.objects import as_objects, choose_box
 from photosearch.search.policies import Policed
 from photosearch.search.query import (
@@ -33,12 +40,11 @@ from photosearch.search.query import (
     SearchRequest,
 )
 from photosearch.search.rank import best_first
+from photosearch.search.reading_room import nothing_read
 from photosearch.search.schemas import (
     CardsResponse,
     DetectResponse,
     DroppedCard,
-    Facets,
-    FoundCard,
     ReadArticles,
     ReleaseIds,
     SearchResponse,
@@ -46,17 +52,6 @@ from photosearch.search.schemas import (
 )
 from photosearch.search.steps import ArticleReader, Finds, Maps, Reranker, Step
 from photosearch.search.stopwatch import Stopwatch
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    cards: Sequence[FoundCard]
-    """On all pages, best first."""
-    facets: Facets
-    chips: list[TagChip]
-    dropped: list[DroppedCard]
-    learned: str | None
-    """State of the re-ranker that took part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +108,8 @@ class SearchPipeline:
         with watch.stage("decode"):
             photo = self.decode(request.photo, request.name)
         if self.articles is not None:
-            self.articles.start(query_id, request)
+            with watch.spared("articles"):
+                self.articles.start(query_id, request)
         things = self._look(photo, watch)
         box = choose_box(things, request.box)
         if self.maps is not None and request.explain:
@@ -141,6 +137,7 @@ class SearchPipeline:
             dropped=shown.dropped if request.explain else [],
             learned=shown.learned,
             articles=self._read(query_id, watch),
+            degraded=watch.degraded,
             took_ms=watch.took_ms(),
             release=self.release,
         )
@@ -199,7 +196,7 @@ class SearchPipeline:
             raise NoMap("Nothing here draws maps.")
         return self.maps.map_of(query_id, card_id)
 
-    def _told(self, shown: _Shown, request: SearchRequest, watch: Stopwatch) -> CardsResponse:
+    def _told(self, shown: Shown, request: SearchRequest, watch: Stopwatch) -> CardsResponse:
         return CardsResponse(
             query_id=uuid.uuid4().hex,
             length=self.length,
@@ -208,6 +205,7 @@ class SearchPipeline:
             facets=shown.facets,
             chips=shown.chips,
             dropped=shown.dropped if request.explain else [],
+            degraded=watch.degraded,
             took_ms=watch.took_ms(),
             release=self.release,
         )
@@ -218,15 +216,19 @@ class SearchPipeline:
         with watch.stage("objects"):
             return self.objects(photo)
 
-    def _shown(self, candidates: Candidates, query: Query, watch: Stopwatch) -> _Shown:
+    def _shown(self, candidates: Candidates, query: Query, watch: Stopwatch) -> Shown:
         """What of the candidates is shown, best first; and what could narrow it, filter or not."""
         query = replace(query, hits=candidates.hits)
         with watch.stage("enrich"):
             near = self.enrich(candidates.cards)
-        with watch.stage("facets"):
+        facets = facets_of([])
+        with watch.optional("facets"):
             facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
         found: Sequence[FoundCard] = told_of_candidates(near) if query.request.explain else near
-        reranker = None if self.rerank is None else self.rerank()
+        reranker = None
+        if self.rerank is not None:
+            with watch.spared("rerank"):
+                reranker = self.rerank()
         steps: tuple[tuple[str, Step | None], ...] = (
             ("rank", self.rank),
             ("late_interaction", self.late_interaction),
@@ -234,7 +236,7 @@ class SearchPipeline:
         )
         for name, step in steps:
             if step is not None:
-                with watch.stage(name):
+                with watch.optional(name):
                     found = step(found, query)
         dropped: list[DroppedCard] = []
         if self.policies is not None:
@@ -243,9 +245,9 @@ class SearchPipeline:
                 found, dropped = policed.shown, told_of_dropped(policed.dropped)
         chips: list[TagChip] = []
         if self.chips is not None:
-            with watch.stage("chips"):
+            with watch.optional("chips"):
                 chips = self.chips(query, found)
-        return _Shown(found, facets, chips, dropped, reranker and reranker.state_id)
+        return Shown(found, facets, chips, dropped, reranker and reranker.state_id)
 
     def _unfiltered(self, query: Query) -> list[FoundCard]:
         anything = replace(query, request=replace(query.request, where=ANY_CARD))
@@ -254,11 +256,9 @@ class SearchPipeline:
     def _read(self, query_id: str, watch: Stopwatch) -> ReadArticles:
         read = None
         if self.articles is not None:
-            with watch.stage("articles"):
+            with watch.optional("articles"):
                 read = self.articles.read(query_id, age_ms=watch.total_ms())
-        return read or ReadArticles(
-            query_id=query_id, state="off", found=[], cards=[], release=self.release
-        )
+        return read or nothing_read(query_id, self.release, has_failed="articles" in watch.degraded)
 
 
 def make_pipeline(

@@ -14,8 +14,9 @@ from photosearch.embedding.embedder import Vectors
 from photosearch.errors import BadArtifact
 from photosearch.policy_settings import PoliciesParams
 from photosearch.report import write_text
+from photosearch.search.found import FoundCard
 from photosearch.search.moderation import Flag
-from photosearch.search.schemas import CardFacts, FoundCard, Reason
+from photosearch.search.schemas import CardFacts, Reason
 
 STEP = "policies"
 RULES = "policies.json"

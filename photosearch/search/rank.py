@@ -7,9 +7,9 @@ from dataclasses import replace
 from photosearch.evaluation.calibration import SameProbability
 from photosearch.search.candidates import EXACT_COSINE, EXACT_SCORE
 from photosearch.search.features import Evidence, card_features
+from photosearch.search.found import FoundCard
 from photosearch.search.popularity import Popularity
 from photosearch.search.query import Query
-from photosearch.search.schemas import FoundCard
 
 BELOW_EXACT = EXACT_SCORE - 0.01
 """No card that is not the query itself gets a score above this."""

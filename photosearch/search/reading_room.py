@@ -15,7 +15,7 @@ from typing import Literal
 from photosearch.catalog.images import content_hash
 from photosearch.perception.reader import Word
 from photosearch.search.kept import Kept
-from photosearch.search.schemas import ReadArticles
+from photosearch.search.schemas import ReadArticles, ReleaseIds
 
 KEPT_S = 600.0
 QUERIES_KEPT, PHOTOS_KEPT = 5000, 1000
@@ -107,3 +107,9 @@ def _so_far(reading: Reading | None, wait_s: float) -> Read:
 
 def _has_failed(reading: Reading) -> bool:
     return reading.done() and (reading.cancelled() or reading.exception() is not None)
+
+
+def nothing_read(query_id: str, release: ReleaseIds, *, has_failed: bool) -> ReadArticles:
+    """The articles of an answer where none are read: by design, or since the reading failed."""
+    state: Literal["failed", "off"] = "failed" if has_failed else "off"
+    return ReadArticles(query_id=query_id, state=state, found=[], cards=[], release=release)

@@ -1,10 +1,7 @@
 """What a search answers; the wire format of the API."""
 
-from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -51,22 +48,6 @@ class Reason(Wire):
     """A feature's or a rule's name: `price_distance`, `sold_out`, ..."""
     value: float | None = None
     """How much it moved the score; None where it was a yes or no."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundCard:
-    """A candidate with what is known of its card."""
-
-    facts: CardFacts
-    photo_id: str
-    """The photo of this card nearest to the query."""
-    cosine: float
-    score: float
-    reasons: tuple[Reason, ...] = ()
-    """Told where the request asks to explain."""
-    features: NDArray[np.float64] | None = field(default=None, compare=False)
-    """Its row of the table that ranked it, (n_features,): see features.py. None: nothing looked at
-    it, as with words or likes, or so far down."""
 
 
 class RankedCard(Wire):
@@ -197,6 +178,8 @@ class SearchResponse(Wire):
     says all that the order came from."""
     articles: ReadArticles
     """What had been read when the answer was ready."""
+    degraded: list[str] = []
+    """Steps that failed, so that the answer goes without them: `rank`, `chips`, `articles`, ..."""
     took_ms: dict[str, float]
     """Time by stage, in order, and `total`; a stage that is off is left out."""
     release: ReleaseIds
@@ -229,9 +212,56 @@ class CardsResponse(Wire):
     """In both languages; none where the release has no tags."""
     dropped: list[DroppedCard]
     """By policies, where the request asks to explain."""
+    degraded: list[str] = []
+    """Steps that failed, so that the answer goes without them."""
     took_ms: dict[str, float]
     release: ReleaseIds
     experiment: InExperiment | None = None
+
+
+class BatchAnswer(Wire):
+    """Of one search of a batch: its answer, or what went wrong with it."""
+
+    answer: SearchResponse | None
+    problem: "Problem | None"
+
+
+class BatchResponse(Wire):
+    """The answer of `POST /v1/search/batch`."""
+
+    answers: list[BatchAnswer]
+    """In the order of the photos, or of the boxes."""
+    took_ms: dict[str, float]
+    """`total` alone; each answer has its own."""
+
+
+class CardResponse(Wire):
+    """The answer of `GET /v1/cards/{id}`."""
+
+    card: CardFacts
+    gallery: list[str]
+    """Where pictures of it are served, its thumbnail first."""
+    release: ReleaseIds
+
+
+class TagFacts(Wire):
+    """Words that say what some cards show."""
+
+    tag: str
+    language: str
+    """`en` or `ru`."""
+    n_cards: int
+    """That carry it."""
+
+
+class TagsResponse(Wire):
+    """The answer of `GET /v1/tags`."""
+
+    tags: list[TagFacts]
+    """In the order of the alphabet."""
+    n_found: int
+    """On all pages."""
+    release: ReleaseIds
 
 
 class Problem(Wire):

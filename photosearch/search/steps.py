@@ -6,8 +6,9 @@ from typing import Protocol
 
 from photosearch.catalog.images import Box
 from photosearch.index.filters import CardFilter
+from photosearch.search.found import FoundCard
 from photosearch.search.query import Candidates, Query, SearchRequest
-from photosearch.search.schemas import FoundCard, ReadArticles
+from photosearch.search.schemas import ReadArticles
 
 Step = Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]
 """Puts cards in another order, changes their scores or leaves some out, and says why."""

@@ -18,11 +18,13 @@ from photosearch.progress import track
 
 SIDE_PX = 320
 JPEG_QUALITY = 82
+GALLERY_MOST = 4
+"""Pictures of a card; each takes some 11 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """Which small picture shows a card."""
+    """A small picture of a card; the first row of a card is what a search shows it by."""
 
     card_id: str
     sha256: str
@@ -34,7 +36,7 @@ def write_thumbnails(
 ) -> int:
     """Writes thumbnails.parquet and thumbnails/ into a release folder.
 
-    A card is shown by its first gallery photo, in the order of `photos`. One without a gallery
+    A card is shown by its first gallery photos, in the order of `photos`. One without a gallery
     photo has no thumbnail: a buyer's photo is for searching, not for showing.
 
     Returns:
@@ -43,13 +45,10 @@ def write_thumbnails(
     Raises:
         UnreadablePhoto: A curated photo is gone or damaged.
     """
-    shown: dict[str, str] = {}
-    for photo in photos:
-        if photo.kind == "gallery":
-            shown.setdefault(photo.card_id, photo.sha256)
-    shown = {card.card_id: shown[card.card_id] for card in cards if card.card_id in shown}
-    names = _draw(folder, sorted(set(shown.values())), images_dir=images_dir)
-    return _write_names(folder, shown, names)
+    gallery = _gallery((p.card_id, p.sha256) for p in photos if p.kind == "gallery")
+    shown = {card.card_id: gallery[card.card_id] for card in cards if card.card_id in gallery}
+    _write_names(folder, shown, _draw(folder, _pictures(shown), images_dir=images_dir))
+    return len(shown)
 
 
 def bring_thumbnails(folder: Path, live: Path, *, images_dir: Path) -> int:
@@ -70,12 +69,15 @@ def bring_thumbnails(folder: Path, live: Path, *, images_dir: Path) -> int:
         UnreadablePhoto: A curated photo is gone or damaged.
     """
     before, now = _shown(live / "photos.parquet"), _shown(folder / "photos.parquet")
+    names: dict[str, str] = {}
     table = read_table(live / "thumbnails.parquet", Thumbnail)
-    of_card = dict(zip(table["card_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
-    names = {before[card_id]: name for card_id, name in of_card.items()}
-    new = sorted(set(now.values()) - names.keys())
+    drawn = _gallery(zip(table["card_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+    for card_id, thumbnails in drawn.items():
+        # a release of before galleries were shown has one thumbnail a card
+        names |= dict(zip(before[card_id], thumbnails, strict=False))
+    new = [picture for picture in _pictures(now) if picture not in names]
     (folder / "thumbnails").mkdir()
-    for name in set(of_card.values()):
+    for name in _pictures(drawn):
         link_or_copy(live / "thumbnails" / f"{name}.jpg", folder / "thumbnails" / f"{name}.jpg")
     _write_names(folder, now, names | _draw(folder, new, images_dir=images_dir))
     return len(new)
@@ -89,16 +91,26 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
         shutil.copyfile(source, target)
 
 
-def _shown(photos: Path) -> dict[str, str]:
-    """By card, the content hash of its first gallery photo."""
+def _shown(photos: Path) -> dict[str, list[str]]:
+    """By card, the content hashes of the gallery photos that show it."""
     table = read_table(photos, CuratedPhoto)
     table = table.filter(pc.equal(table["kind"], "gallery"))
-    shown: dict[str, str] = {}
-    for card_id, sha256 in zip(
-        table["card_id"].to_pylist(), table["sha256"].to_pylist(), strict=True
-    ):
-        shown.setdefault(card_id, sha256)
-    return shown
+    return _gallery(zip(table["card_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+
+
+def _gallery(pictures: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """By card, its first pictures, out of card ids and hashes."""
+    gallery: dict[str, list[str]] = {}
+    for card_id, sha256 in pictures:
+        of_card = gallery.setdefault(card_id, [])
+        if len(of_card) < GALLERY_MOST:
+            of_card.append(sha256)
+    return gallery
+
+
+def _pictures(gallery: Mapping[str, Sequence[str]]) -> list[str]:
+    """Each picture once, sorted."""
+    return sorted({sha256 for pictures in gallery.values() for sha256 in pictures})
 
 
 def _draw(folder: Path, wanted: Sequence[str], *, images_dir: Path) -> dict[str, str]:
@@ -111,9 +123,15 @@ def _draw(folder: Path, wanted: Sequence[str], *, images_dir: Path) -> dict[str,
         return dict(zip(wanted, track(drawn, "drawing thumbnails", len(wanted)), strict=True))
 
 
-def _write_names(folder: Path, shown: Mapping[str, str], names: Mapping[str, str]) -> int:
-    rows = (Thumbnail(card_id, names[sha256]) for card_id, sha256 in shown.items())
-    return write_table(folder / "thumbnails.parquet", Thumbnail, rows)
+def _write_names(
+    folder: Path, shown: Mapping[str, Sequence[str]], names: Mapping[str, str]
+) -> None:
+    rows = (
+        Thumbnail(card_id, names[sha256])
+        for card_id, pictures in shown.items()
+        for sha256 in pictures
+    )
+    write_table(folder / "thumbnails.parquet", Thumbnail, rows)
 
 
 def _write_one(pictures: Path, images_dir: Path, sha256: str) -> str:

@@ -1,0 +1,61 @@
+"""Searches in worker threads: so many at once, so many waiting, and no caller waits for ever."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, Semaphore, move_on_after, to_thread
+
+from bentos import metrics
+from photosearch.errors import Overdue, TooBusy
+
+Answer = TypeVar("Answer")
+
+AT_ONCE = 16
+"""Each may hold a decoded photo of 150 MB; the encoder batches so many at most."""
+WAITING_MAX = 64
+"""More than these are sent away at once instead of making everybody wait."""
+
+
+class Turns:
+    """Gives searches their turn; one that hangs keeps its place until it ends."""
+
+    def __init__(self, *, at_once: int = AT_ONCE, waiting_max: int = WAITING_MAX) -> None:
+        self._free, self._waiting_max = Semaphore(at_once), waiting_max
+        self._threads = CapacityLimiter(at_once)
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def take(self, act: Callable[[], Answer], *, deadline_s: float) -> Answer:
+        """What `act` returns or raises, in a thread that the event loop started.
+
+        A thread cannot be stopped: one that is overdue goes on, and its place is not given to
+        another, so that an index that hangs holds a bounded number of threads and photos.
+
+        Raises:
+            TooBusy: Too many wait already.
+            Overdue: There is no answer after `deadline_s`, the waiting counted.
+        """
+        if self._free.statistics().tasks_waiting >= self._waiting_max:
+            raise TooBusy
+        came = time.perf_counter()
+        with move_on_after(deadline_s):
+            with metrics.WAITING.track_inprogress():
+                await self._free.acquire()
+            metrics.QUEUED.observe(time.perf_counter() - came)
+            task = asyncio.create_task(self._work(act))
+            self._running.add(task)  # the loop itself keeps no task alive
+            task.add_done_callback(self._ended)
+            return await asyncio.shield(task)
+        raise Overdue(deadline_s)
+
+    async def _work(self, act: Callable[[], Answer]) -> Answer:
+        try:
+            with metrics.RUNNING.track_inprogress():
+                return await to_thread.run_sync(act, limiter=self._threads)
+        finally:
+            self._free.release()
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._running.discard(task)
+        task.exception()  # looked at, since the caller of one that was overdue is gone

@@ -1,0 +1,104 @@
+"""What docs/api.md tells to do, done: every curl line of it, and its lines of Python."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from asking import RED, search
+from small_shop import (
+    SmallShop,
+    colour,
+    jpeg,
+    mapped,
+    open_shop,
+    painted,
+    served,
+    sighted,
+    with_words,
+)
+
+from bentos.openapi_calls import CALLS
+from photosearch.catalog.schemas import Tag
+from photosearch.catalog.tables import write_table
+from photosearch.client import Client
+from photosearch.feedback.store import open_store
+
+DOCS = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
+CURLS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("curl ")
+]
+ADDRESS = "http://127.0.0.1:3000"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
+    plain = open_shop(tmp_path_factory.mktemp("shop"))
+    write_table(plain.release.tags / "tags.parquet", Tag, [Tag("green", "en", 1, "title")])
+    with with_words(plain) as shop:
+        events = open_store(f"sqlite:///{tmp_path_factory.mktemp('events')}/events.sqlite")
+        with closing(events):
+            yield replace(mapped(sighted(shop, lambda _: [])), events=events)
+
+
+@pytest.fixture(scope="module")
+def api(shop: SmallShop) -> Iterator[httpx.Client]:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With the photos that the lines send."""
+    shelf = painted(colour("red"), colour("green"), size=(640, 480))
+    (tmp_path / "shelf.jpg").write_bytes(jpeg(shelf))
+    (tmp_path / "mug.jpg").write_bytes(RED)
+    return tmp_path
+
+
+def as_here(line: str, api: httpx.Client) -> str:
+    """The line with the address of the test's service, and ids that it knows."""
+    found = search(api, explain="true").json()
+    thumbnail = found["cards"][0]["card"]["thumbnail"]
+    here = line.replace(ADDRESS, str(api.base_url).rstrip("/"))
+    here = here.replace("golden-delicious", "red").replace("$PHOTOSEARCH_KEY", "any")
+    here = re.sub(r"/v1/thumbnails/[0-9a-f]{64}\.jpg", thumbnail, here)
+    return re.sub(r"/queries/[0-9a-f]{32}/", f"/queries/{found['query_id']}/", here)
+
+
+@pytest.mark.parametrize("line", CURLS)
+def test_each_curl_line_of_the_docs_does_what_it_says(api: httpx.Client, folder: Path, line: str):
+    command = ["curl", "--silent", "--show-error", "--fail", *shlex.split(as_here(line, api))[1:]]
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_docs_have_a_curl_line_for_each_call():
+    def told(path: str) -> str:
+        return ADDRESS + re.sub(r"\\\{\w+\\\}", "[^/?]+", re.escape(path))
+
+    for call in CALLS:
+        assert any(re.search(told(call.path) + r"(?=[\s\"'?]|$)", line) for line in CURLS), call.id
+
+
+def test_the_python_lines_of_the_docs_run(api: httpx.Client, folder: Path, monkeypatch, capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {}
+    exec(block.replace(ADDRESS, str(api.base_url).rstrip("/")), names)
+    assert len(capsys.readouterr().out.splitlines()) == len(names["answer"].cards)
+    assert names["read"].state == "read"
+
+
+def test_the_docs_name_every_call_of_the_client():
+    calls = {name for name in vars(Client) if not name.startswith("_")} - {"close"}
+    told = DOCS.partition("## From Python")[2].partition("## Metrics")[0]
+    assert {name for name in calls if f"`{name}`" not in told} == set()
