@@ -2,11 +2,17 @@
 
 import subprocess
 import sys
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from processes import ROOT, environment_of, run
 from small_source import picture, two_cards, write_folder
+from told_events import NOW, an_answer, an_event
+
+from photosearch.feedback.store import open_store
+from photosearch.home import Home
 
 PARAMS = (ROOT / "simulator" / "params.yaml").read_text()
 
@@ -27,6 +33,18 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
     assert line.startswith("photosearch: ")
     assert done.stdout == ""
     return line
+
+
+def test_events_are_told_by_day_and_pruned_by_age(home: Path, tmp_path: Path):
+    with closing(open_store(f"sqlite:///{Home(home).event_log}")) as store:
+        store.keep([an_event(kind="click"), an_event()])
+        store.log_answer(an_answer(at=NOW - timedelta(days=4000)))
+    told = run("events", "--home", home, folder=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert f"sqlite:///{home}/data/events/events.sqlite" in told.stdout
+    assert told.stdout.splitlines()[-1].split() == ["all", "days", "1", "1", "1", "0", "0", "0"]
+    pruned = run("events", "prune", "--home", home, folder=tmp_path)
+    assert pruned.stdout == "0 events and 1 answers older than 180 days removed\n"
 
 
 def test_a_source_that_does_not_exist_is_named_and_no_home_is_made(tmp_path: Path):

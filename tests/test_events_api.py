@@ -18,8 +18,10 @@ from small_shop import SmallShop, colour, jpeg, logged, open_shop, painted, serv
 from test_bentos import assert_problem
 from told_events import an_event
 
+from bentos.answers_log import logged as as_logged
 from photosearch.feedback.store import open_store
-from photosearch.search.schemas import SearchResponse
+from photosearch.search.query import SearchRequest
+from photosearch.search.schemas import InExperiment, SearchResponse
 
 RED_PHOTO = jpeg(painted(colour("red")))
 
@@ -179,6 +181,21 @@ def test_what_a_search_showed_is_logged_with_what_ranked_it(api: httpx.Client, s
     assert by_photo.cards[0].photo_id == "red/gallery/0"
     assert (by_photo.release, by_photo.shopper, by_photo.photo_sha256) == ("r1", "", "")
     assert len(alike.cards) == 1
+
+
+def test_the_log_tells_shopper_arm_and_features_of_an_answer(shop: SmallShop):
+    request = SearchRequest(RED_PHOTO, shopper="k7Qm2x_Tz0")
+    answered = shop.pipeline.answer(request)
+    ranked = [
+        card.model_copy(update={"features": {"cosine": 0.123456789, "votes": 1e-9}})
+        for card in answered.cards
+    ]
+    in_arm = answered.model_copy(
+        update={"cards": ranked, "experiment": InExperiment(name="bolder", arm="b")}
+    )
+    told = as_logged(in_arm, request)
+    assert (told.shopper, told.experiment, told.arm) == ("k7Qm2x_Tz0", "bolder", "b")
+    assert told.cards[0].features == {"cosine": 0.123457, "votes": 1e-9}
 
 
 def test_a_detection_shows_no_card_and_is_not_logged(api: httpx.Client, shop: SmallShop):
