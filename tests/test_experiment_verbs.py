@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photosearch.feedback.store import EventStore, open_store
 from processes import ROOT
 from shopping import Log
 from typer.testing import CliRunner
@@ -14,6 +13,7 @@ from photosearch.cli_experiments import experiments_app
 from photosearch.errors import BadParams, HomeNotReady
 from photosearch.feedback.experiments import running_experiment
 from photosearch.feedback.readout import read_readout
+from photosearch.feedback.store import EventStore, open_store
 from photosearch.home import Home
 from photosearch.release import Manifest, seal, switch_live
 
