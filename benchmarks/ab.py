@@ -195,7 +195,7 @@ def share(found: Sequence[bool] | NDArray[np.bool_]) -> str:
     p, n, z = float(np.mean(found)), len(found), ONCE_VALID
     middle = (p + z * z / 2 / n) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
-    return f"{p:.3f} [{middle - half:.3f}, {middle + half:.3f}]"
+    return f"{p:.3f} [{max(0.0, middle - half):.3f}, {middle + half:.3f}]"
 
 
 def say(line: str) -> None:

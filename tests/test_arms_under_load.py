@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,9 @@ from shopping import RULES
 from small_shop import PAINTS, colour, jpeg, painted
 
 from photosearch.feedback.experiments import Arm, Experiment, Plan, arm_of, start, stop
+from photosearch.feedback.outcomes import outcomes
+from photosearch.feedback.schemas import Answer
+from photosearch.feedback.store import open_store
 from photosearch.home import Home
 from photosearch.release import Release, switch_live
 from photosearch.search.schemas import SearchResponse
@@ -115,6 +118,13 @@ def is_whole(answer: SearchResponse) -> bool:
     )
 
 
+def wait_for_log(home: Home, service: Service, n_answers: int) -> dict[str, Answer]:
+    """The answers by their queries, once all are logged."""
+    with closing(open_store(f"sqlite:///{home.event_log}")) as store:
+        wait_until(lambda: len(list(store.answers_after(0))) == n_answers, service)
+        return {answer.query_id: answer for _, answer in store.answers_after(0)}
+
+
 def test_an_experiment_begins_and_ends_and_what_is_live_changes_without_a_failed_search(
     service: Service, releases: list[Release]
 ):
@@ -149,7 +159,13 @@ def test_an_experiment_begins_and_ends_and_what_is_live_changes_without_a_failed
     assert seen[None] == {"r0", "r2"}  # before it began, and after it ended
     assert len(asked.answers) > begun
     wait_until(lambda: len(open_copies(service)) == 1, service)
-    assert len(list(home.experiments.glob("*.json"))) == 1
+    logged = wait_for_log(home, service, len(asked.answers))
+    for shopper, answer in asked.answers:
+        told = answer.experiment
+        one = logged[answer.query_id]
+        assert (one.shopper, one.release) == (shopper, answer.release.release)
+        assert (one.experiment, one.arm) == (("", "") if told is None else (told.name, told.arm))
+    assert outcomes(trial, logged.values(), [], now=datetime.now(UTC)).moved == 0
 
 
 def test_an_experiment_whose_release_is_gone_is_not_begun_and_the_log_says_why(

@@ -280,6 +280,10 @@ def test_an_always_valid_interval_is_wider_than_a_once_valid_one_and_least_so_wh
     assert min(wide, key=wide.__getitem__) == 10_000
     assert 2.5 < wide[10_000] < 3.2
     assert wide[100] > 3.5
+    # ville 0.1.0, another implementation: normal_mixture(n, alpha, best_rho(10000, alpha)) / n**0.5
+    assert wide[10_000] == pytest.approx(3.0351, abs=2e-4)
+    assert errors_wide(10_000, alpha=0.01, planned=10_000) == pytest.approx(3.5716, abs=2e-4)
+    assert errors_wide(2_000, alpha=0.05, planned=10_000) == pytest.approx(3.3471, rel=0.01)
     interval = difference_interval(
         Estimate(0.2, 1e-4, 5000), Estimate(0.25, 1e-4, 5000), alpha=0.05, planned=10_000
     )
