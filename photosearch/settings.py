@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photosearch.errors import BadParams
+from photosearch.feedback_settings import FeedbackParams
 from photosearch.frozen import Frozen
 from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
@@ -174,6 +175,7 @@ class Params(Frozen):
     index: IndexParams
     late_interaction: LateInteractionParams
     ranking: RankingParams
+    feedback: FeedbackParams
     ocr: OcrParams
     detector: DetectorParams
     tags: TagsParams
