@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from photosearch.cli_evaluation import evaluation_app
+from photosearch.cli_feedback import feedback_app
 from photosearch.cli_late import late_app
 from photosearch.cli_models import models_app
 from photosearch.cli_perception import perception_app
@@ -31,6 +32,7 @@ data_app = typer.Typer(help="Snapshots of the source.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.add_typer(evaluation_app)
+app.add_typer(feedback_app)
 app.add_typer(late_app)
 app.add_typer(perception_app)
 app.add_typer(ranking_app)
