@@ -21,10 +21,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bentos.events import routes as event_routes
 from bentos.problems import answer_error, unavailable
 from bentos.upload import read_photo, read_search, read_wishes_of_address, read_words
 from bentos.wishes import SHOWN_CHARACTERS
 from photosearch.errors import PhotosearchError, UnknownQuery
+from photosearch.feedback.store import EventStore
 from photosearch.release import Release
 from photosearch.search.query import SearchRequest
 from photosearch.search.schemas import CardsResponse, DetectResponse, ReadArticles, SearchResponse
@@ -70,6 +72,8 @@ class Served(Protocol):
     def pipeline(self) -> Answers: ...
     @property
     def release(self) -> Release: ...
+    @property
+    def events(self) -> EventStore | None: ...
 
 
 def make_app(served: Callable[[], Served]) -> Starlette:
@@ -125,6 +129,7 @@ def make_app(served: Callable[[], Served]) -> Starlette:
         Route("/queries/{query_id}/articles", articles),
         Route("/release", release),
         Route("/thumbnails/{name}", thumbnail),
+        *event_routes(served),
     ]
     return Starlette(
         routes=[

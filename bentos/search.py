@@ -12,7 +12,8 @@ from anyio import fail_after, from_thread
 from anyio.lowlevel import current_token
 from numpy.typing import NDArray
 
-from bentos.api import make_app
+from bentos.answers_log import LoggedAnswers
+from bentos.api import Answers, make_app
 from bentos.current import Current, follow
 from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import TIMEOUT_S, Encoder
@@ -58,13 +59,18 @@ class Search:
     reader = bentoml.depends(Reader)
 
     def __init__(self) -> None:
+        from photosearch.assembly_events import open_events
+
         configure_logging()
         self._services = load_services()
         self._loop = current_token()
         self._room = ReadingRoom(self._read, waiting_max=self._services.articles_waiting_max)
         first = self._open(served_release(self._services))
         self._current = Current(first, let_go=lambda opened: opened.close())
-        self.pipeline = CurrentPipeline(self._current)
+        self.events = open_events(self._services)
+        self.pipeline: Answers = CurrentPipeline(self._current)
+        if self.events is not None:
+            self.pipeline = LoggedAnswers(self.pipeline, self.events.log_answer)
         self._following: asyncio.Task[None] | None = None
 
     @property
@@ -147,6 +153,8 @@ class Search:
             self._following.cancel()
         self._room.close()
         self._current.close()
+        if self.events is not None:
+            self.events.close()
 
 
 class CurrentPipeline:

@@ -31,6 +31,9 @@
     - DimensionMismatch the model makes vectors the index cannot hold
     - ForeignIndex      the index was made by another model
     - IndexUnavailable  the index does not answer, or another process holds it
+  + EventsProblem       what shoppers did cannot be kept or read
+    - EventsOff         no store of events is set
+    - EventsUnavailable the store of events does not answer
   - StageFailed         a DVC stage stopped
   - ClusterUnreachable  the Dask scheduler does not answer
   - LabelingUnavailable Label Studio does not answer
@@ -197,6 +200,24 @@ class ForeignIndex(IndexProblem):
 
 class IndexUnavailable(IndexProblem):
     """The index does not answer, or another process holds it."""
+
+
+class EventsProblem(PhotosearchError):
+    """What shoppers did cannot be kept or read."""
+
+
+class EventsOff(EventsProblem):
+    """No store of events is set."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no store of events. Set PHOTOSEARCH_EVENTS to an address, such as "
+            "sqlite:////srv/photosearch/events.sqlite, or PHOTOSEARCH_HOME to a home folder."
+        )
+
+
+class EventsUnavailable(EventsProblem):
+    """The store of events does not answer."""
 
 
 class StageFailed(PhotosearchError):

@@ -41,6 +41,11 @@ class Home:
         return self.data / "events" / "impressions.parquet"
 
     @property
+    def event_log(self) -> Path:
+        """What shoppers did and were shown, as the service keeps it: no version, always growing."""
+        return self.impressions.with_name("events.sqlite")
+
+    @property
     def clicked_pairs(self) -> Path:
         """Photos that the same shoppers clicked or did not; absent like impressions."""
         return self.impressions.with_name("clicked_pairs.parquet")

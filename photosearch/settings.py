@@ -197,6 +197,11 @@ class Services(BaseSettings):
     """An answer so old is given without the articles that are still being read; 0 never waits."""
     articles_waiting_max: int = Field(8, gt=0)
     """Photos read or waiting to be read at once; one more is not read."""
+    events: str = ""
+    """Where events are kept: `sqlite:////absolute/path` or `postgresql://USER:PASSWORD@HOST/NAME`;
+    empty means `data/events/events.sqlite` of the home, and none are kept without one."""
+    events_keep_days: int = Field(180, ge=1)
+    """`photosearch events prune` removes what is older."""
     source_hosts: str = ""
     """What image addresses of a source may name though it is not open to all, with commas between:
     hosts (`media.local`, `10.0.0.7:9000`) and folders (`s3://photos`)."""

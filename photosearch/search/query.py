@@ -43,6 +43,8 @@ class SearchRequest:
     """And less."""
     explain: bool = False
     """Tell why each card stands where it stands."""
+    shopper: str = ""
+    """The key that the caller's browser keeps, as events name it; empty: takes part in nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

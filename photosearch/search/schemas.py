@@ -163,6 +163,13 @@ class TagChip(Wire):
     """Found cards that carry it."""
 
 
+class InExperiment(Wire):
+    """The A/B experiment that the request's shopper takes part in."""
+
+    name: str
+    arm: str
+
+
 class SearchResponse(Wire):
     query_id: str
     box: tuple[float, float, float, float] | None
@@ -193,6 +200,8 @@ class SearchResponse(Wire):
     took_ms: dict[str, float]
     """Time by stage, in order, and `total`; a stage that is off is left out."""
     release: ReleaseIds
+    experiment: InExperiment | None = None
+    """None: no shopper was named, or takes part in none."""
 
 
 class DetectResponse(Wire):
@@ -222,6 +231,7 @@ class CardsResponse(Wire):
     """By policies, where the request asks to explain."""
     took_ms: dict[str, float]
     release: ReleaseIds
+    experiment: InExperiment | None = None
 
 
 class Problem(Wire):
