@@ -39,6 +39,9 @@ NOTHING = "none"
 """What `go_back` calls a state that moves nothing."""
 ANSWERS_A_BATCH = 1000
 """Learned from between two saves; also what is held in memory at once."""
+READ_ON = timedelta(hours=1)
+"""Events that came so long after their answer was settled are not read: catching up on a long log
+stays linear in it."""
 COMMITS_APART = timedelta(minutes=1)
 """Events may be numbered so much later than they were received."""
 
@@ -185,8 +188,8 @@ def _next_batch(
 ) -> _Batch | None:
     """The next settled answers and their events; None where there are none."""
     answer_number, event_number = _numbers(learner.state)
-    settled = now - timedelta(minutes=rules.settle_minutes)
-    new = takewhile(lambda one: one[1].at <= settled, events.answers_after(answer_number))
+    settles = timedelta(minutes=rules.settle_minutes)
+    new = takewhile(lambda one: one[1].at <= now - settles, events.answers_after(answer_number))
     numbered = list(islice(new, ANSWERS_A_BATCH))
     if not numbered:
         return None
@@ -195,7 +198,7 @@ def _next_batch(
     first = min(answer.at for _, answer in numbered)
     theirs = []
     for stored in events.events(event_number):
-        if stored.received_at > last + timedelta(hours=rules.late_hours) + COMMITS_APART:
+        if stored.received_at > last + settles + READ_ON:
             break
         if stored.received_at < first - COMMITS_APART:
             event_number = stored.number
