@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from photosearch.experiment_settings import ExperimentParams, Metric
 from photosearch.feedback.experiments import Arm, Experiment, Plan, arm_of
-from photosearch.feedback.outcomes import COLUMNS, Outcomes
 from photosearch.feedback.readout import METRICS, compare
 from photosearch.feedback.sequential import errors_wide, mismatch_p
+from photosearch.feedback.shopper_outcomes import COLUMNS, Outcomes
 from photosearch.progress import configure_logging, track
 from photosearch.settings import load_params
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from photosearch.experiment_settings import ExperimentParams
 from photosearch.feedback.experiments import Arm, Experiment, Plan
-from photosearch.feedback.outcomes import Outcomes, outcomes
 from photosearch.feedback.schemas import Answer, Event, EventKind, ShownCard, StoredEvent
+from photosearch.feedback.shopper_outcomes import Outcomes, outcomes
 from simulator.shoppers import appeal, clicks
 from simulator.world import World
 

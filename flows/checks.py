@@ -11,13 +11,15 @@ from photosearch.home import Home
 
 
 @task
-def check_tables(home: Home, checkpoint: Literal["raw", "labels"]) -> None:
+def check_tables(home: Home, checkpoint: Literal["raw", "labels", "feedback"]) -> None:
     """Stops the flow where a table breaks its expectations."""
     from photosearch.curation.expectations import validate_labels
     from photosearch.curation.raw_expectations import validate_raw
+    from photosearch.feedback.expectations import validate_feedback
 
+    validate = {"raw": validate_raw, "labels": validate_labels, "feedback": validate_feedback}
     try:
-        (validate_raw if checkpoint == "raw" else validate_labels)(home)
+        validate[checkpoint](home)
     except PhotosearchError:
         show_failures(checkpoint, home.reports)
         raise

@@ -9,6 +9,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 
 from flows.build_dataset import build_dataset
+from flows.learn_from_feedback import learn_from_feedback
 from flows.pull_catalog import pull_catalog
 from flows.refresh_index import refresh_index
 from flows.release_model import release_model
@@ -27,6 +28,7 @@ def deployments(home: Path, *, source: str) -> list[RunnerDeployment]:
         (pull_catalog, {"source": source}, Cron("0 2 * * *", timezone=ZONE)),
         (build_dataset, {}, Cron("20 2 * * *", timezone=ZONE)),
         (sync_labels, {}, every_hour),
+        (learn_from_feedback, {}, Cron("50 * * * *", timezone=ZONE)),
         (train_model, {}, Cron("0 3 * * *", timezone=ZONE)),
         (release_model, {}, Cron("0 5 * * *", timezone=ZONE)),
         (refresh_index, {"source": source}, Cron("0 9,12,15,18,21 * * *", timezone=ZONE)),

@@ -10,6 +10,7 @@ from flows.versions import commit_data, repro
 from labeling.annotators import annotators, sync_boxes
 from labeling.answers import LabelFiles, LabelReport, ask_and_collect
 from photosearch.assembly import load_settings
+from photosearch.feedback.impressions import prepare_weak_pairs
 from photosearch.home import Home
 
 
@@ -43,6 +44,7 @@ def ask_for_boxes(home: Home) -> int:
 @task
 def commit_labels(home: Home, report: LabelReport) -> bool:
     """Tracks the labels in data.dvc; False if nobody answered since."""
+    prepare_weak_pairs(home)
     return commit_data(home, f"Bring {report.answered} labels from {report.project}")
 
 

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 PIPELINE = Path(__file__).parents[1] / "dvc.yaml"
 OUTSIDE_VERSIONS = """/releases/
 /resume/
+/states/
 /bentoml/
 /build/text/
 /build/ranker/
@@ -26,6 +27,8 @@ OUTSIDE_VERSIONS = """/releases/
 /serve.log
 /serve.pid
 """
+OUTSIDE_DATA = "/data/events/events.sqlite*\n"
+"""The log of events is written while DVC reads: it is no version of anything, and is not linked."""
 BUSY_EXIT, BUSY_TRIES, BUSY_WAIT_S = 255, 5, 3.0
 
 
@@ -45,13 +48,22 @@ def prepare_home(home: Home, params: Path) -> None:
     if not (home.root / "params.yaml").exists():
         shutil.copyfile(params, home.root / "params.yaml")
     write_text(home.root / "dvc.yaml", PIPELINE.read_text())
+    _ignore_log(home)
     ignore = home.root / ".gitignore"
     if not ignore.exists():
         write_text(ignore, OUTSIDE_VERSIONS)
 
 
+def _ignore_log(home: Home) -> None:
+    path = home.root / ".dvcignore"
+    told = path.read_text() if path.exists() else ""
+    if OUTSIDE_DATA not in told:
+        write_text(path, told + OUTSIDE_DATA)
+
+
 def commit_data(home: Home, message: str) -> bool:
     """Tracks `data/` in data.dvc and commits; returns whether anything had changed."""
+    _ignore_log(home)  # of homes that were made before there was a log
     _dvc(home, "add", "--quiet", "data")
     return commit(home, message)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from photosearch.assembly_events import events_of
 from photosearch.feedback.experiments import Experiment, Plan, open_experiment, start
-from photosearch.feedback.outcomes import outcomes
 from photosearch.feedback.readout import Readout, read_out, save_readout
+from photosearch.feedback.shopper_outcomes import outcomes
 from photosearch.settings import Settings
 
 

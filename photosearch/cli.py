@@ -12,6 +12,7 @@ import typer
 from photosearch.cli_evaluation import evaluation_app
 from photosearch.cli_events import events_app
 from photosearch.cli_experiments import experiments_app
+from photosearch.cli_feedback import feedback_app
 from photosearch.cli_late import late_app
 from photosearch.cli_models import models_app
 from photosearch.cli_perception import perception_app
@@ -35,6 +36,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(experiments_app, name="experiment")
 app.add_typer(evaluation_app)
 app.add_typer(events_app, name="events")
+app.add_typer(feedback_app)
 app.add_typer(late_app)
 app.add_typer(perception_app)
 app.add_typer(ranking_app)

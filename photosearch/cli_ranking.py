@@ -24,6 +24,8 @@ def ranker(home: HomeOption = None) -> None:
         f"{report.lessons_of_labels} lessons of labels, {report.lessons_of_clicks} of clicks; "
         f"{trial.queries} held-out photos of {trial.products} products"
     )
+    if report.refused:
+        typer.echo(f"clicks are left out: {report.refused}")
     for one in trial.metrics:
         typer.echo(f"{one.metric:12} {one.without} -> {one.ranked}, gain {one.gain}")
     typer.echo(trial.reason)

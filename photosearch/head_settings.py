@@ -64,5 +64,8 @@ class HeadParams(Frozen):
     hard_negatives: int = Field(ge=0)
     """Nearest photos of other products, found anew each epoch, whose products a photo may bring
     into its batch; 0 brings none. Measured: docs/experiments/head.md."""
+    weak_pairs: float = Field(ge=0, le=1)
+    """What a look-alike by clicks counts beside one that people told apart; 0: clicks are not
+    read. Measured: docs/experiments/feedback.md."""
     dropout: float = Field(ge=0, lt=1)
     seed: int

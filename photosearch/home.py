@@ -46,6 +46,16 @@ class Home:
         return self.impressions.with_name("events.sqlite")
 
     @property
+    def clicked_pairs(self) -> Path:
+        """Photos that the same shoppers clicked or did not; absent like impressions."""
+        return self.impressions.with_name("clicked_pairs.parquet")
+
+    @property
+    def weak_pairs(self) -> Path:
+        """Pairs of which clicks say enough; empty where nobody clicked, for DVC wants a file."""
+        return self.impressions.with_name("weak_pairs.parquet")
+
+    @property
     def relevance(self) -> Path:
         """Grades of 0 to 5 that people gave; absent where nobody did."""
         return self.labels.with_name("relevance.jsonl")

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from photosearch.drift_settings import DriftParams
 from photosearch.errors import BadParams
 from photosearch.experiment_settings import ExperimentParams
+from photosearch.feedback_settings import FeedbackParams
 from photosearch.frozen import Frozen
 from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
@@ -159,6 +160,7 @@ class Params(Frozen):
     index: IndexParams
     late_interaction: LateInteractionParams
     ranking: RankingParams
+    feedback: FeedbackParams
     ocr: OcrParams
     detector: DetectorParams
     tags: TagsParams

@@ -17,8 +17,8 @@ from bentos.current import Current
 from bentos.opened import Opened
 from photosearch.errors import BadArtifact
 from photosearch.feedback.experiments import Arm, Experiment, Plan, arm_of, start, stop
-from photosearch.feedback.outcomes import outcomes
 from photosearch.feedback.readout import read_out, save_readout
+from photosearch.feedback.shopper_outcomes import outcomes
 from photosearch.release import Release, switch_live
 from photosearch.search.query import SearchRequest
 from photosearch.search.rank import best_first

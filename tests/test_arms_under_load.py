@@ -17,8 +17,8 @@ from shopping import RULES
 from small_shop import PAINTS, colour, jpeg, painted
 
 from photosearch.feedback.experiments import Arm, Experiment, Plan, arm_of, start, stop
-from photosearch.feedback.outcomes import outcomes
 from photosearch.feedback.schemas import Answer
+from photosearch.feedback.shopper_outcomes import outcomes
 from photosearch.feedback.store import open_store
 from photosearch.home import Home
 from photosearch.release import Release, switch_live

@@ -20,7 +20,6 @@ from photosearch.feedback.experiments import (
     start,
     stop,
 )
-from photosearch.feedback.outcomes import COLUMNS, Outcomes, outcomes
 from photosearch.feedback.readout import METRICS, ArmReadout, Compared, as_text, read_out
 from photosearch.feedback.sequential import (
     Estimate,
@@ -29,6 +28,7 @@ from photosearch.feedback.sequential import (
     mismatch_p,
     ratio_estimate,
 )
+from photosearch.feedback.shopper_outcomes import COLUMNS, Outcomes, outcomes
 from photosearch.release import Manifest, seal, switch_live
 
 HOUR = timedelta(hours=1)

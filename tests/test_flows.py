@@ -27,6 +27,7 @@ from photosearch.catalog.pull import Snapshot
 from photosearch.curation.look_shards import SHARDS, known_looks, measure_shard
 from photosearch.curation.looks import LOOK_PX, look_at
 from photosearch.errors import ClusterUnreachable
+from photosearch.feedback.impressions import prepare_weak_pairs
 from photosearch.home import Home
 from photosearch.report import save_report
 
@@ -37,6 +38,7 @@ FLOWS = {
     "pull-catalog",
     "build-dataset",
     "sync-labels",
+    "learn-from-feedback",
     "train-model",
     "release-model",
     "refresh-index",
@@ -177,6 +179,20 @@ def test_data_is_tracked_by_dvc_and_committed_once(home: Home):
     save_report(home.catalog / "snapshot.json", Snapshot("folder toys", 2, 2, 0, {}, "d2"))
     assert commit_data(home, "Pull d2 from toys")
     assert "data.dvc" in git(home, "show", "--stat", "--format=")
+
+
+def test_the_log_of_events_is_no_version_of_the_data(home: Home):
+    """A service writes it meanwhile: DVC must neither read it nor put a link in its place."""
+    (home.root / ".dvcignore").write_text("# of a home that was made before there was a log\n")
+    assert commit_data(home, "Pull d1 from toys")
+    home.event_log.parent.mkdir()
+    for written in ("", "-wal", "-shm"):
+        home.event_log.with_name(home.event_log.name + written).write_text("an event")
+    assert not commit_data(home, "Bring 0 clicks")
+    prepare_weak_pairs(home)
+    assert commit_data(home, "Bring 1 click")
+    assert home.event_log.read_text() == "an event"
+    assert "events.sqlite" not in git(home, "status", "--short", "--ignored")
 
 
 @pytest.mark.slow

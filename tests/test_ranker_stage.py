@@ -11,10 +11,10 @@ from photosearch.catalog.tables import write_table
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.errors import HomeNotReady
 from photosearch.home import Home
-from photosearch.search.boosted_ranker import read_manifest
+from photosearch.search.boosted_ranker import ranker_id, read_manifest
 from photosearch.search.features import FEATURES
 from photosearch.settings import Services, Settings, load_params
-from training.ranker import train_home_ranker
+from training.ranker import ask_home, train_home_ranker, train_ranker
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 RANKING = PARAMS.ranking
@@ -66,15 +66,28 @@ def test_training_photos_ask_twice_and_held_out_ones_judge(tmp_path: Path):
     assert read_manifest(home.ranker).model_id == "m1"
 
 
-def test_clicks_are_lessons_where_there_are_any(tmp_path: Path):
-    home = make_home(tmp_path)
+def clicks_on_the_second() -> list[Impression]:
     features = dict.fromkeys(FEATURES, 0.5)
-    shown = [
+    return [
         Impression(f"q{n}", f"c{rank}", rank, rank == 2, features)
         for n in range(7) for rank in (1, 2, 3)
     ]  # fmt: skip
-    write_table(home.impressions, Impression, shown)
-    assert train_home_ranker(home, "m1", vectors_of, RANKING, INDEX).lessons_of_clicks == 7
+
+
+def test_clicks_are_lessons_where_there_are_any(tmp_path: Path):
+    learned, _ = ask_home(make_home(tmp_path), vectors_of, RANKING.ranker, INDEX)
+    trained = train_ranker(learned, clicks_on_the_second(), RANKING, model_id="m1")
+    assert trained.n_lessons == len(learned) + 7
+
+
+def test_clicks_that_fail_the_trial_give_way_to_labels_alone(tmp_path: Path):
+    plain, clicked = make_home(tmp_path / "plain"), make_home(tmp_path / "clicked")
+    by_labels = train_home_ranker(plain, "m1", vectors_of, RANKING, INDEX)
+    write_table(clicked.impressions, Impression, clicks_on_the_second())
+    report = train_home_ranker(clicked, "m1", vectors_of, RANKING, INDEX)
+    assert "the ranker is not used" in report.refused
+    assert (report.lessons_of_clicks, report.trial) == (0, by_labels.trial)
+    assert ranker_id(clicked.ranker) == ranker_id(plain.ranker)
 
 
 def test_too_few_photos_are_told(tmp_path: Path):

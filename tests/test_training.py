@@ -44,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:Future
 HEAD = HeadParams(
     width=16, tokens=2, heads=2, out=8, lengths=[8, 4], epochs=30, batch=16,
     learning_rate=0.02, weight_decay=0.0, temperature=0.1, learn_temperature=False,
-    query="anchored", hard_negatives=0, dropout=0.0, seed=7,
+    query="anchored", hard_negatives=0, weak_pairs=0.0, dropout=0.0, seed=7,
 )  # fmt: skip
 SHAPE = HeadShape("attention", 8, 8, [8, 4], 16, 2, 2)
 LOGOS = {"a": (255, 0, 0), "b": (0, 255, 0), "c": (0, 0, 255), "d": (255, 255, 0)}

@@ -1,10 +1,14 @@
 """Which photos meet in a batch: products, their look-alikes, and what people say of both."""
 
+from typing import Literal
+
 import numpy as np
+import pytest
 from asked_labels import a_card, a_label
 
+from photosearch.catalog.schemas import WeakPair
 from training.hard_negatives import hard_negatives, joined
-from training.products import products_from_labels
+from training.products import products_from_labels, with_weak_pairs
 from training.sampler import ProductSampler
 
 
@@ -170,3 +174,25 @@ def test_look_alikes_are_found_anew_each_epoch():
         drawn.set_epoch(epoch)
         list(drawn)
     assert len(asked) == 3
+
+
+def weakly(a: str, b: str, answer: Literal["same", "different"], probability: float) -> WeakPair:
+    return WeakPair(f"{a}/gallery/0", f"{b}/gallery/0", answer, probability, 20.0)
+
+
+def test_shoppers_add_look_alikes_that_count_less_than_those_of_people():
+    labels = [a_label("a/gallery/0", "b/gallery/0", "different")]
+    told = products_from_labels(CARDS, CARD_OF, labels)
+    weak = [weakly("a", "b", "different", 0.1), weakly("a", "c", "different", 0.2)]
+    products = with_weak_pairs(told, weak, CARD_OF, weight=0.5)
+    a, b, c = (products.product_of_card[card_id] for card_id in "abc")
+    assert products.look_alikes[a] == pytest.approx({b: 1.0 + 0.45, c: 0.4})
+    assert products.look_alikes[c] == pytest.approx({a: 0.4})
+    assert told.look_alikes[a] == {b: 1.0}  # not changed in place
+
+
+def test_clicks_join_no_products_and_part_none_that_people_joined():
+    told = products_from_labels(CARDS, CARD_OF, [a_label("a/gallery/0", "b/gallery/0", "same")])
+    weak = [weakly("a", "b", "different", 0.1), weakly("a", "c", "same", 0.9),
+            weakly("b", "gone", "different", 0.1)]  # fmt: skip
+    assert with_weak_pairs(told, weak, CARD_OF, weight=1.0) == told

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from photosearch.catalog.pull import load_snapshot
-from photosearch.catalog.schemas import Card, Label
+from photosearch.catalog.schemas import Card, Label, WeakPair
 from photosearch.catalog.tables import read_rows
 from photosearch.embedding.head import AttentionHead
 from photosearch.embedding.model import HeadShape, Lineage, write_model
@@ -27,7 +27,7 @@ from training.data import TokenBatches
 from training.hard_negatives import hard_negatives, joined
 from training.head_module import HeadModule
 from training.lightning_fit import ONE_DEVICE, fingerprint, fit
-from training.products import Products, products_from_labels
+from training.products import Products, products_from_labels, with_weak_pairs
 from training.sampler import LookAlikes, ProductSampler
 
 ROWS_A_BATCH = 1024
@@ -42,8 +42,10 @@ class TrainReport:
     views: int
     products: int
     labels: int
+    weak_pairs: int
+    """Read of what clicks say; 0 where params leave them out."""
     look_alike_products: int
-    """Products that have at least one labelled look-alike in training."""
+    """Products that have at least one look-alike in training, by labels or by clicks."""
     strangers_left_out: int
     """Photos that people said do not show their card's product."""
     pooling_entropy: list[float]
@@ -57,12 +59,14 @@ def train_head(
     """Trains a head on the training photos of the token cache and writes the candidate model.
 
     Args:
-        home: Reads tokens, curated cards and labels (answers outrank what cards say), writes
-            `home.candidate` at the end, so a killed run leaves the old one and goes on.
+        home: Reads tokens, curated cards and labels (answers outrank what cards say), and weak
+            pairs where they count; writes `home.candidate` at the end, so a killed run leaves the
+            old one and goes on.
         head: See params.yaml.
         machine: See `fit`; on several devices each has batches of its own, `head.batch` rows.
 
     Raises:
+        BadTable: A table is missing; weak pairs only where `head.weak_pairs` lets them count.
         EmptySource: Fewer than two products have two training photos each.
     """
     cache = open_tokens(home.tokens)
@@ -71,6 +75,8 @@ def train_head(
     data_version = load_snapshot(home.catalog).data_version
     card_of_photo = {row.photo_id: row.card_id for row in cache.rows}
     products = products_from_labels(cards, card_of_photo, labels)
+    weak = read_rows(home.weak_pairs, WeakPair) if head.weak_pairs else []
+    products = with_weak_pairs(products, weak, card_of_photo, weight=head.weak_pairs)
     start = set_up(cache, products, head)
     loader = DataLoader(start.batches, batch_sampler=start.sampler, collate_fn=lambda batch: batch)
     resume = home.resume / f"head-{fingerprint(cache.tower_id, cache.rows, products, head)}"
@@ -93,6 +99,7 @@ def train_head(
         views=len(used),
         products=len(start.rows_by_product),
         labels=len(labels),
+        weak_pairs=len(weak),
         look_alike_products=sum(p in products.look_alikes for p in start.rows_by_product),
         strangers_left_out=len(products.strangers),
         pooling_entropy=start.module.entropies,

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from photosearch.catalog.schemas import Card, Label
+from photosearch.catalog.schemas import Card, Label, WeakPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +67,36 @@ def products_from_labels(
         {product: dict(others) for product, others in look_alikes.items()},
         {photo_id for photo_id, doubt in doubts.items() if doubt > 0},
     )
+
+
+def with_weak_pairs(
+    products: Products,
+    weak: Sequence[WeakPair],
+    card_of_photo: Mapping[str, str],
+    *,
+    weight: float,
+) -> Products:
+    """Adds products that shoppers told apart to those that look alike; answers of people stand.
+
+    Clicks join no products: shoppers also click what they would take instead.
+
+    Args:
+        products: By what people answered.
+        weak: What clicks say; pairs of photos that are not here are left aside.
+        card_of_photo: Card ids of the photos that pairs speak of.
+        weight: What one counts beside a pair that people told apart for sure.
+    """
+    look_alikes = {product: dict(others) for product, others in products.look_alikes.items()}
+    for pair in weak:
+        if pair.answer != "different" or not {pair.photo_a, pair.photo_b} <= card_of_photo.keys():
+            continue
+        a, b = (
+            products.product_of_card[card_of_photo[photo_id]]
+            for photo_id in (pair.photo_a, pair.photo_b)
+        )
+        if a == b:
+            continue
+        for product, other in ((a, b), (b, a)):
+            others = look_alikes.setdefault(product, {})
+            others[other] = others.get(other, 0.0) + weight * (1 - pair.probability_same)
+    return replace(products, look_alikes=look_alikes)

@@ -68,14 +68,20 @@ class RankerReport:
     model_id: str
     lessons_of_labels: int
     lessons_of_clicks: int
+    """Those that the kept ranker has learned from; 0 where clicks were refused."""
     trial: Trial
-    """On held-out photos."""
+    """Of the kept ranker, on held-out photos."""
+    refused: str = ""
+    """Why clicks were left out though there were some; empty: they were not."""
 
 
 def train_home_ranker(
     home: Home, model_id: str, vectors_of: VectorsOf, ranking: RankingParams, index: IndexParams
 ) -> RankerReport:
     """Trains on photos of the split `train` and on clicks, judges by held-out photos, and saves.
+
+    A ranker taught by clicks too that fails its trial gives way to one taught by labels alone:
+    clicks must not cost what labels have won.
 
     Args:
         home: After `curate`; labels and impressions are read where there are any.
@@ -90,12 +96,13 @@ def train_home_ranker(
     learned, judging = ask_home(home, vectors_of, ranking.ranker, index)
     shown = read_rows(home.impressions, Impression) if home.impressions.exists() else []
     trained = train_ranker(learned, shown, ranking, model_id=model_id)
-    report = RankerReport(
-        model_id,
-        len(learned),
-        trained.n_lessons - len(learned),
-        try_ranker(trained.running(), judging),
-    )
+    trial, refused = try_ranker(trained.running(), judging), ""
+    if trained.n_lessons > len(learned) and not trial.is_better:
+        refused = trial.reason
+        trained = train_ranker(learned, [], ranking, model_id=model_id)
+        trial = try_ranker(trained.running(), judging)
+    n_clicks = trained.n_lessons - len(learned)
+    report = RankerReport(model_id, len(learned), n_clicks, trial, refused)
     (home.ranker / VERDICT).unlink(missing_ok=True)  # written last: it must be of these trees
     write_text(home.ranker / MADE_OF, _made_of(home, model_id, ranking, index))
     save_ranker(home.ranker, trained.manifest, trees=trained.trees, clicks=trained.clicks)

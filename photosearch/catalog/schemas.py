@@ -143,6 +143,19 @@ class Impression:
 
 
 @dataclass(frozen=True, slots=True)
+class WeakPair:
+    """What clicks say of two photos, where they say enough; a person's answer outranks it."""
+
+    photo_a: str
+    photo_b: str
+    answer: Literal["same", "different"]
+    probability_same: float
+    """Clicks of those who looked, debiased: its 95% bound nearer to doubt, in [0, 1]."""
+    looks: float
+    """Equal looks that say as much."""
+
+
+@dataclass(frozen=True, slots=True)
 class Vote:
     """One answer of one person to one pair; kept as given, corrections replace it."""
 

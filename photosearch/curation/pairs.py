@@ -78,7 +78,7 @@ def make_pairs(
         "neighbours": pair_sources.neighbours(train, others, limit=params.budget),
         "threshold": pair_sources.unsure(train, candidates, beliefs, limit=params.budget),
         "disagreement": _disputed(train, candidates, opinions),
-        "clicks": _contradicted(train, home.data / "events" / "clicked_pairs.parquet", probability),
+        "clicks": _contradicted(train, home.clicked_pairs, probability),
     }
     picked: list[Pair] = [
         _pair(train, rows, ("gold", worth), probability, answer)

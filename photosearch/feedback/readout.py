@@ -10,13 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from photosearch.experiment_settings import Metric
 from photosearch.feedback.experiments import Experiment
-from photosearch.feedback.outcomes import Outcomes
 from photosearch.feedback.sequential import (
     Estimate,
     difference_interval,
     mismatch_p,
     ratio_estimate,
 )
+from photosearch.feedback.shopper_outcomes import Outcomes
 from photosearch.report import save_report
 
 State = Literal["not_to_be_trusted", "too_early", "undecided", "decided"]

@@ -1,0 +1,263 @@
+"""Does learning from shoppers raise what shoppers want? And does chance, or a machine, move it?
+
+Shoppers of a simulated shop search round by round; their answers and events go through the log of
+events, and what is learned between rounds is what `photosearch learn` learns. In use is only what
+the guard lets be used. Judged in a second shop, by what the mean shopper there would click.
+
+python benchmarks/feedback.py --home home/simulator --kept /tmp/vectors
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from ranking import School, asked, boosted, open_school, widened
+from shopped import SHOWN, Street, number_of
+
+from photosearch.catalog.schemas import CuratedPhoto, Impression
+from photosearch.catalog.tables import read_rows, write_table
+from photosearch.evaluation.intervals import draw, mean_interval
+from photosearch.evaluation.metrics import PerQuery
+from photosearch.feedback.impressions import FeedbackReport, keep_feedback
+from photosearch.feedback.online_learning import OnlineReport, learn_from_log
+from photosearch.feedback.schemas import Answer, Event, ShownCard
+from photosearch.feedback.store import EventStore, open_store
+from photosearch.home import Home
+from photosearch.progress import configure_logging
+from photosearch.search.features import named
+from photosearch.search.found import FoundCard
+from photosearch.search.online_ranker import OnlineState, read_state, rerank
+from photosearch.settings import Params, load_params
+from simulator.dice import dice
+from simulator.shoppers import clicks, look_share
+from training.ranker import TrainedRanker, train_ranker
+from training.ranker_trial import try_ranker
+
+PARAMS = Path(__file__).parents[1] / "simulator" / "params.yaml"
+CHANCE = 0.2
+"""What shoppers by chance click of what they look at."""
+MACHINES = 0.3
+"""Share of visits by one and the same machine."""
+MACHINE_CLICKS = 3
+Crowd = Callable[[Street, int, int, Sequence[FoundCard]], tuple[str, list[bool]]]
+"""Street, visit, query and what was shown -> the shopper's key and what is clicked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What a crowd's visits came to, with one seed."""
+
+    gains: list[PerQuery]
+    """Of shoppers' nDCG@10 in the second shop over no re-ranker, after each round, by query."""
+    reports: list[OnlineReport]
+    ranker: TrainedRanker | None
+    """Of labels and of clicks, from the tables; None where it was not asked for."""
+
+
+def main() -> None:
+    """Prints the tables of docs/experiments/feedback.md."""
+    options = _options()
+    configure_logging()
+    params, school = load_params(PARAMS), open_school(options)
+    before = judged(school, OnlineState())
+    products = [answered.product for answered in school.judged.answers]
+    each = options.visits // options.rounds
+    say(
+        f"{len(before)} queries, {options.rounds} rounds of {each} visits, {options.seeds} seeds; "
+        f"shoppers' nDCG@10 without learning {before.mean():.3f}\n"
+    )
+    told = " | ".join(f"after {each * (n + 1)}" for n in range(options.rounds))
+    say(f"| crowd | {told} | each seed, at the end | verdicts |")
+    say("|---|" + "---|" * (options.rounds + 2))
+    by_crowd = {}
+    for name in options.crowds:
+        by_crowd[name] = [
+            live(school, params, CROWDS[name], seed, options.rounds)
+            for seed in range(options.seeds)
+        ]
+        tell_rounds(name, by_crowd[name], products)
+    if options.wide:
+        wide = [
+            live(widened(school), params, shopper, seed, options.rounds, with_ranker=False)
+            for seed in range(options.seeds)
+        ]
+        tell_rounds("shoppers, margin 0.1, 20 places", wide, products)
+    tell_rankers(school, by_crowd)
+
+
+def live(  # noqa: PLR0913 - options have names
+    school: School, params: Params, crowd: Crowd, seed: int, n_rounds: int, *,
+    with_ranker: bool = True,
+) -> Lived:  # fmt: skip
+    """Rounds of visits, each followed by learning from the log; then a ranker from the tables."""
+    before, gains, reports = judged(school, OnlineState()), [], []
+    visits = list(enumerate(asked(school, seed)))
+    with TemporaryDirectory(prefix="photosearch-feedback-") as folder:
+        home = Home(Path(folder))
+        with closing(open_store(f"sqlite:///{home.event_log}")) as log:
+            for part in np.array_split(np.array(visits), n_rounds):
+                state = read_state(home.states)
+                for number, row in part.tolist():
+                    visit(school, log, state, crowd, (seed * 1_000_000 + number, row))
+                report = learn_from_log(
+                    home.states, log, school.ranking, params.feedback, now=settled(params)
+                )
+                reports.append(report)
+                gains.append(judged(school, read_state(home.states)) - before)
+            ranker = ranker_from(home, log, school, params) if with_ranker else None
+    return Lived(gains, reports, ranker)
+
+
+def visit(
+    school: School, log: EventStore, state: OnlineState, crowd: Crowd, which: tuple[int, int]
+) -> None:
+    """One search: what is shown and what comes of it go into the log.
+
+    Args:
+        school: The shop to learn in is visited.
+        log: Kept durably before the next visit.
+        state: In use at the time.
+        crowd: Who visits.
+        which: Number of the visit, and the query it asks.
+    """
+    number, row = which
+    street, rows = school.learned, school.learned_rows[row]
+    ranked = rerank(street.answers[row].found, rows, state, school.ranking.online)[:SHOWN]
+    key, clicked = crowd(street, number, row, ranked)
+    now, query_id = datetime.now(UTC), f"{number:032x}"
+    cards = [
+        ShownCard(card.facts.card_id, card.photo_id, rank, named(rows[card.facts.card_id]))
+        for rank, card in enumerate(ranked, start=1)
+    ]
+    log.log_answer(Answer(query_id, now, key, "benchmark", "", "", "", cards))
+    done = [("impression", card) for card in cards]
+    done += [("click", card) for card, is_one in zip(cards, clicked, strict=True) if is_one]
+    log.keep([
+        Event(event_id=f"{query_id}-{n}", kind=kind, shopper=key, query_id=query_id,
+              card_id=card.card_id, rank=card.rank, at=now)
+        for n, (kind, card) in enumerate(done)
+    ])  # fmt: skip
+
+
+def shopper(
+    street: Street, number: int, row: int, shown: Sequence[FoundCard]
+) -> tuple[str, list[bool]]:
+    """Each visit is another one, who clicks by taste."""
+    cards = [number_of(card) for card in shown]
+    return f"shopper-{number}", clicks(street.world, number, street.wanted[row], cards)
+
+
+def by_chance(
+    street: Street, number: int, row: int, shown: Sequence[FoundCard]
+) -> tuple[str, list[bool]]:
+    """Looks as the others do, and clicks whatever it is."""
+    del row
+    luck = dice(street.world.seed, "by chance", number).random((len(shown), 2)).tolist()
+    return f"shopper-{number}", [
+        looks < look_share(rank) and likes < CHANCE
+        for rank, (looks, likes) in enumerate(luck, start=1)
+    ]
+
+
+def shopper_or_machine(
+    street: Street, number: int, row: int, shown: Sequence[FoundCard]
+) -> tuple[str, list[bool]]:
+    """Now and then a machine, always the same one, that clicks the dearest cards."""
+    if dice(street.world.seed, "machine", number).random() >= MACHINES:
+        return shopper(street, number, row, shown)
+    prices = [card.facts.price or 0.0 for card in shown]
+    least = sorted(prices)[-MACHINE_CLICKS:][0]
+    return "machine", [price >= least for price in prices]
+
+
+CROWDS: dict[str, Crowd] = {
+    "shoppers": shopper, "by chance": by_chance, "shoppers and a machine": shopper_or_machine
+}  # fmt: skip
+
+
+def ranker_from(home: Home, log: EventStore, school: School, params: Params) -> TrainedRanker:
+    """The tables that the log becomes, and the ranker they teach beside the labels."""
+    write_table(home.curated / "photos.parquet", CuratedPhoto, [])
+    report = keep_feedback(home, log, params, now=settled(params))
+    say_left_out(report)
+    shown = read_rows(home.impressions, Impression)
+    return train_ranker(school.learned.answers, shown, school.ranking, model_id="x")
+
+
+def settled(params: Params) -> datetime:
+    """A time at which all that was shown until now counts."""
+    return datetime.now(UTC) + timedelta(minutes=params.feedback.settle_minutes + 1)
+
+
+def judged(school: School, state: OnlineState) -> PerQuery:
+    """Shoppers' nDCG@10 of the second shop re-ranked by a state, by query."""
+    orders = [
+        rerank(answered.found, rows, state, school.ranking.online)
+        for answered, rows in zip(school.judged.answers, school.judged_rows, strict=True)
+    ]
+    return school.judged.shoppers_ndcg(orders)
+
+
+def tell_rounds(name: str, lived: Sequence[Lived], products: Sequence[str]) -> None:
+    """One line: the mean gain over seeds after each round, with intervals that draw products."""
+    drawn, cells = draw(products), []
+    for of_round in zip(*(one.gains for one in lived), strict=True):
+        gain = mean_interval(np.mean(of_round, axis=0), drawn)
+        cells.append(f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
+    ends = ", ".join(f"{one.gains[-1].mean():+.4f}" for one in lived)
+    verdicts = ", ".join("/".join(report.verdict for report in one.reports) for one in lived)
+    say(f"| {name} | {' | '.join(cells)} | {ends} | {verdicts} |")
+
+
+def tell_rankers(school: School, by_crowd: dict[str, list[Lived]]) -> None:
+    """The boosted ranker of labels and clicks in the second shop, by both measures."""
+    answers = school.judged.answers
+    plain = school.judged.shoppers_ndcg([answered.found for answered in answers])
+    drawn = draw([answered.product for answered in answers])
+    say("\n| crowd | ranker: shoppers' nDCG@10, gain | the photo's product: nDCG@10, gain | used |")
+    say("|---|---|---|---|")
+    for name, lived in by_crowd.items():
+        rankers = [one.ranker.running() for one in lived if one.ranker]
+        ends = [school.judged.shoppers_ndcg(boosted(one, school.judged)) for one in rankers]
+        gain = mean_interval(np.mean(ends, axis=0) - plain, drawn)
+        trials = [try_ranker(one, answers) for one in rankers]
+        truth = "; ".join(str(trial.metrics[1].gain) for trial in trials)
+        used = ", ".join("yes" if trial.is_better else "no" for trial in trials)
+        say(
+            f"| {name} | {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] | {truth} | {used} |"
+        )
+
+
+def say_left_out(report: FeedbackReport) -> None:
+    sys.stderr.write(f"{report}\n")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="Its candidate makes the vectors.")
+    parser.add_argument("--kept", type=Path, required=True, help="Vectors of the shops.")
+    parser.add_argument("--learn", type=int, default=31, help="Seed of the shop to learn in.")
+    parser.add_argument("--ask", type=int, default=37, help="Seed of the shop to be judged in.")
+    parser.add_argument("--cards", type=int, default=600, help="Of each shop.")
+    parser.add_argument("--visits", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="Of visits.")
+    parser.add_argument("--crowds", nargs="*", default=list(CROWDS), choices=CROWDS)
+    parser.add_argument("--wide", action=argparse.BooleanOptionalAction, default=True,
+                        help="Also a re-ranker that may move cards further.")  # fmt: skip
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What came of each answer: joins what was shown with what shoppers did, and drops what misleads.
+
+Knows nothing of what is learned from it. Nothing here tells a shopper from another one afterwards
+but a key made by chance.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from photosearch.feedback.schemas import Answer, EventKind, ShownCard, StoredEvent
+from photosearch.feedback_settings import FeedbackParams
+
+CLICKS: tuple[EventKind, ...] = ("click", "cart", "purchase")
+CLOCKS_APART = timedelta(seconds=5)
+"""The clocks of our own machines may differ so much."""
+
+
+class EventLog(Protocol):
+    """What keeps events and answers: store.py."""
+
+    def events(self, after: int = 0) -> Iterator[StoredEvent]:
+        """In order of number; nothing appears later with a smaller number."""
+        ...
+
+    def answers_after(self, number: int) -> Iterator[tuple[int, Answer]]:
+        """In order of number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer that somebody looked at."""
+
+    answer: Answer
+    shopper: str
+    seen: list[ShownCard]
+    """Cards that came into view, best rank first; clicked ones always did."""
+    clicked: frozenset[str]
+    """Cards that were clicked, put into the cart or bought."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What taught nothing, by reason."""
+
+    events: dict[str, int]
+    """`no_answer`: met elsewhere; `unknown_query`; `unknown_card`: not in that answer;
+    `before_answer`; `too_late`; `other_shopper`: not who asked; `double`."""
+    answers: dict[str, int]
+    """`silent`: no event came; `clicks_everything`; `busy_shopper`."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What one query's events say."""
+
+    shopper: str = ""
+    seen: set[str] = field(default_factory=set)
+    clicked: set[str] = field(default_factory=set)
+
+
+def outcomes(
+    answers: Iterable[Answer], events: Iterable[StoredEvent], rules: FeedbackParams
+) -> tuple[list[Outcome], LeftOut]:
+    """Joins answers with their events; the same log gives the same outcomes.
+
+    Args:
+        answers: In the order of the log.
+        events: Of these answers, and maybe of others; all are held in memory.
+        rules: See params.yaml.
+    """
+    no_events, no_answers = Counter[str](), Counter[str]()
+    events_of: dict[str, list[StoredEvent]] = defaultdict(list)
+    for stored in events:
+        if stored.event.query_id is None:
+            no_events["no_answer"] += 1
+        else:
+            events_of[stored.event.query_id].append(stored)
+    answers_of_day: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for answer in answers:
+        told = _told(answer, events_of.pop(answer.query_id, []), rules, no_events)
+        reason = _why_not(told, answer.at, answers_of_day, rules)
+        if reason:
+            no_answers[reason] += 1
+        else:
+            seen = _seen(answer, told, rules.first_page)
+            kept.append(Outcome(answer, told.shopper, seen, frozenset(told.clicked)))
+    no_events["unknown_query"] += sum(map(len, events_of.values()))
+    return kept, LeftOut(_counts(no_events), _counts(no_answers))
+
+
+def _told(
+    answer: Answer, stored: Sequence[StoredEvent], rules: FeedbackParams, no_events: Counter[str]
+) -> _Told:
+    told, known = _Told(answer.shopper), {card.card_id for card in answer.cards}
+    met: set[tuple[str, str]] = set()
+    for one in stored:
+        event = one.event
+        told.shopper = told.shopper or event.shopper
+        reason = _why_no_event(one, answer, told.shopper, known, rules)
+        if not reason and (event.kind, event.card_id) in met:
+            reason = "double"
+        if reason:
+            no_events[reason] += 1
+            continue
+        met.add((event.kind, event.card_id))
+        if event.kind in CLICKS:
+            told.clicked.add(event.card_id)
+        elif event.kind == "impression":
+            told.seen.add(event.card_id)
+    return told
+
+
+def _why_no_event(
+    one: StoredEvent, answer: Answer, shopper: str, known: set[str], rules: FeedbackParams
+) -> str:
+    """The first reason to leave an event out; empty: none.
+
+    Times are those of our own clock: what a caller's clock says is not to be relied on.
+    """
+    if one.event.shopper != shopper:
+        return "other_shopper"
+    if one.event.card_id not in known:
+        return "unknown_card"
+    if one.received_at < answer.at - CLOCKS_APART:
+        return "before_answer"
+    if one.received_at > answer.at + timedelta(hours=rules.late_hours):
+        return "too_late"
+    return ""
+
+
+def _why_not(
+    told: _Told, at: datetime, answers_of_day: Counter[tuple[str, str]], rules: FeedbackParams
+) -> str:
+    """The first reason to leave an answer out; empty: none, and it is counted."""
+    if not told.seen and not told.clicked:
+        return "silent"
+    if len(told.clicked) > rules.clicked_most:
+        return "clicks_everything"
+    day = (told.shopper, at.date().isoformat())
+    answers_of_day[day] += 1
+    return "busy_shopper" if answers_of_day[day] > rules.answers_a_shopper else ""
+
+
+def _seen(answer: Answer, told: _Told, first_page: int) -> list[ShownCard]:
+    """What came into view: as the page tells, else the first page; and what was clicked."""
+    shown = sorted(answer.cards, key=lambda card: card.rank)
+    first = {card.card_id for card in shown[:first_page]}
+    in_view = (told.seen or first) | told.clicked
+    return [card for card in shown if card.card_id in in_view]
+
+
+def _counts(counted: Counter[str]) -> dict[str, int]:
+    return {reason: n for reason, n in sorted(counted.items()) if n}

@@ -1,0 +1,75 @@
+"""Would another order have been clicked more? Asks logged answers; knows nothing of learning."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from photosearch.feedback.answer_outcomes import Outcome
+from photosearch.feedback.schemas import ShownCard
+from photosearch.ranking_settings import OnlineParams, PropensityParams
+from photosearch.search.features import row_of
+from photosearch.search.found import FoundCard
+from photosearch.search.online_ranker import OnlineState, rerank
+from photosearch.search.propensity import propensities
+from photosearch.search.schemas import CardFacts
+
+RANKED_SCORE = "ranked_score"
+"""A logged number beside the features: the score that the online re-ranker started from. Where it
+is missing, the order of the evidence stands for it."""
+
+
+def gain_in_hindsight(
+    outcome: Outcome, state: OnlineState, online: OnlineParams, looks: PropensityParams
+) -> float:
+    """How much better a state would have ranked the clicked cards than no state.
+
+    Each clicked card counts 1 / propensity of the rank where it was clicked, so that what was shown
+    far down does not count less, and 1 / log2(1 + rank) of the rank it would have had.
+
+    Args:
+        outcome: An answer, its cards with features.
+        state: Has not learned from this answer.
+        online: See params.yaml.
+        looks: How likely each rank is looked at.
+
+    Returns:
+        The difference of two discounted sums of clicks; 0 where nothing was clicked.
+
+    Source: Joachims, Swaminathan and Schnabel 2017, "Unbiased Learning-to-Rank with Biased
+    Feedback", eq. 4, with the gain of nDCG for their rank.
+    """
+    cards = [card for card in outcome.answer.cards if card.features]
+    if not outcome.clicked:
+        return 0.0
+    rows = {card.card_id: np.array(row_of(card.features)) for card in cards}
+    found = [_found(card) for card in cards]
+    before, after = (
+        _value(rerank(found, rows, one, online), outcome, looks) for one in (OnlineState(), state)
+    )
+    return after - before
+
+
+def _value(order: Sequence[FoundCard], outcome: Outcome, looks: PropensityParams) -> float:
+    rank_of = {card.facts.card_id: rank for rank, card in enumerate(order, start=1)}
+    clicked = [
+        card for card in outcome.answer.cards
+        if card.card_id in outcome.clicked and card.card_id in rank_of
+    ]  # fmt: skip
+    ranks = np.array([card.rank for card in clicked], np.int64)
+    looked = propensities(ranks, steepness=looks.steepness, least=looks.least)
+    return sum(
+        1 / look / math.log2(1 + rank_of[card.card_id])
+        for card, look in zip(clicked, looked.tolist(), strict=True)
+    )
+
+
+def _found(card: ShownCard) -> FoundCard:
+    """The card as the online re-ranker saw it; of its facts only the name counts."""
+    facts = CardFacts(
+        card_id=card.card_id, title="", title_ru=None, description=None, category=[], brand=None,
+        article=None, price=None, rating=None, n_reviews=None, seller=None, status=None,
+        thumbnail=None,
+    )  # fmt: skip
+    score = card.features.get(RANKED_SCORE, card.features.get("score", 0.0))
+    return FoundCard(facts, card.photo_id, card.features.get("cosine", 0.0), score)
