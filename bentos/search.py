@@ -82,7 +82,7 @@ class Search:
         self._following: list[asyncio.Task[None]] = []
 
         self.access = access_of(self._services)
-        self._probing = Turns(at_once=1, waiting_max=1)
+        self._probing = Turns(at_once=1)
 
     @property
     def catalogue(self) -> Catalogue:

@@ -19,6 +19,7 @@ from photosearch.search.schemas import BatchResponse, ReadArticles, SearchRespon
 pytestmark = pytest.mark.slow
 
 N_CLIENTS, N_SEARCHES = 8, 320
+DEADLINE_S = 20
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 @pytest.fixture(scope="module")
 def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("bentoml")
-    with real_service(folder, PHOTOSEARCH_RELEASE=str(release.folder)) as started:
+    where = {"PHOTOSEARCH_RELEASE": str(release.folder)}
+    with real_service(folder, **where, PHOTOSEARCH_DEADLINE_S=str(DEADLINE_S)) as started:
         yield started
 
 
@@ -170,6 +172,20 @@ def batches(service: Service) -> int:
     metrics = service.api.get("/metrics").text
     counts = re.findall(r"adaptive_batch_size_count\{[^}]*\} ([\d.]+)", metrics)
     return int(sum(map(float, counts)))
+
+
+def test_an_encoder_that_hangs_is_503_within_the_deadline(service: Service):
+    (encoding,) = service.workers("encoder")
+    os.kill(encoding, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        response = search(service, jpeg(painted(colour("red"))))
+        assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+        assert time.monotonic() - began < DEADLINE_S + 10
+        assert service.api.get("/v1/cards/red").status_code == 200
+        assert service.api.get("/readyz").status_code == 503
+    finally:
+        os.kill(encoding, signal.SIGCONT)
 
 
 def test_an_encoder_that_dies_comes_back_and_meanwhile_the_answer_is_503(service: Service):
