@@ -21,6 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bentos import engineers
 from bentos.problems import answer_error, unavailable
 from bentos.upload import read_photo, read_search, read_wishes_of_address, read_words
 from bentos.wishes import SHOWN_CHARACTERS
@@ -124,6 +125,7 @@ def make_app(served: Callable[[], Served]) -> Starlette:
         Route("/detect", detect, methods=["POST"]),
         Route("/queries/{query_id}/articles", articles),
         Route("/release", release),
+        *engineers.routes(served),
         Route("/thumbnails/{name}", thumbnail),
     ]
     return Starlette(
