@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 840}}
+PATIENCE_MS = 20_000
+"""A busy machine takes long to start a browser's processes."""
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "is_mobile": True,
@@ -23,15 +25,16 @@ def window(
 
     Args:
         browser: Which opens it.
-        address: Of the page; what is asked must begin with it.
+        address: Of the page; what is asked must be asked of its host.
         locale: Of the shopper.
         device: As Playwright knows it: DESKTOP, PHONE, `color_scheme`, ...
     """
+    expect.set_options(timeout=PATIENCE_MS)
     context = browser.new_context(locale=locale, **(device or DESKTOP))
     page = context.new_page()
     faults: list[str] = []
     foreign: list[str] = []
-    host = address.partition("?")[0]
+    host = "/".join(address.split("/")[:3]) + "/"
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(
         "request",

@@ -83,10 +83,15 @@ async function searchMore() {
   const mine = running;
   const before = shown.cards;
   const state = await search(ask, { limit: CARDS_WANTED, offset: before.length }, mine.signal);
-  if (running !== mine || state.kind !== "found") return;
+  if (running !== mine) return;
+  if (state.kind !== "found") {
+    at("status").textContent = words().failed[state.status] ?? words().failed.other;
+    return;
+  }
   const more = withCards(state).cards;
   show({ ...shown, cards: [...before, ...more] });
-  const first = [...at("cards").children].find((item) => item.dataset.cardId === more[0]?.card.card_id);
+  const name = more[0]?.card.card_id; // the focus goes on where the old cards end
+  const first = [...at("cards").children].find((item) => item.dataset.cardId === name);
   first?.querySelector(".open").focus({ preventScroll: true });
 }
 
