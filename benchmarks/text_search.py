@@ -485,7 +485,8 @@ def _words(
 ) -> TextIndex:
     """The index of words of a shop; where titles are of one language, reviews are left out."""
     reviews = [] if only else catalogue_reviews(world)
-    said = reviews_by_card(reviews, {c.card_id for c in cards}, chars=search.review_chars)
+    texts = ((review.card_id, review.text) for review in reviews)
+    said = reviews_by_card(texts, {c.card_id for c in cards}, chars=search.review_chars)
     write_text_index(folder, card_texts(cards, said), title_weight=search.title_weight)
     return TextIndex.open_copy(folder)
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -21,11 +21,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentos import engineers
+from bentos import engineers, maps
+from bentos.events import routes as event_routes
+from bentos.experiments import experiment_routes
 from bentos.problems import answer_error, unavailable
 from bentos.upload import read_photo, read_search, read_wishes_of_address, read_words
 from bentos.wishes import SHOWN_CHARACTERS
 from photosearch.errors import PhotosearchError, UnknownQuery
+from photosearch.feedback.experiments import Experiment
+from photosearch.feedback.store import EventStore
 from photosearch.release import Release
 from photosearch.search.query import SearchRequest
 from photosearch.search.schemas import CardsResponse, DetectResponse, ReadArticles, SearchResponse
@@ -62,6 +66,7 @@ class Answers(Protocol):
     def answer_alike(self, card_id: str, request: SearchRequest) -> CardsResponse: ...
     def detect(self, request: SearchRequest) -> DetectResponse: ...
     def articles_of(self, query_id: str) -> ReadArticles: ...
+    def map_of(self, query_id: str, card_id: str | None) -> bytes: ...
 
 
 class Served(Protocol):
@@ -71,6 +76,17 @@ class Served(Protocol):
     def pipeline(self) -> Answers: ...
     @property
     def release(self) -> Release: ...
+    @property
+    def events(self) -> EventStore | None: ...
+    @property
+    def releases(self) -> Sequence[Release]:
+        """All that answer somebody now, the live one first."""
+        ...
+
+    @property
+    def experiment(self) -> Experiment | None: ...
+    @property
+    def experiments(self) -> Path | None: ...
 
 
 def make_app(served: Callable[[], Served]) -> Starlette:
@@ -111,9 +127,12 @@ def make_app(served: Callable[[], Served]) -> Starlette:
 
     async def thumbnail(request: Request) -> Response:
         name = request.path_params["name"]
-        path = served().release.thumbnails / name
-        if not (THUMBNAIL_NAME.fullmatch(name) and path.is_file()):
-            raise HTTPException(404, "There is no such thumbnail. Take its address from a search.")
+        if not THUMBNAIL_NAME.fullmatch(name):
+            raise no_thumbnail()
+        found = (release.thumbnails / name for release in served().releases)
+        path = next((path for path in found if path.is_file()), None)
+        if path is None:
+            raise no_thumbnail()
         # Named by its content, so it never changes.
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return FileResponse(path, media_type="image/jpeg", headers=headers)
@@ -124,9 +143,12 @@ def make_app(served: Callable[[], Served]) -> Starlette:
         Route("/cards/{card_id}/similar", alike),
         Route("/detect", detect, methods=["POST"]),
         Route("/queries/{query_id}/articles", articles),
+        *maps.routes(served),
         Route("/release", release),
         *engineers.routes(served),
         Route("/thumbnails/{name}", thumbnail),
+        *event_routes(served),
+        *experiment_routes(served),
     ]
     return Starlette(
         routes=[
@@ -138,6 +160,10 @@ def make_app(served: Callable[[], Served]) -> Starlette:
             error: answer_error for error in (HTTPException, PhotosearchError, Exception)
         },
     )
+
+
+def no_thumbnail() -> HTTPException:
+    return HTTPException(404, "There is no such thumbnail. Take its address from a search.")
 
 
 def as_json(

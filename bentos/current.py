@@ -82,11 +82,19 @@ async def follow(
         serve: Opens a release and switches to it; called in a worker thread.
         served: Names the release in use.
     """
+    await watch(lambda: _look(releases, serve, served))
+
+
+async def watch(look: Callable[[], bool]) -> None:
+    """Looks every LOOK_EVERY_S until it is cancelled; later after a look that says it failed.
+
+    Args:
+        look: Called in a worker thread; False: what it saw could not be followed.
+    """
     wait_s = LOOK_EVERY_S
     while True:
         await anyio.sleep(wait_s)
-        is_followed = await to_thread.run_sync(_look, releases, serve, served)
-        wait_s = LOOK_EVERY_S if is_followed else TRY_AGAIN_AFTER_S
+        wait_s = LOOK_EVERY_S if await to_thread.run_sync(look) else TRY_AGAIN_AFTER_S
 
 
 def _look(releases: Path, serve: Callable[[Release], None], served: Callable[[], str]) -> bool:

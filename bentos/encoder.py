@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bentos.detector_client import FoundThing
 from bentos.encoder_client import Asked, Encoded
 from bentos.encoder_models import EncoderModels, Running, what_runs
+from bentos.looking import load_looker
 from bentos.served import followed_releases, served_release
 from photosearch.progress import configure_logging
 from photosearch.settings import load_services
@@ -26,15 +27,13 @@ TIMEOUT_S = 20
 )
 class Encoder:
     def __init__(self) -> None:
-        from photosearch.assembly_serving import load_served_detector, load_served_embedder
+        from photosearch.assembly_serving import load_served_detector
 
         configure_logging()
         services = load_services()
         self._models = EncoderModels(
             served_release(services),
-            lambda release: Running(
-                load_served_embedder(release, services), load_served_detector(release)
-            ),
+            lambda release: Running(load_looker(release, services), load_served_detector(release)),
             what_runs,
             releases=followed_releases(services),
         )
@@ -46,10 +45,10 @@ class Encoder:
         encoded: dict[int, Encoded] = {}
         for release in {photo.release for photo in photos}:
             places = [place for place, photo in enumerate(photos) if photo.release == release]
-            model = self._models.of(release).embedder
-            vectors = model.embed([photos[place].as_image() for place in places])
-            for place, vector in zip(places, vectors, strict=True):
-                encoded[place] = Encoded(model_id=model.model_id, vector=vector.tolist())
+            model = self._models.of(release).looker
+            made = model.look([photos[place].as_image() for place in places])
+            for place, one in zip(places, made, strict=True):
+                encoded[place] = Encoded.of(model.model_id, one)
         return [encoded[place] for place in range(len(photos))]
 
     @bentoml.api  # type: ignore[untyped-decorator]
@@ -77,4 +76,4 @@ class Encoder:
     async def prepare(self, release: str) -> str:
         """Loads the model of a release that is about to be served; returns its id."""
         running = await to_thread.run_sync(self._models.of, release)
-        return running.embedder.model_id
+        return running.looker.model_id

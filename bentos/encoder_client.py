@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.preprocess import Preprocessing
 from photosearch.errors import EncoderUnavailable, ForeignIndex
+from photosearch.search.query import Embedded
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,25 @@ class Encoded(BaseModel):
     model_id: str
     vector: list[float]
     """Of unit length; as long as the model's longest."""
+    tokens: bytes | None = None
+    """The head's tokens, (n_tokens, width) float32, where the release compares tokens."""
+    n_tokens: int = 0
+
+    @classmethod
+    def of(cls, model_id: str, made: Embedded) -> Self:
+        """What a model made of a photo, on its way."""
+        vector = made.vector.tolist()
+        if made.tokens is None:
+            return cls(model_id=model_id, vector=vector)
+        tokens = made.tokens.astype(np.float32)
+        return cls(model_id=model_id, vector=vector, tokens=tokens.tobytes(), n_tokens=len(tokens))
+
+    def made(self) -> Embedded:
+        """The same, arrived."""
+        vector = np.array(self.vector, np.float32)
+        if self.tokens is None:
+            return Embedded(vector)
+        return Embedded(vector, np.frombuffer(self.tokens, np.float32).reshape(self.n_tokens, -1))
 
 
 class RemoteEmbedder:
@@ -59,12 +80,20 @@ class RemoteEmbedder:
         self._encode = encode
 
     def embed(self, photos: Sequence[Image.Image]) -> Vectors:
-        """Unit vectors, (n_photos, lengths[0]).
+        """Unit vectors, (n_photos, lengths[0]); raises what `look` raises."""
+        return np.stack([one.vector for one in self._encoded(photos)])
+
+    def look(self, photo: Image.Image) -> Embedded:
+        """What the model makes of a photo.
 
         Raises:
             EncoderUnavailable: It does not answer, is overloaded, or failed.
             ForeignIndex: It runs another model than the index was made by.
         """
+        (made,) = self._encoded([photo])
+        return made
+
+    def _encoded(self, photos: Sequence[Image.Image]) -> list[Embedded]:
         side_px = self._preprocessing.image_px
         asked = [
             Asked(
@@ -85,4 +114,4 @@ class RemoteEmbedder:
         for one in encoded:
             if one.model_id != self.model_id:
                 raise ForeignIndex(self.model_id, one.model_id)
-        return np.array([one.vector for one in encoded], np.float32)
+        return [one.made() for one in encoded]

@@ -1,4 +1,4 @@
-"""The models an encoder has in memory: of the release in use, and of the one before or after."""
+"""The models an encoder has in memory: of the releases in use, and of the one before or after."""
 
 import logging
 from collections import OrderedDict
@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from photosearch.embedding.embedder import Embedder
+from bentos.looking import Looker, compares_tokens
 from photosearch.errors import HomeNotReady
 from photosearch.release import Release, open_release
 from photosearch.search.seeing import read_seeing
@@ -18,8 +18,9 @@ if TYPE_CHECKING:  # ONNX Runtime stays out of the search process, which imports
 
 Models = TypeVar("Models")
 
-IN_MEMORY = 2
-"""Models: during a switch searches of both releases are under way."""
+IN_MEMORY = 3
+"""Models: during a switch searches of both releases are under way, and an experiment may try one
+more; with two, every other search would load one."""
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +29,15 @@ log = logging.getLogger(__name__)
 class Running:
     """The models of a release."""
 
-    embedder: Embedder
+    looker: Looker
     detector: "OnnxDetector | None"
     """None: whole photos are searched."""
 
 
 def what_runs(release: Release) -> str:
     """Names the models of a release: releases of one name share them."""
-    return f"{release.manifest.model_id} {read_seeing(release.folder)}"
+    model_id, tokens = release.manifest.model_id, compares_tokens(release)
+    return f"{model_id} {read_seeing(release.folder)} {tokens=}"
 
 
 class EncoderModels(Generic[Models]):

@@ -12,8 +12,11 @@ from photosearch.errors import (
     BadLength,
     BadRequest,
     EncoderUnavailable,
+    EventsOff,
+    EventsUnavailable,
     HugePhoto,
     IndexProblem,
+    NoMap,
     UnknownQuery,
     UnreadablePhoto,
 )
@@ -21,8 +24,8 @@ from photosearch.search.schemas import Problem
 
 RETRY_AFTER_S = 5
 STATUS_OF: dict[type[Exception], int] = {
-    BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, HugePhoto: 413,
-    UnreadablePhoto: 422,
+    BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, NoMap: 404, HugePhoto: 413,
+    UnreadablePhoto: 422, EventsOff: 503,
 }  # fmt: skip
 """Errors whose turn is the caller's; their messages are for the caller."""
 
@@ -43,6 +46,12 @@ async def answer_error(request: Request, error: Exception) -> Response:
         log.warning("%s: %s", request.url.path, error)
         part = "model" if isinstance(error, EncoderUnavailable) else "index"
         return unavailable(f"The {part} does not answer. Try again in a few seconds.")
+    if isinstance(error, EventsUnavailable):
+        log.warning("%s: %s", request.url.path, error)
+        return unavailable(
+            "The store of events does not answer. Send them again in a few seconds: each event is "
+            "kept once."
+        )
     log.error("%s failed", request.url.path, exc_info=error)
     return problem(500, "The search failed, by no fault of yours. The log says why.")
 
@@ -65,6 +74,7 @@ def _detail(request: Request, error: HTTPException) -> str:
         return error.detail
     return (
         f"{error.detail}: {request.method} {request.url.path}. "
-        "There are POST /v1/search, POST /v1/detect, GET /v1/queries/ID/articles, "
+        "There are POST /v1/search, POST /v1/detect, POST /v1/events, GET /v1/queries/ID/articles, "
+        "GET /v1/queries/ID/maps, "
         "GET /v1/release, GET /v1/thumbnails/NAME, and the page at /."
     )

@@ -1,5 +1,6 @@
-"""The reader service as words: what the search process has photos read by."""
+"""The reader service as words and maps: what the search process has photos read and drawn by."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Self
@@ -8,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from photosearch.errors import EncoderUnavailable
 from photosearch.perception.reader import Doubt, Word
+from photosearch.search.map_desk import MapWanted
+
+log = logging.getLogger(__name__)
 
 
 class ReadDoubt(BaseModel):
@@ -40,3 +45,21 @@ class ReadWord(BaseModel):
 def read_remotely(photo: bytes, read: Callable[[NDArray[np.uint8]], list[ReadWord]]) -> list[Word]:
     """The words on a photo; raises whatever the way to the service raises."""
     return [word.word() for word in read(np.frombuffer(photo, np.uint8))]
+
+
+def draw_remotely(
+    wanted: MapWanted, draw: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> bytes:
+    """A PNG file, or nothing where the model tells of no attention.
+
+    Raises:
+        EncoderUnavailable: The service does not answer, is overloaded, or failed.
+    """
+    try:
+        return draw(np.frombuffer(wanted.photo, np.uint8)).tobytes()
+    # BentoML, aiohttp and the socket each have errors of their own; all mean no map.
+    except Exception as error:
+        log.warning("No map was drawn: %s: %s", type(error).__name__, error)
+        raise EncoderUnavailable(
+            "The process that draws maps does not answer. Try again in a few seconds."
+        ) from error

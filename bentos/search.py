@@ -1,10 +1,10 @@
 """The service that shoppers talk to: it sees, finds and shows, but runs no model itself."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import bentoml
 import numpy as np
@@ -12,42 +12,31 @@ from anyio import fail_after, from_thread
 from anyio.lowlevel import current_token
 from numpy.typing import NDArray
 
-from bentos.api import make_app
+from bentos.answers_log import LoggedAnswers
+from bentos.api import Answers, make_app
+from bentos.by_arm import PipelineByArm, Trial, follow_experiments
 from bentos.current import Current, follow
 from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import TIMEOUT_S, Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
+from bentos.opened import Opened
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
-from bentos.reader_client import ReadWord, read_remotely
+from bentos.reader_client import ReadWord, draw_remotely, read_remotely
 from bentos.served import followed_releases, served_release
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
+from photosearch.feedback.experiments import Experiment
+from photosearch.home import Home
 from photosearch.perception.reader import Word
 from photosearch.progress import configure_logging
-from photosearch.release import Release
+from photosearch.release import Release, open_release
 from photosearch.search.enrich import CardFactsTable
-from photosearch.search.pipeline import SearchPipeline, make_pipeline
-from photosearch.search.query import SearchRequest
+from photosearch.search.kept import Kept
+from photosearch.search.map_desk import KEPT_S, PHOTOS_KEPT, Explained, MapDesk, MapWanted
+from photosearch.search.pipeline import make_pipeline
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.schemas import (
-    CardsResponse,
-    DetectResponse,
-    ReadArticles,
-    ReleaseIds,
-    SearchResponse,
-)
 from photosearch.settings import load_services
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A release, ready to answer."""
-
-    release: Release
-    pipeline: SearchPipeline
-    close: Callable[[], None]
-    """Lets go of index and words; called when the last search is done."""
 
 
 # One worker: a second process cannot open the same embedded index.
@@ -58,22 +47,47 @@ class Search:
     reader = bentoml.depends(Reader)
 
     def __init__(self) -> None:
+        from photosearch.assembly_events import open_events
+
         configure_logging()
         self._services = load_services()
         self._loop = current_token()
         self._room = ReadingRoom(self._read, waiting_max=self._services.articles_waiting_max)
+        self._explained: Kept[str, Explained] = Kept(n_max=PHOTOS_KEPT, keep_s=KEPT_S)
         first = self._open(served_release(self._services))
         self._current = Current(first, let_go=lambda opened: opened.close())
-        self.pipeline = CurrentPipeline(self._current)
-        self._following: asyncio.Task[None] | None = None
+        self._followed = followed_releases(self._services)
+        self._trial = Current(Trial(), let_go=lambda trial: trial.close())
+        self.events = open_events(self._services)
+        self.pipeline: Answers = PipelineByArm(self._current, self._trial)
+        if self.events is not None:
+            self.pipeline = LoggedAnswers(self.pipeline, self.events.log_answer)
+        self._following: list[asyncio.Task[None]] = []
 
     @property
     def release(self) -> Release:
         """The release that answers now."""
         return self._current.value.release
 
+    @property
+    def releases(self) -> list[Release]:
+        """The live one, and the one that an experiment tries beside it."""
+        beside = self._trial.value.beside.values()
+        return [self.release, *(opened.release for opened in beside)]
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The one by which shoppers are parted now."""
+        return self._trial.value.experiment
+
+    @property
+    def experiments(self) -> Path | None:
+        """Where experiments lie; None for a release that was named or packed."""
+        return None if self._followed is None else Home(self._followed.parent).experiments
+
     def _open(self, release: Release) -> Opened:
-        from photosearch.assembly_search import Eyes, complete, finder_of
+        from photosearch.assembly_online import with_learned_order
+        from photosearch.assembly_search import Eyes, complete, finder_of, release_ids
         from photosearch.assembly_serving import open_index
 
         manifest = release.manifest
@@ -88,8 +102,11 @@ class Search:
         with ExitStack() as stack:
             index = stack.enter_context(closing(open_index(release, self._services)))
             finder = stack.enter_context(finder_of(release, index))
+            plain = make_pipeline(
+                release_ids(release), embedder, finder=finder, enrich=cards.enrich
+            )
             pipeline = complete(
-                make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich),
+                replace(plain, embed=embedder.look),
                 release,
                 cards=cards,
                 index=index,
@@ -99,12 +116,25 @@ class Search:
                     self._services.articles_wait_ms,
                 ),
             )
+            desk = MapDesk(manifest.release, cards, self._explained, self._draw)
+            pipeline = replace(pipeline, maps=desk)
+            pipeline = with_learned_order(pipeline, release, self._services)
             return Opened(release, pipeline, close=stack.pop_all().close)
 
     def _switch(self, release: Release) -> None:
         """Answers with `release` from now on; searches under way end with the one before."""
         self.encoder.to_sync.prepare(release=release.manifest.release)
         self._current.switch(self._open(release))
+
+    def _try(self, releases: Path, experiment: Experiment | None) -> None:
+        """Parts shoppers by `experiment` from now on; searches under way end as they began."""
+        beside: dict[str, Opened] = {}
+        name = None if experiment is None else experiment.release
+        if name is not None:
+            release = open_release(releases / name)
+            self.encoder.to_sync.prepare(release=name)
+            beside = {name: self._open(release)}
+        self._trial.switch(Trial(experiment, beside))
 
     def _encode(self, photos: list[Asked]) -> list[Encoded]:
         # Asked for late: BentoML gives its proxy the method `embed` only after our __init__.
@@ -128,54 +158,34 @@ class Search:
         # The room's thread is none of the event loop's, so the plain proxy would not work there.
         return read_remotely(photo, lambda content: from_thread.run(ask, content, token=self._loop))
 
+    def _draw(self, wanted: MapWanted) -> bytes:
+        async def ask(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            with fail_after(READING_TIMEOUT_S):
+                drawn: NDArray[np.uint8] = await self.reader.to_async.call(
+                    "draw", photo, list(wanted.box or ()), wanted.release, wanted.thumbnail
+                )
+                return drawn
+
+        return draw_remotely(wanted, lambda photo: from_thread.run(ask, photo, token=self._loop))
+
     # Not a thread of ours: BentoML's proxy of the encoder wants one that its event loop started.
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def follow(self) -> None:
-        releases = followed_releases(self._services)
-        if releases is not None:
-            watch = follow(releases, self._switch, served=lambda: self.release.manifest.release)
-            self._following = asyncio.create_task(watch)
+        if self._followed is None or self.experiments is None:
+            return
+        served = partial(follow, self._followed, self._switch)
+        tried = partial(follow_experiments, self.experiments, partial(self._try, self._followed))
+        self._following = [
+            asyncio.create_task(served(served=lambda: self.release.manifest.release)),
+            asyncio.create_task(tried(served=lambda: self.experiment)),
+        ]
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
+        for following in self._following:
+            following.cancel()
         self._room.close()
+        self._trial.close()
         self._current.close()
-
-
-class CurrentPipeline:
-    """Answers each request by one release from its first step to its last: see SearchPipeline."""
-
-    def __init__(self, current: Current[Opened]) -> None:
-        self._current = current
-
-    def answer(self, request: SearchRequest) -> SearchResponse:
-        with self._current.held() as opened:
-            return opened.pipeline.answer(request)
-
-    def answer_words(self, request: SearchRequest) -> CardsResponse:
-        with self._current.held() as opened:
-            return opened.pipeline.answer_words(request)
-
-    def answer_alike(self, card_id: str, request: SearchRequest) -> CardsResponse:
-        with self._current.held() as opened:
-            return opened.pipeline.answer_alike(card_id, request)
-
-    def detect(self, request: SearchRequest) -> DetectResponse:
-        with self._current.held() as opened:
-            return opened.pipeline.detect(request)
-
-    def articles_of(self, query_id: str) -> ReadArticles:
-        with self._current.held() as opened:
-            return opened.pipeline.articles_of(query_id)
-
-
-def release_ids(release: Release) -> ReleaseIds:
-    """The ids that every answer carries."""
-    return ReleaseIds(
-        release=release.manifest.release,
-        model_id=release.manifest.model_id,
-        index_id=release.manifest.index_id,
-        data_version=release.manifest.data_version,
-    )
+        if self.events is not None:
+            self.events.close()

@@ -34,3 +34,22 @@ def followed_releases(services: Services, *, bundled: Path = BUNDLED) -> Path | 
     """Where the live release is looked up again and again; None for one that is named or packed."""
     is_fixed = services.release is not None or (bundled / MANIFEST).exists()
     return None if is_fixed or services.home is None else Home(services.home).releases
+
+
+def named_release(services: Services, name: str, *, bundled: Path = BUNDLED) -> Release:
+    """A release by its name: of the home that is followed, or the one that is fixed.
+
+    Raises:
+        BadArtifact: The release folder is incomplete.
+        HomeNotReady: There is none of that name here.
+    """
+    releases = followed_releases(services, bundled=bundled)
+    if releases is not None and name and Path(name).name == name:
+        return open_release(releases / name)
+    fixed = served_release(services, bundled=bundled)
+    if fixed.manifest.release != name:
+        raise HomeNotReady(
+            f"Release {fixed.manifest.release} is served here, and {name!r} is asked for, which "
+            "has no folder. Restart the service."
+        )
+    return fixed

@@ -13,7 +13,7 @@ from photosearch.errors import BadRequest, HugePhoto
 from photosearch.search.query import SearchRequest
 
 WISHES_WITHOUT_PHOTO = tuple(name for name in WISHES if name != "box")
-PAGING = ("limit", "offset", "where", "explain")
+PAGING = ("limit", "offset", "where", "explain", "shopper")
 MAX_PART_BYTES = 20_000
 MAX_BODY_BYTES = MAX_BYTES + 100_000
 """The largest photo, and room for the other parts and the multipart borders."""

@@ -1,5 +1,6 @@
 """What a shopper wants of a search, out of texts that anybody may have sent."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Self
 
@@ -7,10 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from photosearch.catalog.images import Box
 from photosearch.errors import BadRequest
+from photosearch.feedback.schemas import SHOPPER
 from photosearch.index.filters import CardFilter
 from photosearch.search.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, SearchRequest
 
-WISHES = ("box", "limit", "offset", "length", "text", "where", "liked", "disliked", "explain")
+WISHES = (
+    "box", "limit", "offset", "length", "text", "where", "liked", "disliked", "explain", "shopper",
+)  # fmt: skip
 SHOWN_CHARACTERS = 60
 """How much of a caller's own words an error message repeats."""
 MAX_TEXT = 300
@@ -64,6 +68,7 @@ def read_wishes(photo: bytes, name: str, texts: Mapping[str, str]) -> SearchRequ
         liked=_read_cards(texts.get("liked", ""), "liked"),
         disliked=_read_cards(texts.get("disliked", ""), "disliked"),
         explain=_read_yes_or_no(texts.get("explain", ""), "explain"),
+        shopper=_read_shopper(texts.get("shopper", "")),
     )
 
 
@@ -143,6 +148,15 @@ def _read_yes_or_no(text: str, name: str) -> bool:
     if text.lower() not in YES_OR_NO:
         raise BadRequest(f"Part {name!r} is {shorten(text)}. Send true or false.")
     return YES_OR_NO[text.lower()]
+
+
+def _read_shopper(text: str) -> str:
+    if text and not re.fullmatch(SHOPPER, text):
+        raise BadRequest(
+            f"Part 'shopper' is {shorten(text)}. Send a key of 1 to 64 letters, digits, - or _, "
+            "made by chance and kept by the browser."
+        )
+    return text
 
 
 def _first(error: ValidationError) -> str:

@@ -12,13 +12,14 @@ from pathlib import Path
 import yaml
 
 from flows.processes import detached_command, start_detached, stop_detached, wait_until_ready
+from photosearch.assembly_events import events_address
 from photosearch.embedding.model import HEAD_WEIGHTS
 from photosearch.embedding.tower import WEIGHTS
 from photosearch.errors import PhotosearchError, StageFailed
 from photosearch.home import Home
 from photosearch.release import graph_of, live_release
 from photosearch.report import write_text
-from photosearch.settings import quiet_environment
+from photosearch.settings import load_services, quiet_environment
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ CODE = ("photosearch", "bentos")
 """Packages a bento carries; no flow, training, labelling or simulator among them."""
 SERVED_WITH = (
     "bentoml", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "openvino",
-    "pillow", "prometheus-client", "pyarrow", "pydantic", "pydantic-settings", "python-multipart",
-    "pyyaml", "qdrant-client", "qdrant-edge-py", "rapidocr", "safetensors", "starlette", "tenacity",
+    "pillow", "prometheus-client", "psycopg", "psycopg-binary", "pyarrow", "pydantic",
+    "pydantic-settings", "python-multipart", "pyyaml", "qdrant-client", "qdrant-edge-py",
+    "rapidocr", "safetensors", "sqlalchemy", "starlette", "tenacity",
 )  # fmt: skip
 LEFT_AT_HOME = (WEIGHTS, HEAD_WEIGHTS)
 """Files of a release that only torch reads: the graph holds the same weights."""
@@ -152,4 +154,8 @@ def _is_older_than_code(bento: Path) -> bool:
 
 
 def _environment(home: Home) -> dict[str, str]:
-    return quiet_environment() | {"BENTOML_HOME": str(home.root / "bentoml")}
+    """Of the service and its build: it keeps the home's events, unless others are named."""
+    return quiet_environment() | {
+        "BENTOML_HOME": str(home.root / "bentoml"),
+        "PHOTOSEARCH_EVENTS": events_address(load_services(), home),
+    }

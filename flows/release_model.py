@@ -7,6 +7,7 @@ from prefect import flow, task
 
 from flows.shown import show_markdown, show_table
 from photosearch.assembly import load_settings, model_to_release, release_model_folder
+from photosearch.assembly_index import index_engine
 from photosearch.assembly_ranking import vectors_to_rank
 from photosearch.assembly_serving import point_alias
 from photosearch.embedding.model import read_model
@@ -14,6 +15,7 @@ from photosearch.errors import HomeNotReady
 from photosearch.home import Home
 from photosearch.release import live_release, switch_live
 from photosearch.release_lock import alone
+from photosearch.search.release_pruning import prune_releases
 from photosearch.search.release_recipe import ReleaseReport
 from photosearch.settings import load_services
 
@@ -48,9 +50,12 @@ def build(home: Home, model: Path) -> ReleaseReport:
 @task
 def go_live(home: Home, report: ReleaseReport) -> None:
     """Points at the release: model, index and card facts switch together; a server's alias too."""
+    services = load_services()
     switch_live(home.releases, report.release)
-    point_alias(live_release(home.releases), load_services())
+    point_alias(live_release(home.releases), services)
     log.info("release %s is live", report.release)
+    engine = index_engine(services, load_settings(home.root).params.index.quantisation)
+    prune_releases(home.releases, engine, kept=services.releases_kept)
 
 
 @flow(name="release-model")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photosearch.assembly_serving import load_served_embedder
+from photosearch.assembly_serving import load_served_embedder, projection_of
 from photosearch.release import Release, live_release
 from photosearch.settings import Services, Settings
 
@@ -52,16 +52,13 @@ def draw_maps(
     Raises:
         BadArtifact: The release's graph gives no tokens and no attention.
     """
-    from photosearch.search.explain import attention, draw_map, draw_matches, matches
-    from photosearch.search.photo_tokens import tokens_of_release
+    from photosearch.search.explain import map_of
 
     embedder = load_served_embedder(release, services, sees=True)
-    sight = embedder.see([photo])
-    maps = {"attention.png": draw_map(photo, attention(sight))}
+    projection = projection_of(release)
+    maps = {"attention.png": map_of(embedder, photo, None, projection)}
     if other is not None:
-        tokens = tokens_of_release(release)
-        pairs = matches(sight, embedder.see([other]), tokens.projection if tokens else None)
-        maps["matches.png"] = draw_matches(photo, other, pairs)
+        maps["matches.png"] = map_of(embedder, photo, other, projection)
     return maps
 
 

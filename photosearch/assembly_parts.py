@@ -1,6 +1,7 @@
 """Where settings become what a release carries beside model and index: words, eyes, tags, rules."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from photosearch.assembly_late import token_writer
 from photosearch.assembly_perception import seeing_of
 from photosearch.catalog.schemas import Card, CuratedPhoto, Review
-from photosearch.catalog.tables import read_rows
+from photosearch.catalog.tables import read_rows, read_table
 from photosearch.embedding.embedder import Vectors, shorten
 from photosearch.embedding.model import read_model
 from photosearch.errors import BadParams
@@ -23,12 +24,14 @@ from photosearch.search.boosted_ranker import (
     read_manifest,
     write_ranker,
 )
-from photosearch.search.card_texts import write_text_search
+from photosearch.search.card_texts import REVIEWS, TEXT, change_text_search, write_text_search
+from photosearch.search.learned_order import save_online
 from photosearch.search.learned_texts import read_learned, with_closed_form
 from photosearch.search.moderation import OFF, flagged, write_moderation
 from photosearch.search.policies import save_policies
 from photosearch.search.release_recipe import Part
 from photosearch.search.seeing import write_seeing
+from photosearch.search.thumbnails import link_or_copy
 from photosearch.settings import Settings
 from photosearch.tagging.vocabulary import write_tags
 
@@ -50,6 +53,7 @@ def parts_of_release(settings: Settings, model: Path) -> tuple[Part, ...]:
         _tags(settings, model_id),
         _rules(settings, model_id),
         _ranker(settings, model_id),
+        _clicks(settings),
         _tokens(settings, model),
     )
     return tuple(part for part in found if part is not None)
@@ -59,9 +63,13 @@ def _words(settings: Settings, model_id: str) -> Part:
     home, params = settings.home, settings.params
     ridge = params.text.aligner.ridge
 
-    def write(folder: Path, index: VectorIndex) -> None:
+    def write(folder: Path, index: VectorIndex, before: Path | None) -> None:
+        table = read_table(home.catalog / "reviews.parquet", Review)
+        reviews = zip(table["card_id"].to_pylist(), table["text"].to_pylist(), strict=True)
+        if before is not None and (before / TEXT / REVIEWS).exists():  # older releases lack it
+            change_text_search(folder, before, reviews)
+            return
         cards = read_rows(folder / CARDS, Card)
-        reviews = read_rows(home.catalog / "reviews.parquet", Review)
         learned = read_learned(home.text, model_id=model_id)
         learned = with_closed_form(learned, cards, index, model_id=model_id, ridge=ridge)
         write_text_search(folder, cards, reviews, learned=learned, params=params.text_search)
@@ -72,7 +80,7 @@ def _words(settings: Settings, model_id: str) -> Part:
 def _eyes(settings: Settings) -> Part:
     params = settings.params
     seeing, graph = seeing_of(params.detector, params.ocr, settings.home)
-    return Part("seeing", seeing.id, lambda folder, _: write_seeing(folder, seeing, graph=graph))
+    return Part("seeing", seeing.id, lambda folder, *_: write_seeing(folder, seeing, graph=graph))
 
 
 def _tags(settings: Settings, model_id: str) -> Part | None:
@@ -80,7 +88,10 @@ def _tags(settings: Settings, model_id: str) -> Part | None:
     if not home.tags.exists():
         return None
 
-    def write(folder: Path, index: VectorIndex) -> None:
+    def write(folder: Path, index: VectorIndex, before: Path | None) -> None:
+        if before is not None:  # the same tags; their vectors are means of many photos
+            shutil.copytree(before / TAGS, folder / TAGS, copy_function=link_or_copy)
+            return
         write_tags(folder / TAGS, home.tags, _photos(index), model_id=model_id, params=params)
 
     return Part("tags", _digest(params, *_files(home.tags)), write)
@@ -103,7 +114,7 @@ def _rules(settings: Settings, model_id: str) -> Part:
             "model's photos. Run `photosearch text`, or set the margins to 2 in params.yaml."
         )
 
-    def write(folder: Path, index: VectorIndex) -> None:
+    def write(folder: Path, index: VectorIndex, _: Path | None) -> None:
         write_moderation(folder, flagged(_photos(index), margins, embed_texts))
         save_policies(folder, policies)
 
@@ -128,7 +139,7 @@ def _ranker(settings: Settings, model_id: str) -> Part | None:
     if trained is None:
         return None
 
-    def write(folder: Path, index: VectorIndex) -> None:
+    def write(folder: Path, index: VectorIndex, _: Path | None) -> None:
         photo_ids: list[str] = []
         short: list[Vectors] = []
         length = read_manifest(trained).short_length
@@ -141,12 +152,19 @@ def _ranker(settings: Settings, model_id: str) -> Part | None:
     return Part("ranker", ranker_id(trained), write)
 
 
+def _clicks(settings: Settings) -> Part | None:
+    online = settings.params.ranking.online
+    if not online.use:
+        return None
+    return Part("online", _digest(online), lambda folder, *_: save_online(folder, online))
+
+
 def _tokens(settings: Settings, model: Path) -> Part | None:
     writer = token_writer(settings, model)
     if writer is None:
         return None
 
-    def write(folder: Path, _: VectorIndex) -> None:
+    def write(folder: Path, *_: object) -> None:
         writer(folder, read_rows(folder / PHOTOS, CuratedPhoto))
 
     late = settings.params.late_interaction

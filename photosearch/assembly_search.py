@@ -22,11 +22,14 @@ from photosearch.search.boosted_ranker import open_ranker, rank_by_photo
 from photosearch.search.chips import tag_chips
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
+from photosearch.search.late_interaction import compare_by_photo
 from photosearch.search.moderation import open_moderation
+from photosearch.search.photo_tokens import tokens_of_release
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.policies import CardMarks, apply_policies, may_be_shown, read_policies
+from photosearch.search.rank import rank_by_evidence
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.schemas import CardFacts, FoundCard
+from photosearch.search.schemas import CardFacts, FoundCard, ReleaseIds
 from photosearch.search.seeing import SeenBy, read_seeing
 from photosearch.search.text_search import open_text_search
 from photosearch.tagging.tag_index import open_tags
@@ -66,6 +69,16 @@ def finder_of(release: Release, index: VectorIndex) -> Iterator[Finder]:
         yield Finder(index, manifest.hits_per_query, text=side, twins=twins)
 
 
+def release_ids(release: Release) -> ReleaseIds:
+    """The ids that every answer carries."""
+    return ReleaseIds(
+        release=release.manifest.release,
+        model_id=release.manifest.model_id,
+        index_id=release.manifest.index_id,
+        data_version=release.manifest.data_version,
+    )
+
+
 def complete(
     pipeline: SearchPipeline,
     release: Release,
@@ -86,11 +99,7 @@ def complete(
     Raises:
         BadArtifact: A part of the release is damaged.
     """
-    if release.calibration.exists():
-        pipeline = replace(pipeline, calibration=read_calibration(release.calibration))
-    if release.ranker.exists():
-        ranker = open_ranker(release.ranker, model_id=release.manifest.model_id)
-        pipeline = replace(pipeline, rank=rank_by_photo(ranker, index.dim))
+    pipeline = _ordered(pipeline, release, index.dim)
     if release.tags.exists():
         tags = open_tags(release.tags, model_id=release.manifest.model_id)
         pipeline = replace(pipeline, chips=lambda query, found: tag_chips(tags, query, found))
@@ -101,6 +110,23 @@ def complete(
     pipeline = replace(pipeline, policies=lambda found: apply_policies(found, policies, marks))
     may_show = partial(may_be_shown, policies=policies, flags=marks.flags)
     return _with_eyes(pipeline, release, cards, eyes, may_show=may_show)
+
+
+def _ordered(pipeline: SearchPipeline, release: Release, dim: int) -> SearchPipeline:
+    """Adds what orders the candidates: a curve, a ranker or the plain order, late interaction."""
+    calibration = None
+    if release.calibration.exists():
+        calibration = read_calibration(release.calibration)
+    rank = rank_by_evidence(calibration and calibration.curve)
+    if release.ranker.exists():
+        rank = rank_by_photo(open_ranker(release.ranker, model_id=release.manifest.model_id), dim)
+    tokens = tokens_of_release(release)
+    return replace(
+        pipeline,
+        calibration=calibration,
+        rank=rank,
+        late_interaction=None if tokens is None else compare_by_photo(tokens),
+    )
 
 
 def _with_eyes(

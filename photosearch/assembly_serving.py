@@ -1,7 +1,7 @@
 """Where a release becomes what a service runs: graph and index; no training, no torch."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,18 @@ from photosearch.release import Release, graph_of
 from photosearch.settings import Services
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from photosearch.embedding.graph import GraphEmbedder
     from photosearch.embedding.runtime_choice import Precision, Runtime
+    from photosearch.embedding.short_tokens import Projection
     from photosearch.index.qdrant_connection import QdrantConnection
     from photosearch.index.vector_index import VectorIndex
     from photosearch.perception.onnx_detector import OnnxDetector
     from photosearch.perception.reader import Reader
+
+    DrawMap = Callable[[Image.Image, Image.Image | None], bytes]
+    """The searched part of a photo, and another photo or None -> a PNG file."""
 
 
 def load_served_detector(release: Release) -> "OnnxDetector | None":
@@ -133,6 +139,38 @@ def graph_runtimes(
     )
     runtimes = [by_onnx, by_openvino("fp32")]
     return [*runtimes, by_openvino("bf16")] if has_bf16() else runtimes
+
+
+def load_map_drawer(release: Release) -> "DrawMap | None":
+    """What draws the maps of a release; None where its graph gives no attention.
+
+    It loads one runtime and compares none: maps are few, and none is worth a trial of seconds.
+
+    Raises:
+        BadArtifact: The release's graph or tokens are damaged.
+    """
+    from photosearch.embedding.graph import SIGHT, GraphEmbedder, read_golden
+    from photosearch.embedding.onnx_runtime import load_onnx
+    from photosearch.search.explain import map_of
+
+    graph = graph_of(release)
+    if read_golden(graph, model=release.model).outputs != SIGHT:
+        return None
+    embedder = GraphEmbedder(release.model, load_onnx(graph, threads=1, outputs=SIGHT))
+    projection = projection_of(release)
+    return lambda photo, other: map_of(embedder, photo, other, projection)
+
+
+def projection_of(release: Release) -> "Projection | None":
+    """How a release's searches shorten tokens; None where they compare none.
+
+    Raises:
+        BadArtifact: Its tokens are damaged.
+    """
+    from photosearch.search.photo_tokens import tokens_of_release
+
+    tokens = tokens_of_release(release)
+    return tokens.projection if tokens else None
 
 
 def open_index(release: Release, services: Services) -> "VectorIndex":

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from photosearch.cli_evaluation import evaluation_app
+from photosearch.cli_events import events_app
+from photosearch.cli_experiments import experiments_app
 from photosearch.cli_late import late_app
 from photosearch.cli_models import models_app
 from photosearch.cli_perception import perception_app
@@ -30,7 +32,9 @@ app.add_typer(flows_app, name="flows")
 data_app = typer.Typer(help="Snapshots of the source.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
+app.add_typer(experiments_app, name="experiment")
 app.add_typer(evaluation_app)
+app.add_typer(events_app, name="events")
 app.add_typer(late_app)
 app.add_typer(perception_app)
 app.add_typer(ranking_app)

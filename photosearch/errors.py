@@ -16,6 +16,7 @@
     - BadBox            a box that is not inside the photo
   - BadRequest          a search asks in a way nobody can answer
   - UnknownQuery        a search that is not known, or no longer
+  - NoMap               a search, or a model, that no map can be drawn of
   + TableError
     - BadTable          a parquet file does not have its columns
     - BadData           expectations about a table failed
@@ -31,6 +32,9 @@
     - DimensionMismatch the model makes vectors the index cannot hold
     - ForeignIndex      the index was made by another model
     - IndexUnavailable  the index does not answer, or another process holds it
+  + EventsProblem       what shoppers did cannot be kept or read
+    - EventsOff         no store of events is set
+    - EventsUnavailable the store of events does not answer
   - StageFailed         a DVC stage stopped
   - ClusterUnreachable  the Dask scheduler does not answer
   - LabelingUnavailable Label Studio does not answer
@@ -112,6 +116,10 @@ class UnknownQuery(PhotosearchError):
             f"There is no query {query_id!r} with articles to tell of: it is unknown, or some "
             "minutes old and forgotten, or this release reads none. Search again."
         )
+
+
+class NoMap(PhotosearchError):
+    """A search, or a model, that no map can be drawn of."""
 
 
 class TableError(PhotosearchError):
@@ -197,6 +205,24 @@ class ForeignIndex(IndexProblem):
 
 class IndexUnavailable(IndexProblem):
     """The index does not answer, or another process holds it."""
+
+
+class EventsProblem(PhotosearchError):
+    """What shoppers did cannot be kept or read."""
+
+
+class EventsOff(EventsProblem):
+    """No store of events is set."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no store of events. Set PHOTOSEARCH_EVENTS to an address, such as "
+            "sqlite:////srv/photosearch/events.sqlite, or PHOTOSEARCH_HOME to a home folder."
+        )
+
+
+class EventsUnavailable(EventsProblem):
+    """The store of events does not answer."""
 
 
 class StageFailed(PhotosearchError):

@@ -41,6 +41,11 @@ class Home:
         return self.data / "events" / "impressions.parquet"
 
     @property
+    def event_log(self) -> Path:
+        """What shoppers did and were shown, as the service keeps it: no version, always growing."""
+        return self.impressions.with_name("events.sqlite")
+
+    @property
     def relevance(self) -> Path:
         """Grades of 0 to 5 that people gave; absent where nobody did."""
         return self.labels.with_name("relevance.jsonl")
@@ -130,6 +135,16 @@ class Home:
     def live(self) -> Path:
         """A file that holds the name of the live release."""
         return self.releases / "live"
+
+    @property
+    def states(self) -> Path:
+        """What the online re-ranker has learned so far: see search/online_ranker.py."""
+        return self.root / "states"
+
+    @property
+    def experiments(self) -> Path:
+        """A/B experiments, one file each; absent where none was ever started."""
+        return self.root / "experiments"
 
     @property
     def questions(self) -> Path:

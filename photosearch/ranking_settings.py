@@ -38,6 +38,7 @@ class OnlineParams(Frozen):
     """The logistic re-ranker that learns from each click."""
 
     use: bool
+    """A release that is made while this is true has its searches re-ranked."""
     margin: float = Field(ge=0)
     """A card's score moves at most so much, up or down; in the units of cosines."""
     places_max: int = Field(ge=0)

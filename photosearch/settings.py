@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photosearch.errors import BadParams
+from photosearch.experiment_settings import ExperimentParams
 from photosearch.frozen import Frozen
 from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
@@ -178,6 +179,7 @@ class Params(Frozen):
     detector: DetectorParams
     tags: TagsParams
     policies: PoliciesParams
+    experiments: ExperimentParams
 
 
 class Services(BaseSettings):
@@ -191,10 +193,17 @@ class Services(BaseSettings):
     """The release folder a service answers with, before any other."""
     encoder_threads: int = Field(0, ge=0)
     """Of the runtime, for one batch of photos; 0 takes all cores. Changes times and no answer."""
+    releases_kept: int = Field(3, gt=0)
+    """Of those that were live before, and of the newest; older ones are removed after a switch."""
     articles_wait_ms: float = Field(0.0, ge=0)
     """An answer so old is given without the articles that are still being read; 0 never waits."""
     articles_waiting_max: int = Field(8, gt=0)
     """Photos read or waiting to be read at once; one more is not read."""
+    events: str = ""
+    """Where events are kept: `sqlite:////absolute/path` or `postgresql://USER:PASSWORD@HOST/NAME`;
+    empty means `data/events/events.sqlite` of the home, and none are kept without one."""
+    events_keep_days: int = Field(180, ge=1)
+    """`photosearch events prune` removes what is older."""
     source_hosts: str = ""
     """What image addresses of a source may name though it is not open to all, with commas between:
     hosts (`media.local`, `10.0.0.7:9000`) and folders (`s3://photos`)."""

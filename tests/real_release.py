@@ -7,13 +7,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
 import torch
+from PIL import Image
 from processes import ROOT, free_port
+from safetensors.torch import save_file
 from small_shop import open_shop
 
 from photosearch.assembly import load_embedder
@@ -23,14 +25,22 @@ from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.backbones import OpenClipTower, new_small_tower, save_weights
+from photosearch.embedding.catalog_tokens import attention_head, reduced
 from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.export import export_graph
+from photosearch.embedding.head import build_head
 from photosearch.embedding.model import TOWER, HeadShape, Lineage, write_model
+from photosearch.embedding.short_tokens import (
+    Projection,
+    ProjectionManifest,
+    discriminant_layer,
+)
 from photosearch.embedding.tower import WEIGHTS
 from photosearch.home import Home
 from photosearch.index.filters import Listing
 from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.release import Release, open_release, seal
+from photosearch.search.photo_tokens import FOLDER, TokensManifest, write_photo_tokens
 from photosearch.search.seeing import write_seeing
 from photosearch.settings import Services, quiet_environment
 
@@ -52,20 +62,32 @@ class RealShop:
     """Of the photos."""
 
 
-def open_real_shop(folder: Path, *, image_px: int = 64) -> RealShop:
-    """A whole release `r1`; its tower is real but untrained, so equal photos meet."""
+def open_real_shop(folder: Path, *, image_px: int = 64, sees: bool = False) -> RealShop:
+    """A whole release `r1`; its tower is real but untrained, so equal photos meet.
+
+    With `sees` it has an attention head, as untrained, and its searches compare tokens.
+    """
     torch.manual_seed(image_px)
     shop = open_shop(folder)
     tower = folder / "tower"
     save_weights(new_small_tower(tower, image_px), tower)
     head = HeadShape("mean", tower_width=OpenClipTower(tower).width, out=DIM, lengths=[DIM])
-    lineage = Lineage(data_version="d1", n_labels=0)
-    model_id = write_model(shop.release.model, tower=tower, head=head, lineage=lineage).model_id
+    weights = None
+    if sees:
+        head = replace(head, kind="attention", width=32, tokens=4, heads=2)
+        weights = folder / "head.safetensors"
+        save_file(build_head(head).state_dict(), weights)
+    model_id = write_model(
+        shop.release.model, tower=tower, head=head,
+        lineage=Lineage(data_version="d1", n_labels=0), head_weights=weights,
+    ).model_id  # fmt: skip
     pictures = [images.load(shop.images_dir, photo.sha256) for photo in shop.photos]
     vectors = load_embedder(shop.release.model).embed(pictures)
     export_graph(shop.release.model, shop.release.graph, pictures)
     seeing, detector = seeing_of(DETECTOR, OCR, Home(folder))
     write_seeing(shop.release.folder, seeing, graph=detector)
+    if sees:
+        write_tokens(shop.release, shop.photos, pictures, model_id=model_id)
     (tower / WEIGHTS).unlink()
     (shop.release.model / TOWER / WEIGHTS).unlink()  # as a bento carries it
     manifest = dataclasses.replace(
@@ -79,6 +101,23 @@ def open_real_shop(folder: Path, *, image_px: int = 64) -> RealShop:
     whole = RealShop(open_release(shop.release.folder), shop.photos, vectors)
     fill_index(whole, whole.release, mark="")
     return whole
+
+
+def write_tokens(
+    release: Release, photos: list[CuratedPhoto], pictures: list[Image.Image], *, model_id: str
+) -> None:
+    """Adds the short tokens of the photos; they weigh so much that the order tells of them."""
+    model = release.model
+    tokens = reduced(attention_head(model), OpenClipTower(model / TOWER).tokens(pictures))
+    row_of = {photo.photo_id: row for row, photo in enumerate(photos)}
+    products = [sorted({p.card_id for p in photos}).index(p.card_id) for p in photos]
+    layer = discriminant_layer(tokens, products, dim=8, shrinkage=0.5)
+    write_photo_tokens(
+        release.folder / FOLDER, photos,
+        lambda some: tokens[[row_of[photo.photo_id] for photo in some]],
+        projection=Projection(ProjectionManifest(model_id, "discriminant"), layer),
+        manifest=TokensManifest(model_id, len(photos), cards=3, weight=0.8),
+    )  # fmt: skip
 
 
 def fill_index(shop: RealShop, release: Release, *, mark: str) -> None:

@@ -15,12 +15,15 @@ import uvicorn
 from PIL import Image, ImageDraw, ImageFont
 from starlette.types import ASGIApp
 
-from bentos.api import make_app
+from bentos.answers_log import LoggedAnswers
+from bentos.api import Answers, make_app
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.evaluation.calibration import Abstention, Calibration
+from photosearch.feedback.experiments import Experiment
+from photosearch.feedback.store import EventStore
 from photosearch.index.filters import listing_of
 from photosearch.index.text_index import write_text_index
 from photosearch.index.vector_index import ExactIndex
@@ -76,9 +79,16 @@ TEXT = TextSearchParams(
 @dataclass
 class SmallShop:
     release: Release
-    pipeline: SearchPipeline
+    pipeline: Answers
     photos: list[CuratedPhoto]
     images_dir: Path
+    events: EventStore | None = None
+    experiment: Experiment | None = None
+    experiments: Path | None = None
+
+    @property
+    def releases(self) -> list[Release]:
+        return [self.release]
 
 
 def painted(*colours: tuple[int, int, int], size: tuple[int, int] = (400, 300)) -> Image.Image:
@@ -183,6 +193,11 @@ def shop_pipeline(
         finder=Finder(index, release.manifest.hits_per_query, text=side),
         enrich=CardFactsTable(release.cards, release.thumbnail_table).enrich,
     )
+
+
+def logged(shop: SmallShop, events: EventStore) -> SmallShop:
+    """The same shop, which keeps events and what it showed."""
+    return replace(shop, events=events, pipeline=LoggedAnswers(shop.pipeline, events.log_answer))
 
 
 def stripes(photo: Image.Image) -> list[Found]:

@@ -53,14 +53,14 @@ def test_a_user_that_fails_lets_go_too():
     assert gone == ["old"]
 
 
-def test_a_model_is_loaded_once_for_all_releases_that_share_it_and_two_stay(tmp_path: Path):
+def test_a_model_is_loaded_once_for_all_releases_that_share_it_and_three_stay(tmp_path: Path):
     loaded: list[str] = []
 
     def load(release: Release) -> ColourEmbedder:
         loaded.append(release.manifest.model_id)
         return ColourEmbedder()
 
-    for name, model_id in (("r02", "a"), ("r03", "b"), ("r04", "c")):
+    for name, model_id in (("r02", "a"), ("r03", "b"), ("r04", "c"), ("r05", "d")):
         made(tmp_path, name, model_id)
     models = EncoderModels(made(tmp_path, "r01", "a"), load, what_runs, releases=tmp_path)
     threads = [threading.Thread(target=models.of, args=("r03",)) for _ in range(4)]
@@ -72,10 +72,12 @@ def test_a_model_is_loaded_once_for_all_releases_that_share_it_and_two_stay(tmp_
     assert loaded == ["a", "b"]
     models.of("r04")
     models.of("r01")
-    assert loaded == ["a", "b", "c"]  # b was asked for longest ago
+    models.of("r05")
+    models.of("r01")
+    assert loaded == ["a", "b", "c", "d"]  # b was asked for longest ago
     models.of("r03")
-    assert loaded == ["a", "b", "c", "b"]
-    assert IN_MEMORY == 2
+    assert loaded == ["a", "b", "c", "d", "b"]
+    assert IN_MEMORY == 3
 
 
 def test_an_encoder_of_a_packed_release_knows_that_one_alone(tmp_path: Path):

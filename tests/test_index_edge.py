@@ -213,3 +213,24 @@ def test_several_brands_too_small_for_links_are_found_together(tmp_path: Path) -
         right += len(set(photo_ids(found)) & set(photo_ids(true)))
     index.close()
     assert right >= 0.95 * 300
+
+
+def test_a_category_with_prices_is_searched_by_shelf_and_without_shelves_just_as_well(
+    tmp_path: Path,
+) -> None:
+    ids, vectors = names(400)[0], clustered(400, 16)
+    listings = [
+        Listing(f"c{n}", ("Home", f"k{n % 3}"), price=float(n), rating=n % 50 / 10)
+        for n in range(400)
+    ]
+    index = QdrantEdgeIndex.create(tmp_path, dim=16, model_id="m")
+    fill(index, [(ids, listings, vectors)], 400)
+    where = CardFilter(("Home", "k1"), price_min=50, price_max=300, rating_min=2)
+    true = {f"c{n}" for n in range(50, 301) if n % 3 == 1 and n % 50 >= 20}
+    assert {hit.card_id for hit in index.nearest(vectors[0], limit=400, where=where)} == true
+    index.close()
+    facts = json.loads((tmp_path / FACTS).read_text()) | {"has_shelves": False}
+    (tmp_path / FACTS).write_text(json.dumps(facts))
+    older = QdrantEdgeIndex.open(tmp_path, model_id="m")
+    assert {hit.card_id for hit in older.nearest(vectors[0], limit=400, where=where)} == true
+    older.close()

@@ -157,7 +157,7 @@ def test_a_collection_is_kept_as_it_was_asked_for(server: QdrantOverHttp) -> Non
     assert made["vectors"] == {"size": 256, "distance": "Cosine", "datatype": "float16"}
     assert made["quantization_config"]["binary"]["encoding"] == "one_bit"
     assert made["hnsw_config"]["full_scan_threshold"] == 10_000  # KB: 20,000 photos of 512 bytes
-    assert made["metadata"] == {"model_id": "m", "quantisation": "binary"}
+    assert made["metadata"] == {"model_id": "m", "quantisation": "binary", "has_shelves": True}
 
 
 @pytest.mark.parametrize("quantisation", get_args(Quantisation))
@@ -172,14 +172,15 @@ def test_a_search_says_how_widely(
     assert asked["params"]["quantization"]["rescore"] is True
     candidates = 5 * asked["params"]["quantization"]["oversampling"]
     assert candidates == 100 * search_by(quantisation).oversampling  # for few hits as for many
-    assert asked["params"]["acorn"] == {"enable": True, "max_selectivity": 0.02}
-    assert asked["filter"]["must"] == [
+    assert asked["params"]["acorn"] == {"enable": True, "max_selectivity": 0.01}
+    assert asked["filter"]["must"][0]["key"] == "shelf"
+    assert asked["filter"]["must"][1:] == [
         {"key": "category", "match": {"any": ["Worn\x1fShoes"]}},
         {"key": "price", "range": {"lte": 9.0}},
     ]
     index.nearest(RED, limit=5, where=CardFilter(brands=("Nord", "Sud")))
-    asked = server.bodies["POST /collections/a/points/query"]
-    assert asked["params"]["acorn"] == {"enable": True, "max_selectivity": 0.4}
+    asked = server.bodies["POST /collections/a/points/query"]  # of two, the last
+    assert asked["filter"]["must"] == [{"key": "brand", "match": {"any": ["Sud"]}}]
     index.nearest(RED, limit=5)
     asked = server.bodies["POST /collections/a/points/query"]
     assert asked["params"]["acorn"]["enable"] is False

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from page_windows import best_match, card, window, without_following
 from playwright.sync_api import Browser, Page, expect
 from pydantic import TypeAdapter
-from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
+from small_shop import SmallShop, colour, jpeg, logged, open_shop, painted, served
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from photosearch.feedback.schemas import Event
+from photosearch.feedback.store import open_store
 
 pytestmark = pytest.mark.slow
 EVENTS = TypeAdapter(list[Event])
@@ -178,3 +180,22 @@ def test_events_wait_for_the_connection_to_come_back(
         wait_for(page, told, "click")
     ids = [event.event_id for event in told.events]
     assert len(ids) == len(set(ids))
+
+
+def test_the_log_keeps_what_the_page_told_beside_what_was_shown(
+    browser: Browser, shop: SmallShop, red_photo: Path, tmp_path: Path
+):
+    with closing(open_store(f"sqlite:///{tmp_path}/events.sqlite")) as store:
+        with served(logged(shop, store)) as address, window(browser, address) as page:
+            page.set_input_files("#file", red_photo)
+            card(page, "blue").locator(".open").click()
+            with page.expect_response("**/v1/events") as told:
+                page.get_by_role("button", name="Close").click()
+            assert told.value.status == 200
+            shopper = page.evaluate(KEY)
+        events = [stored.event for stored in store.events()]
+        (clicked,) = [event for event in events if event.kind == "click"]
+        assert clicked.query_id is not None
+        (answer,) = store.answers([clicked.query_id])
+    assert answer.shopper == clicked.shopper == shopper
+    assert clicked.card_id in [shown.card_id for shown in answer.cards]

@@ -30,7 +30,7 @@ RED = SearchRequest(jpeg(painted(colour("red"))), explain=True)
 
 
 def with_part(made_of: str) -> Recipe:
-    def write(folder: Path, index: ExactIndex) -> None:
+    def write(folder: Path, index: ExactIndex, _: Path | None) -> None:
         write_text(folder / "counted", f"{made_of}: {index.count()} photos")
 
     return replace(RECIPE, parts=(Part("counted", made_of, write),))

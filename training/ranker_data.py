@@ -15,7 +15,15 @@ from photosearch.index.filters import Listing
 from photosearch.index.vector_index import ExactIndex, Hit
 from photosearch.ranking_settings import PropensityParams
 from photosearch.search.candidates import collapse
-from photosearch.search.features import FEATURES, GALLERY, SHOP, Evidence, Features, card_features
+from photosearch.search.features import (
+    FEATURES,
+    GALLERY,
+    SHOP,
+    Evidence,
+    Features,
+    card_features,
+    row_of,
+)
 from photosearch.search.popularity import Popularity
 from photosearch.search.propensity import propensities
 from photosearch.search.schemas import CardFacts, FoundCard
@@ -144,7 +152,7 @@ def lessons_from_clicks(impressions: Iterable[Impression], looks: PropensityPara
 
 
 def _lessons_of(shown: Sequence[Impression], looks: PropensityParams) -> list[Lesson]:
-    table = np.array([[row.features[name] for name in FEATURES] for row in shown])
+    table = np.array([row_of(row.features) for row in shown])
     scores = table[:, FEATURES.index("score")]
     clicked = np.array([row.is_clicked for row in shown], np.bool_)
     looked = propensities(

@@ -8,10 +8,11 @@ const TRIES = 40;
 
 /** Searches what is asked for: by photo, by words, or by likeness to a card.
  *
- * `offset` leaves out what earlier pages showed.
+ * `offset` leaves out what earlier pages showed; `shopper` is a key, or null: see shopper.js.
  */
-export async function search(ask, { limit, offset }, signal) {
+export async function search(ask, { limit, offset, shopper }, signal) {
   const wishes = wishesOf(ask, { limit, offset });
+  if (shopper !== null) wishes.push(["shopper", shopper]); // for the arm of an experiment
   if (ask.card !== null) {
     const said = new URLSearchParams(wishes.filter(([name]) => name !== "text"));
     const id = encodeURIComponent(ask.card.card_id);

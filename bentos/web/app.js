@@ -11,6 +11,7 @@ import { photoStage } from "./photo_stage.js";
 import { keepTimes } from "./recent.js";
 import { refinements } from "./refine.js";
 import { cardsOf, titleOf } from "./results.js";
+import { shopperKey } from "./shopper.js";
 import { shopperWatch } from "./shopper_watch.js";
 import { trail } from "./trail.js";
 import { formatNumber, setLanguage, translatePage, words } from "./words.js";
@@ -41,7 +42,8 @@ const stage = photoStage((box) => askFor({ ...ask, box }));
 const filters = filterForm(at("filters"), acts.narrow);
 const refine = refinements({ form: at("say"), chips: at("chips"), likes: at("likes") }, acts);
 const view = cardView(at("card"), ({ found, viewMs }) => watch.looked(found, viewMs));
-const watch = shopperWatch(); // after the view: what it tells when the page is left is sent too
+const shopper = shopperKey();
+const watch = shopperWatch(shopper); // after the view: what it tells when the page is left is sent too
 const way = trail(comeBack);
 const intake = listenForPhotos(take);
 
@@ -71,7 +73,7 @@ async function lookFor(wanted) {
   if (!isSamePhoto) clearShown();
   show({ kind: "waiting" });
   const startedAt = performance.now();
-  const state = await search(ask, { limit: CARDS_WANTED, offset: 0 }, mine.signal);
+  const state = await search(ask, { limit: CARDS_WANTED, offset: 0, shopper }, mine.signal);
   if (running !== mine) return undefined;
   if (state.kind === "found") keepTimes(state.answer.took_ms, performance.now() - startedAt);
   show(withCards(state));
@@ -82,7 +84,8 @@ async function lookFor(wanted) {
 async function searchMore() {
   const mine = running;
   const before = shown.cards;
-  const state = await search(ask, { limit: CARDS_WANTED, offset: before.length }, mine.signal);
+  const page = { limit: CARDS_WANTED, offset: before.length, shopper };
+  const state = await search(ask, page, mine.signal);
   if (running !== mine) return;
   if (state.kind !== "found") {
     at("status").textContent = words().failed[state.status] ?? words().failed.other;

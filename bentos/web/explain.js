@@ -26,7 +26,7 @@ export function reasonBars(reasons) {
 
 /** Fills the panel with all that an explained answer tells. */
 export function showExplained(panel, answer, titles) {
-  const { took_ms: tookMs, dropped, degraded = [], release, query_id: queryId } = answer;
+  const { took_ms: tookMs, dropped, degraded = [], query_id: queryId } = answer;
   const map = make("figure", "map");
   panel.replaceChildren(
     make("h2", "", words().explained),
@@ -34,15 +34,18 @@ export function showExplained(panel, answer, titles) {
     map,
     section(words().stages, stageBars(tookMs)),
     section(words().dropped, droppedList(dropped, titles)),
-    section(words().madeBy, madeBy(release)),
+    section(words().madeBy, madeBy(answer)),
   );
   map.hidden = true;
   if (answer.width !== undefined) showMap(map, queryId, { caption: words().mapCaption }); // of photos
 }
 
-function madeBy({ release, model_id: model, index_id: index, data_version: data }) {
-  const { release: ofRelease, model: ofModel, index: ofIndex, dataVersion } = words();
-  return factList([[ofRelease, release], [ofModel, model], [ofIndex, index], [dataVersion, data]]);
+function madeBy({ release: ids, experiment }) {
+  const { release, model, index, dataVersion } = words();
+  const known = { release, model_id: model, index_id: index, data_version: dataVersion };
+  const facts = Object.entries(ids).map(([name, id]) => [known[name] ?? name, id]);
+  const arm = experiment ? `${experiment.name}: ${experiment.arm}` : null;
+  return factList([...facts, [words().experiment, arm]]);
 }
 
 /** Where the model looked, or what of a card it matched; stays hidden where nobody draws it. */

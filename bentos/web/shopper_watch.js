@@ -2,11 +2,10 @@
 
 import { eventLog } from "./events.js";
 import { watchSeen } from "./seen.js";
-import { shopperKey } from "./shopper.js";
 
 /** Tells each card of each answer once as seen, however often the page shows it anew. */
-export function shopperWatch() {
-  const log = eventLog(shopperKey());
+export function shopperWatch(shopper) {
+  const log = eventLog(shopper);
   const told = new Set();
   const cards = watchSeen(({ dataset }) => {
     const once = `${dataset.queryId} ${dataset.cardId}`;

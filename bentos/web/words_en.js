@@ -90,6 +90,7 @@ export const ENGLISH = {
   model: "model",
   index: "index",
   dataVersion: "data",
+  experiment: "experiment",
   mapCaption: "Where the model looked",
   matchCaption: "Which parts match: your photo left, the product right",
   degraded: (steps) => `Answered without: ${steps.join(", ")}`,

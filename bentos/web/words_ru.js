@@ -89,6 +89,7 @@ export const RUSSIAN = {
   model: "модель",
   index: "индекс",
   dataVersion: "данные",
+  experiment: "эксперимент",
   mapCaption: "Куда смотрела модель",
   matchCaption: "Что совпало: слева ваше фото, справа товар",
   degraded: (steps) => `Ответ без шагов: ${steps.join(", ")}`,

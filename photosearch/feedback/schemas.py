@@ -4,14 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 EventKind = Literal["impression", "click", "cart", "purchase", "view"]
 QUERY_ID = r"[0-9a-f]{32}"
 SHOPPER = r"[A-Za-z0-9_-]{1,64}"
 VIEW_MS_MOST = 24 * 3600 * 1000
 
-Key = Annotated[str, Field(min_length=1, max_length=200)]
+YEARS = range(2000, 2100)
+
+Key = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""No control characters: PostgreSQL keeps no NUL."""
+
+
+def _in_our_time(at: datetime) -> datetime:
+    if at.year not in YEARS:  # a broken clock; years 1 and 9999 have no UTC in every zone
+        raise ValueError(f"year {at.year} is not between {YEARS[0]} and {YEARS[-1]}")
+    return at
 
 
 class Event(BaseModel):
@@ -30,7 +39,7 @@ class Event(BaseModel):
     card_id: Key
     rank: Annotated[int, Field(ge=1, le=2000)] | None = None
     """Of the card in that answer."""
-    at: AwareDatetime
+    at: Annotated[AwareDatetime, AfterValidator(_in_our_time)]
     """By the caller's clock."""
     view_ms: Annotated[int, Field(ge=0, le=VIEW_MS_MOST)] | None = None
     """Of a `view`."""

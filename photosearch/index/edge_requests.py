@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from photosearch.index import qdrant_points as points
 from photosearch.index.filters import CardFilter
+from photosearch.index.index_folder import Facts
 from photosearch.index.vector_index import Vectors
 from photosearch.index_settings import Quantisation
 
@@ -47,24 +48,23 @@ def payload_indexes() -> Iterator[UpdateOperation]:
 
 
 def nearest_request(
-    vector: Vectors, *, limit: int, where: CardFilter | None, quantisation: Quantisation
+    vector: Vectors, facts: Facts, where: CardFilter | None, *, limit: int
 ) -> QueryRequest:
-    """The nearest photos that pass a filter; `vector`: (dim,)."""
+    """The nearest photos of an index that pass a filter; `vector`: (dim,)."""
     import qdrant_edge as edge
 
-    wanted = filter_of(where)
-    two_links_far = points.acorn_up_to(points.conditions(where))
+    wanted = filter_of(where, has_shelves=facts.has_shelves)
     return edge.QueryRequest(
         limit=limit,
         query=edge.Query.Nearest(vector),  # type: ignore[arg-type]
         filter=wanted,
         with_payload=edge.PayloadSelector.Include(points.FOUND_FIELDS),
         params=edge.SearchParams(
-            hnsw_ef=points.search_by(quantisation).hnsw_ef,
+            hnsw_ef=points.search_by(facts.quantisation).hnsw_ef,
             quantization=edge.QuantizationSearchParams(
-                rescore=True, oversampling=points.oversampling(quantisation, limit)
+                rescore=True, oversampling=points.oversampling(facts.quantisation, limit)
             ),
-            acorn=edge.AcornSearchParams(wanted is not None, two_links_far),
+            acorn=edge.AcornSearchParams(wanted is not None, points.ACORN_UP_TO),
         ),
     )
 
@@ -83,7 +83,7 @@ def exact_request(vector: Vectors, *, limit: int) -> QueryRequest:
     )
 
 
-def filter_of(where: CardFilter | None) -> Filter | None:
+def filter_of(where: CardFilter | None, *, has_shelves: bool) -> Filter | None:
     """The engine's filter; None where all photos pass."""
     from qdrant_edge import FieldCondition, Filter, MatchAny, RangeFloat
 
@@ -91,7 +91,7 @@ def filter_of(where: CardFilter | None) -> Filter | None:
         FieldCondition(asked.field, match=MatchAny(list(asked.words)))
         if asked.words
         else FieldCondition(asked.field, range=RangeFloat(gte=asked.least, lte=asked.most))
-        for asked in points.conditions(where)
+        for asked in points.conditions(where, has_shelves=has_shelves)
     ]
     return Filter(must=must) if must else None
 

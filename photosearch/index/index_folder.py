@@ -36,6 +36,8 @@ class Facts:
     quantisation: Quantisation = "int8"
     has_listings: bool = False
     """False where the index was made before photos carried what filters ask for."""
+    has_shelves: bool = False
+    """False where photos carry no shelves: see shelves.py. Filters are slower there."""
 
 
 def require_index(folder: Path) -> None:

@@ -9,8 +9,10 @@ from photosearch.index.vector_index import ROUNDING, Batch, VectorIndex, Vectors
 from photosearch.index_settings import Quantisation
 from photosearch.progress import track
 
-LAYOUT = 2
-"""Of what a photo carries; 2: its card's listing. Another layout makes another index."""
+LAYOUT = 3
+"""Of what a photo carries; 2: its card's listing; 3: shelves.
+
+Another layout makes another index."""
 
 BLOCK = 4096
 """Photos compared at a time."""

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,9 @@ class QdrantEdgeIndex:
                 closing.callback(shard.close)
                 for operation in requests.payload_indexes():
                     shard.update(operation)
-                facts = Facts(dim, model_id, 0, True, quantisation, has_listings=True)
+                facts = Facts(
+                    dim, model_id, 0, True, quantisation, has_listings=True, has_shelves=True
+                )
                 write_facts(folder, facts)
             return cls(folder, facts, shard, closing.pop_all())
 
@@ -182,11 +185,10 @@ class QdrantEdgeIndex:
         check_query(str(self.folder), self.dim, vector)
         if points.conditions(where):
             self._require_listings()
-        request = requests.nearest_request(
-            vector, limit=max(limit, 0), where=where, quantisation=self._facts.quantisation
-        )
+        ask = partial(requests.nearest_request, vector, self._facts, limit=max(limit, 0))
         with self._engine("searching it"):
-            return points.as_hits(self._shard.query(request))
+            found = [p for one in points.each_brand(where) for p in self._shard.query(ask(one))]
+        return points.as_hits(found, limit=max(limit, 0))
 
     def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
         check_query(str(self.folder), self.dim, vector)

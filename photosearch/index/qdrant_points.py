@@ -1,11 +1,12 @@
 """How a photo becomes a Qdrant point and comes back as a hit; the same for Edge and server."""
 
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from photosearch.index.filters import CardFilter, Listing
+from photosearch.index.shelves import shelves_by_price, shelves_by_rating, shelves_of
 from photosearch.index.vector_index import Hit
 from photosearch.index_settings import Quantisation
 
@@ -20,7 +21,7 @@ PLAIN_UP_TO = 20_000
 """Photos, in all or under a filter, up to which every one of them is compared."""
 FOUND_FIELDS = ["photo_id", "card_id"]
 """What a search reads of a point's payload."""
-KEYWORDS = {"card_id": False, "category": True, "brand": True}
+KEYWORDS = {"card_id": False, "category": True, "brand": True, "shelf": False}
 """Payload fields looked up by value, and whether the graph gets links among equal ones."""
 NUMBERS = ("price", "rating")
 """Payload fields looked up by range."""
@@ -67,15 +68,25 @@ class Condition:
     most: float | None = None
 
 
-def acorn_up_to(asked: Sequence[Condition]) -> float:
-    """Of photos that pass, the share up to which search looks two links far (ACORN).
+ACORN_UP_TO = 0.01
+"""Share of photos that pass, up to which a graph is searched two links far (ACORN).
 
-    The graph has links among photos of one value that fills more than PLAIN_UP_TO of them. A few
-    smaller brands together may pass that number and have no links: without ACORN recall was .92.
-    Else links do, and ACORN takes 2 to 4 times as long for nothing, unless so few pass that links
-    of one field seldom lead to photos that pass the other too.
+At a million such a search takes 50 to 150 ms and finds .003 more, so it is left to indexes where
+a hundredth is far more than PLAIN_UP_TO, and links of one field seldom lead to photos that pass
+the other too: docs/experiments/index.md.
+"""
+
+
+def each_brand(where: CardFilter | None) -> list[CardFilter | None]:
+    """Filters of one brand at most that together let the same photos pass.
+
+    The graph has links among photos of a brand that fills more than PLAIN_UP_TO of them. A few
+    smaller ones together may pass that number without links: asked for together, three brands
+    found .72 of the true ten, and each by itself .995.
     """
-    return 0.4 if any(len(one.words) > 1 for one in asked) else 0.02
+    if where is None or len(where.brands) < 2:
+        return [where]
+    return [replace(where, brands=(brand,)) for brand in dict.fromkeys(where.brands)]
 
 
 class ScoredPoint(Protocol):
@@ -106,6 +117,7 @@ def listed(listing: Listing) -> dict[str, Any]:
         "card_id": listing.card_id,
         "category": [BELOW.join(path[:depth]) for depth in range(1, len(path) + 1)],
         "brand": listing.brand,
+        "shelf": shelves_of(listing),
         "price": listing.price,
         "rating": listing.rating,
         "n_reviews": listing.n_reviews,
@@ -131,11 +143,18 @@ def listing_from(payload: dict[str, Any]) -> Listing:
     )
 
 
-def conditions(where: CardFilter | None) -> list[Condition]:
-    """What a filter asks of a payload: all of these; none where it takes all."""
+def conditions(where: CardFilter | None, *, has_shelves: bool = True) -> list[Condition]:
+    """What a filter asks of a payload: all of these; none where it takes all.
+
+    Args:
+        where: The filter.
+        has_shelves: Whether the photos of the index carry them.
+    """
     if where is None:
         return []
+    shelves = (shelves_by_price(where), shelves_by_rating(where)) if has_shelves else ()
     asked = [
+        *(Condition("shelf", words) for words in shelves),
         Condition("category", (BELOW.join(where.category),) if where.category else ()),
         Condition("brand", where.brands),
         Condition("price", least=where.price_min, most=where.price_max),
@@ -144,8 +163,8 @@ def conditions(where: CardFilter | None) -> list[Condition]:
     return [one for one in asked if one.words or one.least is not None or one.most is not None]
 
 
-def as_hits(points: Iterable[ScoredPoint]) -> list[Hit]:
-    """Hits, nearest first, equal cosines in order of photo_id.
+def as_hits(points: Iterable[ScoredPoint], *, limit: int | None = None) -> list[Hit]:
+    """Hits, nearest first, equal cosines in order of photo_id; at most `limit`.
 
     A vector stored in fp16 is not quite of length 1, so that its score may be a little above 1:
     it is cut to 1.
@@ -154,4 +173,4 @@ def as_hits(points: Iterable[ScoredPoint]) -> list[Hit]:
         Hit(point.payload["photo_id"], point.payload["card_id"], max(-1.0, min(1.0, point.score)))
         for point in points
     ]
-    return sorted(hits, key=lambda hit: (-hit.cosine, hit.photo_id))
+    return sorted(hits, key=lambda hit: (-hit.cosine, hit.photo_id))[:limit]

@@ -44,17 +44,14 @@ class QdrantServerIndex:
     """
 
     def __init__(
-        self,
-        connection: QdrantConnection,
-        name: str,
-        *,
-        dim: int,
-        model_id: str,
-        quantisation: Quantisation | None,
+        self, connection: QdrantConnection, name: str, *, dim: int, told: dict[str, Any]
     ) -> None:
+        """`told`: the collection's metadata, see server_requests.collection."""
         self.dim = dim
-        self.model_id = model_id
-        self._quantisation = quantisation  # None: made before photos carried listings
+        self.model_id = told["model_id"]
+        self._quantisation: Quantisation | None = told.get("quantisation")
+        """None: made before photos carried listings."""
+        self._has_shelves: bool = told.get("has_shelves", False)
         self._connection = connection
         self._name = name
 
@@ -82,7 +79,7 @@ class QdrantServerIndex:
         connection.ask(lambda client: client.create_collection(name, **wanted))
         for field, schema in requests.payload_indexes().items():
             connection.ask(partial(_look_up_by, name, field, schema))
-        return cls(connection, name, dim=dim, model_id=model_id, quantisation=keeping.quantisation)
+        return cls(connection, name, dim=dim, told=wanted["metadata"])
 
     @classmethod
     def open(cls, connection: QdrantConnection, name: str, *, model_id: str) -> QdrantServerIndex:
@@ -109,8 +106,7 @@ class QdrantServerIndex:
             )
         if made_by != model_id:
             raise ForeignIndex(made_by, model_id)
-        kept = told.get("quantisation")
-        return cls(connection, name, dim=size, model_id=model_id, quantisation=kept)
+        return cls(connection, name, dim=size, told=told)
 
     def add(self, photo_ids: Sequence[str], listings: Sequence[Listing], vectors: Vectors) -> None:
         from qdrant_client import models
@@ -149,20 +145,30 @@ class QdrantServerIndex:
         check_query(self._name, self.dim, vector)
         if limit <= 0:
             return []  # the server refuses such a question
-        asked = requests.filter_of(where)
-        if asked is not None:
+        filters = [
+            requests.filter_of(one, has_shelves=self._has_shelves)
+            for one in points.each_brand(where)
+        ]
+        if filters != [None]:
             self._require_listings()
-        wanted: dict[str, Any] = {
+        found = [
+            point for wanted in filters for point in self._nearest(vector, limit, wanted).points
+        ]
+        return points.as_hits(found, limit=limit)
+
+    def _nearest(
+        self, vector: Vectors, limit: int, wanted: qdrant.Filter | None
+    ) -> qdrant.QueryResponse:
+        asked: dict[str, Any] = {
             "query": vector.tolist(),
             "limit": limit,
-            "query_filter": asked,
+            "query_filter": wanted,
             "with_payload": points.FOUND_FIELDS,
             "search_params": requests.search_params(
-                self._quantisation or "int8", limit=limit, where=where
+                self._quantisation or "int8", limit=limit, is_filtered=wanted is not None
             ),
         }
-        answer = self._connection.ask(lambda client: client.query_points(self._name, **wanted))
-        return points.as_hits(answer.points)
+        return self._connection.ask(lambda client: client.query_points(self._name, **asked))
 
     def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
         check_query(self._name, self.dim, vector)

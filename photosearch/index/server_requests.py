@@ -40,7 +40,11 @@ def collection(dim: int, model_id: str, keeping: Keeping) -> dict[str, Any]:
         "quantization_config": _codes(keeping.quantisation),
         "shard_number": keeping.shards,
         "replication_factor": keeping.replicas,
-        "metadata": {"model_id": model_id, "quantisation": keeping.quantisation},
+        "metadata": {
+            "model_id": model_id,
+            "quantisation": keeping.quantisation,
+            "has_shelves": True,
+        },
     }
 
 
@@ -56,21 +60,16 @@ def payload_indexes() -> dict[str, Any]:
     return keywords | dict.fromkeys(points.NUMBERS, number)
 
 
-def search_params(
-    quantisation: Quantisation, *, limit: int, where: CardFilter | None
-) -> SearchParams:
+def search_params(quantisation: Quantisation, *, limit: int, is_filtered: bool) -> SearchParams:
     """How widely to search."""
     from qdrant_client import models
 
-    asked = points.conditions(where)
     return models.SearchParams(
         hnsw_ef=points.search_by(quantisation).hnsw_ef,
         quantization=models.QuantizationSearchParams(
             rescore=True, oversampling=points.oversampling(quantisation, limit)
         ),
-        acorn=models.AcornSearchParams(
-            enable=bool(asked), max_selectivity=points.acorn_up_to(asked)
-        ),
+        acorn=models.AcornSearchParams(enable=is_filtered, max_selectivity=points.ACORN_UP_TO),
     )
 
 
@@ -82,7 +81,7 @@ def exact_params() -> SearchParams:
     return models.SearchParams(exact=True, quantization=ignored)
 
 
-def filter_of(where: CardFilter | None) -> Filter | None:
+def filter_of(where: CardFilter | None, *, has_shelves: bool) -> Filter | None:
     """The server's filter; None where all photos pass."""
     from qdrant_client.models import FieldCondition, Filter, MatchAny, Range
 
@@ -90,7 +89,7 @@ def filter_of(where: CardFilter | None) -> Filter | None:
         FieldCondition(key=asked.field, match=MatchAny(any=list(asked.words)))
         if asked.words
         else FieldCondition(key=asked.field, range=Range(gte=asked.least, lte=asked.most))
-        for asked in points.conditions(where)
+        for asked in points.conditions(where, has_shelves=has_shelves)
     ]
     return Filter(must=must) if must else None
 

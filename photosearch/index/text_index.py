@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -150,20 +150,76 @@ def write_text_index(folder: Path, texts: Iterable[CardText], *, title_weight: i
     waiting = iter(texts)
     sample = list(islice(waiting, SAMPLE))
     lengths = usual_lengths(sample, title_weight=title_weight)
-    n_cards, every = 0, chain(sample, waiting)
+    every = chain(sample, waiting)
     with _engine(folder, "making it"), ExitStack() as closing:
         folder.mkdir(parents=True, exist_ok=True)
         shard = EdgeShard.create(str(folder / ENGINE), _config())
         closing.callback(shard.close)
-        while batch := list(islice(every, CARDS_A_BATCH)):
-            made = [_point(card, lengths, title_weight) for card in batch]
-            shard.update(UpdateOperation.upsert_points(made))
-            n_cards += len(batch)
+        n_cards = _put(shard, every, lengths, title_weight=title_weight)
         for field, kind in _fields().items() if n_cards > PLAIN_UP_TO_CARDS else ():
             shard.update(UpdateOperation.create_field_index(field, kind))
         shard.optimize()
         shard.flush()
     save_report(folder / FACTS, Facts(n_cards, lengths))
+    return n_cards
+
+
+def change_text_index(
+    before: Path,
+    folder: Path,
+    changed: Iterable[CardText],
+    gone: Sequence[str],
+    *,
+    title_weight: int,
+) -> int:
+    """Writes an index that differs from another one in a few cards, in the time of a copy.
+
+    A usual text stays as long as it was: the weights of all cards must be comparable.
+
+    Args:
+        before: The other one; it stays as it is.
+        folder: The new one, which is made.
+        changed: Cards that are new, or of which something else is said now.
+        gone: Cards of `before` that are no longer there.
+        title_weight: As `before` was made with.
+
+    Returns:
+        The number of cards.
+
+    Raises:
+        IndexUnavailable: `before` is damaged, or the folder cannot be written.
+    """
+    from qdrant_edge import CountRequest, EdgeShard, UpdateOperation
+
+    lengths = _read_facts(before).lengths
+    with _engine(folder, f"making it of {before}"), ExitStack() as closing:
+        copy_folder(before / ENGINE, folder / ENGINE)
+        shard = EdgeShard.load(str(folder / ENGINE))
+        closing.callback(shard.close)
+        if gone:
+            shard.update(UpdateOperation.delete_points([_point_id(card) for card in gone]))
+        _put(shard, iter(changed), lengths, title_weight=title_weight)
+        shard.optimize()
+        shard.flush()
+        n_cards: int = shard.count(CountRequest(exact=True))
+    save_report(folder / FACTS, Facts(n_cards, lengths))
+    return n_cards
+
+
+def _point_id(card_id: str) -> str:
+    return str(uuid.uuid5(CARDS, card_id))
+
+
+def _put(
+    shard: EdgeShard, texts: Iterator[CardText], lengths: dict[str, float], *, title_weight: int
+) -> int:
+    from qdrant_edge import UpdateOperation
+
+    n_cards = 0
+    while batch := list(islice(texts, CARDS_A_BATCH)):
+        made = [_point(card, lengths, title_weight) for card in batch]
+        shard.update(UpdateOperation.upsert_points(made))
+        n_cards += len(batch)
     return n_cards
 
 
@@ -180,7 +236,7 @@ def _point(card: CardText, lengths: dict[str, float], title_weight: int) -> Any:
         "rating": listing.rating,
     }
     vectors = document_vectors(card, lengths, title_weight=title_weight)
-    return Point(str(uuid.uuid5(CARDS, listing.card_id)), vectors, payload)  # type: ignore[arg-type]
+    return Point(_point_id(listing.card_id), vectors, payload)  # type: ignore[arg-type]
 
 
 def _config() -> Any:

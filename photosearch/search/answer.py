@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from photosearch.evaluation.calibration import Calibration
+from photosearch.search.features import named
 from photosearch.search.policies import Dropped
 from photosearch.search.query import SearchRequest
 from photosearch.search.schemas import DroppedCard, FoundCard, RankedCard, Reason
@@ -33,6 +34,7 @@ def page_of(
             matched_photo_id=card.photo_id,
             probability=None if probabilities is None else probabilities[place],
             reasons=list(card.reasons) if request.explain else [],
+            features={} if card.features is None else named(card.features),
         )
         for place, card in enumerate(shown)
     ]

@@ -95,7 +95,7 @@ class BoostedRanker:
     def rank(
         self, found: Sequence[FoundCard], evidence: Evidence, *, explain: bool = False
     ) -> list[FoundCard]:
-        """The same cards with new scores, best first.
+        """The same cards with new scores and their features, best first.
 
         Cards of the query photo itself keep their score, and the cards after the first
         `cards_most` keep their order behind the others.
@@ -109,7 +109,10 @@ class BoostedRanker:
             np.asarray(self.trees.predict(table, raw_score=True, num_threads=1))
             / self.manifest.slope
         )
-        made = [raised(card, float(by)) for card, by in zip(ranked, moved, strict=True)]
+        made = [
+            replace(raised(card, float(by)), features=row)
+            for card, by, row in zip(ranked, moved, table, strict=True)
+        ]
         if explain:
             made = self._explained(made, table)
         made = best_first(made)
@@ -145,11 +148,10 @@ def rank_by_photo(
     """
 
     def rank(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
-        asked = query.request
-        if query.vector is None or asked.text or asked.liked or asked.disliked:
+        if not query.is_photo_alone:
             return best_first(found)
         evidence = ranker.evidence(shorten(query.vector, dim), query.hits)
-        return ranker.rank(found, evidence, explain=asked.explain)
+        return ranker.rank(found, evidence, explain=query.request.explain)
 
     return rank
 

@@ -48,6 +48,11 @@ class CardFactsTable:
         articles: list[str | None] = self._cards["article"].to_pylist()
         return articles
 
+    def thumbnail_of(self, card_id: str) -> str | None:
+        """File name of a card's picture; None where it has none, or there is no such card."""
+        sha256 = self._thumbnail_of.get(card_id)
+        return None if sha256 is None else f"{sha256}.jpg"
+
     def facts_of(self, rows: Sequence[int]) -> list[CardFacts]:
         """Facts of the cards in these rows, in their order."""
         if not rows:

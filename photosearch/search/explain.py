@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photosearch.embedding.embedder import unit
-from photosearch.embedding.graph import Sight
+from photosearch.embedding.graph import GraphEmbedder, Sight
 from photosearch.embedding.short_tokens import Projection
 from photosearch.errors import BadArtifact
 
@@ -100,6 +100,26 @@ def draw_matches(query: Image.Image, found: Image.Image, pairs: list[Match]) -> 
         canvas.paste(_overlaid(left, pair.query), (0, top))
         canvas.paste(_overlaid(right, pair.found), (left.width + GAP_PX, top))
     return _png(canvas)
+
+
+def map_of(
+    embedder: GraphEmbedder,
+    photo: Image.Image,
+    other: Image.Image | None,
+    projection: Projection | None,
+) -> bytes:
+    """A PNG file: where a model looks on a photo, or what it finds alike on another one.
+
+    Args:
+        embedder: Sees, see `GraphEmbedder.see`.
+        photo: RGB, the searched part.
+        other: RGB; None draws the attention.
+        projection: See `matches`.
+    """
+    if other is None:
+        return draw_map(photo, attention(embedder.see([photo])))
+    pairs = matches(embedder.see([photo]), embedder.see([other]), projection)
+    return draw_matches(photo, other, pairs)
 
 
 def _overlaid(photo: Image.Image, weights: Weights) -> Image.Image:

@@ -58,7 +58,7 @@ def card_features(
     found: Sequence[FoundCard],
     evidence: Evidence,
     popular: Popularity,
-    curve: SameProbability,
+    curve: SameProbability | None,
 ) -> Features:
     """The table of one answer, (n_cards, len(FEATURES)); NaN where something is not known.
 
@@ -66,7 +66,7 @@ def card_features(
         found: Cards, best first.
         evidence: Of the same search.
         popular: How often cards are clicked.
-        curve: From cosine to the probability of the same product.
+        curve: From cosine to the probability of the same product; None where nobody knows it.
     """
     if not found:
         return np.empty((0, len(FEATURES)))
@@ -78,8 +78,19 @@ def card_features(
     return np.stack([np.asarray(columns[name], np.float64) for name in FEATURES], axis=1)
 
 
+def named(row: Features) -> dict[str, float]:
+    """What is known of a row of the table, (n_features,), by name: JSON has no NaN."""
+    known = zip(FEATURES, row.tolist(), strict=True)
+    return {name: value for name, value in known if not math.isnan(value)}
+
+
+def row_of(features: Mapping[str, float]) -> list[float]:
+    """The row that `named` was given; NaN where something is not known."""
+    return [features.get(name, math.nan) for name in FEATURES]
+
+
 def _seen_columns(
-    found: Sequence[FoundCard], evidence: Evidence, curve: SameProbability
+    found: Sequence[FoundCard], evidence: Evidence, curve: SameProbability | None
 ) -> dict[str, Sequence[float]]:
     cosines_of: dict[str, list[float]] = defaultdict(list)
     gallery_of: dict[str, float] = {}
@@ -107,7 +118,7 @@ def _seen_columns(
         "votes": [votes_of[card.facts.card_id] / VOTERS for card in found],
         "score": scores.tolist(),
         "score_gap": _above_best_other(scores).tolist(),
-        "probability": curve(cosines).tolist(),
+        "probability": [math.nan] * len(found) if curve is None else curve(cosines).tolist(),
         "category_agreement": [usual.count(category) / len(usual) for category in categories],
     }
 

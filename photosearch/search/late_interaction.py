@@ -1,13 +1,16 @@
 """Late interaction: the best cards are compared anew, token by token; knows no model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors
+from photosearch.errors import BadArtifact
 from photosearch.search.photo_tokens import PhotoTokens
+from photosearch.search.query import Query
+from photosearch.search.rank import best_first, raised
 from photosearch.search.schemas import FoundCard, Reason
 
 STEP = "late_interaction"
@@ -35,7 +38,8 @@ def compare_tokens(
 ) -> list[FoundCard]:
     """Raises the score of the best cards by the MaxSim of their nearest photo; best card first.
 
-    No card loses score, so those that are compared stay before those that are not.
+    No card loses score, so those that are compared stay before those that are not. A card of the
+    query photo itself stays first.
 
     Args:
         found: In any order.
@@ -45,25 +49,41 @@ def compare_tokens(
     Raises:
         BadArtifact: A card's photo has no tokens.
     """
-    ordered = sorted(found, key=_order)
+    ordered = best_first(found)
     how = photo_tokens.manifest
     best, rest = ordered[: how.cards], ordered[how.cards :]
     if not best:
         return []
     query = photo_tokens.projection.shorten(tokens)
     likeness = max_sim(query, photo_tokens.of([card.photo_id for card in best]))
-    raised = [
-        _raised(card, how.weight * max(float(value), 0.0))
+    compared = [
+        _compared(card, how.weight * max(float(value), 0.0))
         for card, value in zip(best, likeness, strict=True)
     ]
-    return [*sorted(raised, key=_order), *rest]
+    return [*best_first(compared), *rest]
 
 
-def _raised(card: FoundCard, by: float) -> FoundCard:
+def compare_by_photo(
+    photo_tokens: PhotoTokens,
+) -> Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]:
+    """The step of the search: cards that a photo alone found are compared, others stay.
+
+    Its weight is in the units of a photo's scores: see `Query.is_photo_alone`.
+    """
+
+    def compare(found: Sequence[FoundCard], query: Query) -> Sequence[FoundCard]:
+        if not query.is_photo_alone:
+            return found
+        if query.tokens is None:
+            raise BadArtifact(
+                "The release compares tokens, and its model made none of the query. Make the "
+                "release again: `photosearch index`."
+            )
+        return compare_tokens(found, query.tokens, photo_tokens)
+
+    return compare
+
+
+def _compared(card: FoundCard, by: float) -> FoundCard:
     reason = Reason(step=STEP, what="max_sim", value=round(by, 6))
-    return replace(card, score=card.score + by, reasons=(*card.reasons, reason))
-
-
-def _order(card: FoundCard) -> tuple[float, float, str]:
-    """Best first: score, then cosine, then card_id, as in rank.py."""
-    return (-card.score, -card.cosine, card.facts.card_id)
+    return replace(raised(card, by), reasons=(*card.reasons, reason))

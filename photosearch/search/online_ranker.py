@@ -20,7 +20,7 @@ from photosearch.catalog.schemas import Impression
 from photosearch.errors import BadArtifact
 from photosearch.ranking_settings import OnlineParams, PropensityParams
 from photosearch.report import save_report, write_text
-from photosearch.search.features import FEATURES, Features
+from photosearch.search.features import FEATURES, Features, row_of
 from photosearch.search.propensity import propensities
 from photosearch.search.rank import best_first, raised
 from photosearch.search.schemas import FoundCard, Reason
@@ -77,7 +77,7 @@ def learn(
     Source: the unbiased pointwise loss of Saito et al. 2020, "Unbiased Recommender Learning from
     Missing-Not-At-Random Implicit Feedback", eq. 9; steps by Duchi et al. 2011, AdaGrad.
     """
-    table = np.array([[row.features[name] for name in FEATURES] for row in shown])
+    table = np.array([row_of(row.features) for row in shown])
     scaled = np.column_stack([scale_within(table), np.ones(len(shown))])
     looked = propensities(
         np.array([row.rank for row in shown], np.int64),

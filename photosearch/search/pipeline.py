@@ -3,14 +3,20 @@
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from PIL import Image
 
 from photosearch.catalog import images
 from photosearch.catalog.images import Box
-from photosearch.embedding.embedder import Embedder, Vectors
-from photosearch.errors import BadLength, BadRequest, DimensionMismatch, ForeignIndex, UnknownQuery
+from photosearch.embedding.embedder import Embedder
+from photosearch.errors import (
+    BadLength,
+    BadRequest,
+    DimensionMismatch,
+    ForeignIndex,
+    NoMap,
+    UnknownQuery,
+)
 from photosearch.evaluation.calibration import Calibration
 from photosearch.index.filters import CardFilter
 from photosearch.perception.detector import Found
@@ -18,7 +24,14 @@ from photosearch.search.answer import is_confident, page_of, told_of_candidates,
 from photosearch.search.filtering import facets_of
 from photosearch.search.objects import as_objects, choose_box
 from photosearch.search.policies import Policed
-from photosearch.search.query import ANY_CARD, Candidate, Candidates, Query, SearchRequest
+from photosearch.search.query import (
+    ANY_CARD,
+    Candidate,
+    Candidates,
+    Embedded,
+    Query,
+    SearchRequest,
+)
 from photosearch.search.rank import best_first
 from photosearch.search.schemas import (
     CardsResponse,
@@ -31,10 +44,8 @@ from photosearch.search.schemas import (
     SearchResponse,
     TagChip,
 )
+from photosearch.search.steps import ArticleReader, Finds, Maps, Reranker, Step
 from photosearch.search.stopwatch import Stopwatch
-
-Step = Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]
-"""Puts cards in another order, changes their scores or leaves some out, and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +55,8 @@ class _Shown:
     facets: Facets
     chips: list[TagChip]
     dropped: list[DroppedCard]
-
-
-class Finds(Protocol):
-    """Who finds candidates: finding.py."""
-
-    @property
-    def dim(self) -> int:
-        """Vector length of the index."""
-        ...
-
-    def candidates(self, query: Query) -> Candidates: ...
-    def like(self, card_id: str, where: CardFilter) -> Candidates: ...
-
-
-class ArticleReader(Protocol):
-    """What reads articles beside the searches: articles.py."""
-
-    def start(self, query_id: str, request: SearchRequest) -> None:
-        """Has the photo of a search read, and returns at once."""
-        ...
-
-    def read(self, query_id: str, *, age_ms: float) -> ReadArticles | None:
-        """What has been read for a search that is so old; None: there is none, or no longer."""
-        ...
+    learned: str | None
+    """State of the re-ranker that took part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +73,8 @@ class SearchPipeline:
     decode: Callable[[bytes, str], Image.Image]
     """File content and its name for messages -> RGB photo."""
     crop: Callable[[Image.Image, Box], Image.Image]
-    embed: Callable[[Image.Image], Vectors]
-    """RGB photo -> the model's unit vector, (dim,): at least as long as `length`."""
+    embed: Callable[[Image.Image], Embedded]
+    """RGB photo -> the model's vector, at least as long as `length`; tokens where they are used."""
     candidates: Callable[[Query], Candidates]
     """Unique cards that pass the request's filter, by vector, words and likes: finding.py."""
     alike: Callable[[str, CardFilter], Candidates]
@@ -97,12 +86,14 @@ class SearchPipeline:
     objects: Callable[[Image.Image], Sequence[Found]] | None = None
     """RGB photo -> the things on it, surest first; off: the whole photo is searched."""
     late_interaction: Step | None = None
-    rerank: Step | None = None
-    """By what shoppers did, within a margin."""
+    rerank: Callable[[], Reranker] | None = None
+    """By what shoppers did, within a margin; asked once a search for what it has learned by now."""
     policies: Callable[[Sequence[FoundCard]], Policed] | None = None
     """What of the ranked cards is shown."""
     chips: Callable[[Query, Sequence[FoundCard]], list[TagChip]] | None = None
     """Words that narrow what was found."""
+    maps: Maps | None = None
+    """Drawn afterwards, of searches that asked to explain."""
     calibration: Calibration | None = None
     """From cosine to probability; off: no probabilities."""
 
@@ -125,10 +116,13 @@ class SearchPipeline:
             self.articles.start(query_id, request)
         things = self._look(photo, watch)
         box = choose_box(things, request.box)
+        if self.maps is not None and request.explain:
+            self.maps.keep(query_id, request, box)
         with watch.stage("crop"):
             part = photo if box is None else self.crop(photo, box)
         with watch.stage("embed"):
-            query = Query(request, part, self.embed(part))
+            made = self.embed(part)
+        query = Query(request, part, made.vector, tokens=made.tokens)
         with watch.stage("candidates"):
             candidates = self.candidates(query)
         shown = self._shown(candidates, query, watch)
@@ -145,6 +139,7 @@ class SearchPipeline:
             facets=shown.facets,
             chips=shown.chips,
             dropped=shown.dropped if request.explain else [],
+            learned=shown.learned,
             articles=self._read(query_id, watch),
             took_ms=watch.took_ms(),
             release=self.release,
@@ -198,6 +193,12 @@ class SearchPipeline:
             raise UnknownQuery(query_id)
         return read
 
+    def map_of(self, query_id: str, card_id: str | None) -> bytes:
+        """A PNG file; raises NoMap and EncoderUnavailable: see map_desk.py."""
+        if self.maps is None:
+            raise NoMap("Nothing here draws maps.")
+        return self.maps.map_of(query_id, card_id)
+
     def _told(self, shown: _Shown, request: SearchRequest, watch: Stopwatch) -> CardsResponse:
         return CardsResponse(
             query_id=uuid.uuid4().hex,
@@ -225,10 +226,11 @@ class SearchPipeline:
         with watch.stage("facets"):
             facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
         found: Sequence[FoundCard] = told_of_candidates(near) if query.request.explain else near
+        reranker = None if self.rerank is None else self.rerank()
         steps: tuple[tuple[str, Step | None], ...] = (
             ("rank", self.rank),
             ("late_interaction", self.late_interaction),
-            ("rerank", self.rerank),
+            ("rerank", reranker and reranker.step),
         )
         for name, step in steps:
             if step is not None:
@@ -243,7 +245,7 @@ class SearchPipeline:
         if self.chips is not None:
             with watch.stage("chips"):
                 chips = self.chips(query, found)
-        return _Shown(found, facets, chips, dropped)
+        return _Shown(found, facets, chips, dropped, reranker and reranker.state_id)
 
     def _unfiltered(self, query: Query) -> list[FoundCard]:
         anything = replace(query, request=replace(query.request, where=ANY_CARD))
@@ -288,7 +290,7 @@ def make_pipeline(
         length=dim,
         decode=lambda content, name: images.open_photo(content, name=name),
         crop=images.crop,
-        embed=lambda photo: embedder.embed([photo])[0],
+        embed=lambda photo: Embedded(embedder.embed([photo])[0]),
         candidates=finder.candidates,
         alike=finder.like,
         enrich=enrich,

@@ -43,6 +43,18 @@ class SearchRequest:
     """And less."""
     explain: bool = False
     """Tell why each card stands where it stands."""
+    shopper: str = ""
+    """The key that the caller's browser keeps, as events name it; empty: takes part in nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """What the model makes of a photo."""
+
+    vector: NDArray[np.float32]
+    """Of unit length, (dim,)."""
+    tokens: NDArray[np.float32] | None = None
+    """The head's tokens, (n_tokens, width), where the release compares tokens."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +68,14 @@ class Query:
     """Its unit vector by the model, (dim,), before words and likes move it."""
     hits: Sequence[Hit] = ()
     """The near photos, nearest first, once candidates were looked for."""
+    tokens: NDArray[np.float32] | None = None
+    """The head's tokens of the part, (n_tokens, width), where the release compares tokens."""
+
+    @property
+    def is_photo_alone(self) -> bool:
+        """Whether a photo asks and no words and no likes: else scores mean something else."""
+        asked = self.request
+        return self.vector is not None and not (asked.text or asked.liked or asked.disliked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,11 @@ class Changes:
 
 def changes_between(photos: tuple[pa.Table, pa.Table], cards: tuple[pa.Table, pa.Table]) -> Changes:
     """Compares the photos of an index and the cards they show, each before and now."""
-    new = _missing_from(photos[0], photos[1], PHOTO_KEY)
-    left = _missing_from(photos[1], photos[0], PHOTO_KEY)
+    new = rows_missing_from(photos[0], photos[1], PHOTO_KEY)
+    left = rows_missing_from(photos[1], photos[0], PHOTO_KEY)
     replaced = pc.is_in(left["photo_id"], value_set=new["photo_id"].combine_chunks())
     listings_before, listings_now = _listings(cards[0]), _listings(cards[1])
-    changed = _missing_from(listings_before, listings_now, ["card_id", "said"])
+    changed = rows_missing_from(listings_before, listings_now, ["card_id", "said"])
     known = pc.is_in(changed["card_id"], value_set=cards[0]["card_id"].combine_chunks())
     rows = pc.sort_indices(changed.filter(known)["row"])
     return Changes(
@@ -41,8 +41,8 @@ def changes_between(photos: tuple[pa.Table, pa.Table], cards: tuple[pa.Table, pa
     )
 
 
-def _missing_from(before: pa.Table, now: pa.Table, key: list[str]) -> pa.Table:
-    """Rows of `now` that `before` has not."""
+def rows_missing_from(before: pa.Table, now: pa.Table, key: list[str]) -> pa.Table:
+    """Rows of `now` that `before` has not; no key may be null, for a null equals nothing."""
     plain = now.select(key).append_column("number", pa.array(range(len(now)), pa.int64()))
     found = plain.join(before.select(key), keys=key, join_type="left anti")
     return now.take(found["number"])
@@ -50,13 +50,14 @@ def _missing_from(before: pa.Table, now: pa.Table, key: list[str]) -> pa.Table:
 
 def _listings(cards: pa.Table) -> pa.Table:
     """A row a card: its id, all that an index knows of it as one text, its row number."""
-    told = [_as_text(cards[field.name]) for field in fields(Listing)]
+    told = [as_text(cards[field.name]) for field in fields(Listing)]
     said = pc.binary_join_element_wise(*told, "\x1e")
     numbers = pa.array(range(len(cards)), pa.int64())
     return pa.table({"card_id": cards["card_id"], "said": said, "row": numbers})
 
 
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Each value as a text, lists and nulls too."""
     if pa.types.is_list(column.type):
         column = pc.binary_join(column, "\x1f")
     return pc.fill_null(pc.cast(column, pa.string()), "\x00")

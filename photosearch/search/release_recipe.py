@@ -70,8 +70,9 @@ class Part:
     name: str
     made_of: str
     """All that it depends on but the release's model, cards, photos and reviews."""
-    write: Callable[[Path, VectorIndex], object]
-    """Adds it to the folder of a release with this index, once that is proved."""
+    write: Callable[[Path, VectorIndex, Path | None], object]
+    """Adds it to the folder of a release with this index, once that is proved. The last is the
+    folder of a release to mend it from, where one has it made of the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +112,14 @@ def manifest_of(home: Home, photos: pa.Table, model: ModelManifest, recipe: Reci
     )
 
 
-def write_parts(folder: Path, index: VectorIndex, recipe: Recipe) -> None:
-    """Writes the parts of a release that is being made."""
+def write_parts(
+    folder: Path, index: VectorIndex, recipe: Recipe, *, before: Release | None = None
+) -> None:
+    """Writes the parts of a release that is being made; `before`: of the same model, mended."""
     for part in recipe.parts:
         log.info("writing the release's %s", part.name)
-        part.write(folder, index)
+        is_kept = before is not None and before.manifest.parts.get(part.name) == part.made_of
+        part.write(folder, index, before.folder if before is not None and is_kept else None)
 
 
 def content_id(photos: pa.Table, model_id: str, index: IndexParams) -> str:

@@ -158,7 +158,7 @@ def _change_and_prove(
             photos = _some_vectors(canaries, batches)
             recall = prove(index, wanted, canaries, min_recall=bar, photos=photos)
         with steps.step("write the other parts"):
-            write_parts(folder, index, recipe)
+            write_parts(folder, index, recipe, before=live)
     return replace(wanted, recall_at_10_vs_exact=round(recall, 4))
 
 

@@ -1,8 +1,10 @@
 """What a search answers; the wire format of the API."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -62,6 +64,9 @@ class FoundCard:
     score: float
     reasons: tuple[Reason, ...] = ()
     """Told where the request asks to explain."""
+    features: NDArray[np.float64] | None = field(default=None, compare=False)
+    """Its row of the table that ranked it, (n_features,): see features.py. None: nothing looked at
+    it, as with words or likes, or so far down."""
 
 
 class RankedCard(Wire):
@@ -77,6 +82,8 @@ class RankedCard(Wire):
     """That this is the very product; None where the release is not calibrated."""
     reasons: list[Reason]
     """Where the request asks to explain."""
+    features: dict[str, float] = Field(default_factory=dict, exclude=True)
+    """What ranked it, by name, for the log of answers; never sent."""
 
 
 class SeenObject(Wire):
@@ -156,6 +163,13 @@ class TagChip(Wire):
     """Found cards that carry it."""
 
 
+class InExperiment(Wire):
+    """The A/B experiment that the request's shopper takes part in."""
+
+    name: str
+    arm: str
+
+
 class SearchResponse(Wire):
     query_id: str
     box: tuple[float, float, float, float] | None
@@ -178,11 +192,16 @@ class SearchResponse(Wire):
     """In both languages; none where the release has no tags."""
     dropped: list[DroppedCard]
     """By policies, where the request asks to explain."""
+    learned: str | None = None
+    """Id of what clicks had taught the re-ranker by then, where it is on: with the release ids, it
+    says all that the order came from."""
     articles: ReadArticles
     """What had been read when the answer was ready."""
     took_ms: dict[str, float]
     """Time by stage, in order, and `total`; a stage that is off is left out."""
     release: ReleaseIds
+    experiment: InExperiment | None = None
+    """None: no shopper was named, or takes part in none."""
 
 
 class DetectResponse(Wire):
@@ -212,6 +231,7 @@ class CardsResponse(Wire):
     """By policies, where the request asks to explain."""
     took_ms: dict[str, float]
     release: ReleaseIds
+    experiment: InExperiment | None = None
 
 
 class Problem(Wire):

@@ -115,6 +115,17 @@ def cards_by_photo_and_text(
     return _fused(side, text, photos, vector=vector, weights=side.facts.params.photo)
 
 
+def read_facts(folder: Path) -> TextFacts:
+    """What the text/ folder of a release holds; raises BadArtifact where it is not whole."""
+    try:
+        return TextFacts.model_validate(json.loads((folder / FACTS).read_text()))
+    except (OSError, ValueError, ValidationError) as error:
+        raise BadArtifact(
+            f"{folder} holds no whole text search ({str(error).splitlines()[0]}). Make the release "
+            "again with `photosearch index`."
+        ) from None
+
+
 def open_text_search(folder: Path, *, model_id: str) -> TextSearch:
     """Opens the text/ folder of a release.
 
@@ -122,13 +133,7 @@ def open_text_search(folder: Path, *, model_id: str) -> TextSearch:
         BadArtifact: It is absent, incomplete, damaged, or was made for another model.
         IndexUnavailable: The words are damaged, or their private copy does not fit.
     """
-    try:
-        facts = TextFacts.model_validate(json.loads((folder / FACTS).read_text()))
-    except (OSError, ValueError, ValidationError) as error:
-        raise BadArtifact(
-            f"{folder} holds no whole text search ({str(error).splitlines()[0]}). Make the release "
-            "again with `photosearch index`."
-        ) from None
+    facts = read_facts(folder)
     aligner = read_aligner(folder, model_id=model_id) if facts.has_aligner else None
     refiner = read_refiner(folder, model_id=model_id) if facts.has_refiner else None
     return TextSearch(facts, TextIndex.open_copy(folder / WORDS), ngram_encoder(), aligner, refiner)

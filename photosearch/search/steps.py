@@ -1,0 +1,57 @@
+"""What the steps of a search look like from outside; knows none of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from photosearch.catalog.images import Box
+from photosearch.index.filters import CardFilter
+from photosearch.search.query import Candidates, Query, SearchRequest
+from photosearch.search.schemas import FoundCard, ReadArticles
+
+Step = Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]
+"""Puts cards in another order, changes their scores or leaves some out, and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reranker:
+    """A re-ranker as it is now: it goes on learning while searches are under way."""
+
+    state_id: str
+    step: Step
+
+
+class Finds(Protocol):
+    """Who finds candidates: finding.py."""
+
+    @property
+    def dim(self) -> int:
+        """Vector length of the index."""
+        ...
+
+    def candidates(self, query: Query) -> Candidates: ...
+    def like(self, card_id: str, where: CardFilter) -> Candidates: ...
+
+
+class ArticleReader(Protocol):
+    """What reads articles beside the searches: articles.py."""
+
+    def start(self, query_id: str, request: SearchRequest) -> None:
+        """Has the photo of a search read, and returns at once."""
+        ...
+
+    def read(self, query_id: str, *, age_ms: float) -> ReadArticles | None:
+        """What has been read for a search that is so old; None: there is none, or no longer."""
+        ...
+
+
+class Maps(Protocol):
+    """What draws why a search found what it found: map_desk.py."""
+
+    def keep(self, query_id: str, request: SearchRequest, box: Box | None) -> None:
+        """Remembers the photo of a search, and the part of it that was searched."""
+        ...
+
+    def map_of(self, query_id: str, card_id: str | None) -> bytes:
+        """A PNG file: of the photo alone, or beside a card's picture."""
+        ...

@@ -1,0 +1,147 @@
+"""Maps of searches that asked why: kept for minutes, drawn by the release that answered."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
+
+from photosearch.errors import EncoderUnavailable
+from photosearch.search.enrich import CardFactsTable
+from photosearch.search.kept import Kept
+from photosearch.search.map_desk import PHOTOS_KEPT, Explained, MapDesk, MapWanted
+from photosearch.search.schemas import SearchResponse
+
+PNG = b"\x89PNG..."
+NOBODY = "0" * 32
+
+
+class Drawer:
+    """Draws nothing, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.wanted: list[MapWanted] = []
+        self.png = PNG
+
+    def __call__(self, wanted: MapWanted) -> bytes:
+        self.wanted.append(wanted)
+        return self.png
+
+
+@pytest.fixture
+def drawer() -> Drawer:
+    return Drawer()
+
+
+@pytest.fixture
+def photos() -> Kept[str, Explained]:
+    return Kept(n_max=PHOTOS_KEPT, keep_s=600)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, drawer: Drawer, photos: Kept[str, Explained]) -> SmallShop:
+    shop = open_shop(tmp_path)
+    return replace(shop, pipeline=replace(shop.pipeline, maps=desk_of(shop, photos, drawer)))
+
+
+def desk_of(shop: SmallShop, photos: Kept[str, Explained], drawer: Drawer, name="r1") -> MapDesk:
+    cards = CardFactsTable(shop.release.cards, shop.release.thumbnail_table)
+    return MapDesk(name, cards, photos, drawer)
+
+
+def asked(api: httpx.Client, photo: bytes, **parts: str) -> SearchResponse:
+    answer = api.post("/v1/search", files={"photo": ("p.jpg", photo)}, data=parts)
+    return SearchResponse.model_validate(answer.json())
+
+
+def test_an_explained_search_has_a_map_of_the_part_that_was_searched(
+    shop: SmallShop, drawer: Drawer
+):
+    photo = jpeg(painted(colour("red"), colour("blue")))
+    with served(shop) as address, httpx.Client(base_url=address) as api:
+        answer = asked(api, photo, explain="true", box="0,0,200,300")
+        drawn = api.get(f"/v1/queries/{answer.query_id}/maps")
+        beside = api.get(f"/v1/queries/{answer.query_id}/maps", params={"card": "red"})
+    assert (drawn.status_code, drawn.content) == (200, PNG)
+    assert drawn.headers["content-type"] == "image/png"
+    assert drawn.headers["cache-control"] == "private, no-store"
+    assert beside.status_code == 200
+    alone, with_card = drawer.wanted
+    assert alone == MapWanted("r1", photo, (0.0, 0.0, 200.0, 300.0), "")
+    assert (shop.release.thumbnails / with_card.thumbnail).is_file()
+
+
+def test_a_search_that_asked_for_no_reasons_leaves_no_photo(
+    shop: SmallShop, photos: Kept[str, Explained]
+):
+    with served(shop) as address, httpx.Client(base_url=address) as api:
+        answer = asked(api, jpeg(painted(colour("red"))))
+        drawn = api.get(f"/v1/queries/{answer.query_id}/maps")
+    assert len(photos) == 0
+    assert drawn.status_code == 404
+    assert "Search again with explain=true" in drawn.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        (f"{NOBODY}/maps", 404, "There is no photo of query"),
+        ("x/maps", 404, "'x' is no query"),
+        (f"{NOBODY}/maps?card=a&card=b", 400, "'card' is unknown or there twice"),
+        (f"{NOBODY}/maps?address=http://x", 400, "'address' is unknown"),
+        (f"{NOBODY}/maps?card=", 400, "Send 1 to 200"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(shop: SmallShop, path: str, status: int, told: str):
+    with served(shop) as address, httpx.Client(base_url=address) as api:
+        answer = api.get(f"/v1/queries/{path}")
+    assert answer.status_code == status
+    assert told in answer.json()["detail"]
+
+
+def test_a_card_without_a_picture_and_a_model_without_attention_are_told(
+    shop: SmallShop, drawer: Drawer
+):
+    with served(shop) as address, httpx.Client(base_url=address) as api:
+        answer = asked(api, jpeg(painted(colour("red"))), explain="1")
+        no_card = api.get(f"/v1/queries/{answer.query_id}/maps", params={"card": "nobody"})
+        drawer.png = b""
+        no_map = api.get(f"/v1/queries/{answer.query_id}/maps")
+    assert (no_card.status_code, no_map.status_code) == (404, 404)
+    assert "has no picture of card 'nobody'" in no_card.json()["detail"]
+    assert "tells of no attention" in no_map.json()["detail"]
+
+
+def test_a_process_that_draws_no_more_is_a_503(shop: SmallShop, photos: Kept[str, Explained]):
+    def away(_: MapWanted) -> bytes:
+        raise EncoderUnavailable("gone")
+
+    desk = desk_of(shop, photos, away)  # type: ignore[arg-type]
+    shop = replace(shop, pipeline=replace(shop.pipeline, maps=desk))
+    with served(shop) as address, httpx.Client(base_url=address) as api:
+        answer = asked(api, jpeg(painted(colour("red"))), explain="1")
+        drawn = api.get(f"/v1/queries/{answer.query_id}/maps")
+    assert (drawn.status_code, drawn.headers["retry-after"]) == (503, "5")
+
+
+def test_after_a_switch_a_search_is_explained_by_the_release_that_answered(
+    shop: SmallShop, photos: Kept[str, Explained], drawer: Drawer
+):
+    with served(shop) as address, httpx.Client(base_url=address) as api:
+        before = asked(api, jpeg(painted(colour("red"))), explain="1")
+        desk = desk_of(shop, photos, drawer, "r2")
+        shop.pipeline = replace(shop.pipeline, maps=desk)
+        after = asked(api, jpeg(painted(colour("red"))), explain="1")
+        for answer in (before, after):
+            assert api.get(f"/v1/queries/{answer.query_id}/maps").status_code == 200
+    assert [wanted.release for wanted in drawer.wanted] == ["r1", "r2"]
+
+
+def test_only_the_last_photos_are_kept(shop: SmallShop, photos: Kept[str, Explained]):
+    with served(shop) as address, httpx.Client(base_url=address) as api:
+        first = asked(api, jpeg(painted(colour("red"))), explain="1")
+        for _ in range(PHOTOS_KEPT):
+            asked(api, jpeg(painted(colour("blue"))), explain="1")
+        assert api.get(f"/v1/queries/{first.query_id}/maps").status_code == 404
+    assert len(photos) == PHOTOS_KEPT

@@ -1,0 +1,42 @@
+"""Shelves let no card that passes a filter out, whatever its price or rating."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from photosearch.index.filters import CardFilter, Listing, passes
+from photosearch.index.qdrant_points import conditions
+from photosearch.index.shelves import shelves_by_price, shelves_by_rating, shelves_of
+
+CATEGORY = ("Home", "Mugs")
+AMOUNTS = st.one_of(st.none(), st.floats(0, 1e12), st.sampled_from([0.0, 0.01, 1.0, 99.9, 1e9]))
+RATINGS = st.one_of(st.none(), st.floats(0, 5), st.sampled_from([0.0, 4.0, 4.9, 5.0]))
+PATHS = st.sampled_from([(), ("Home",), CATEGORY, (*CATEGORY, "Red"), ("Clothes",)])
+
+
+CARDS = st.builds(Listing, st.just("mug"), PATHS, st.none(), AMOUNTS, RATINGS)
+FILTERS = st.builds(CardFilter, PATHS, st.just(()), AMOUNTS, AMOUNTS, RATINGS)
+
+
+@given(CARDS, FILTERS)
+def test_a_card_that_passes_stands_on_a_shelf_that_is_asked(card: Listing, where: CardFilter):
+    shelves = set(shelves_of(card))
+    if passes(card, where):
+        for wanted in filter(None, (shelves_by_price(where), shelves_by_rating(where))):
+            assert shelves & set(wanted)
+
+
+def test_few_shelves_are_asked_for_a_range_of_prices():
+    assert len(shelves_by_price(CardFilter(CATEGORY, price_min=100, price_max=200))) == 4
+    assert len(shelves_by_price(CardFilter(CATEGORY))) == 0
+    assert len(shelves_by_price(CardFilter(price_min=100))) == 0
+    assert len(shelves_by_price(CardFilter(CATEGORY, price_min=0))) < 110
+
+
+def test_the_conditions_themselves_are_asked_too_and_alone_where_photos_carry_no_shelves():
+    where = CardFilter(CATEGORY, price_max=100, rating_min=4)
+    assert [one.field for one in conditions(where)] == [
+        "shelf", "shelf", "category", "price", "rating"
+    ]  # fmt: skip
+    assert [one.field for one in conditions(where, has_shelves=False)] == [
+        "category", "price", "rating"
+    ]  # fmt: skip
