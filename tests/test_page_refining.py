@@ -90,7 +90,7 @@ def test_a_shopper_refines_by_tag_and_like_and_goes_back(
         page.go_back()
         expect(page.locator("#say input")).to_have_value("")
         page.go_back()
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.locator("#headline")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= device["viewport"]["width"]
 
 
@@ -176,7 +176,7 @@ def test_more_like_a_card_is_an_address_of_its_own(page: Page, red_photo: Path, 
     page.reload()
     expect(page.get_by_role("status")).to_have_text("4 similar products")
     page.go_back()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()  # the photo went with the reload
+    expect(page.locator("#headline")).to_be_visible()  # the photo went with the reload
 
 
 def test_back_and_forward_show_what_was_shown_and_ask_nothing(page: Page, red_photo: Path):

@@ -128,7 +128,7 @@ function cardElement(found, told) {
   item.append(picture(card), make("p", "category", card.category.join(" › ")));
   if (isExact) item.append(make("span", "badge exact", words().exact));
   else if (rank === 1) item.append(make("span", "badge", isSure ? words().best : words().nearest));
-  const title = make("h3");
+  const title = make("h2");
   const open = textButton("open", titleOf(card), () => told.acts.open(found));
   title.append(open);
   title.title = titleOf(card);

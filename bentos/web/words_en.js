@@ -60,6 +60,7 @@ export const ENGLISH = {
   tryAgain: "Try again",
   takePhoto: "Take a photo",
   orWords: "Or say it in words",
+  foundTitle: "What was found",
   wordsHint: "red mug with blue checks",
   find: "Find",
   addWords: "Add words to the photo",

@@ -59,6 +59,7 @@ export const RUSSIAN = {
   tryAgain: "Попробовать ещё раз",
   takePhoto: "Снять фото",
   orWords: "Или опишите словами",
+  foundTitle: "Что нашлось",
   wordsHint: "красная кружка в синюю клетку",
   find: "Найти",
   addWords: "Добавить к фото слова",
