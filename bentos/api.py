@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
-from bentos import catalogue, maps, searches
+from bentos import catalogue, engineers, maps, searches
 from bentos.answers import Served
 from bentos.door import Door
 from bentos.events import routes as event_routes
@@ -26,6 +26,7 @@ def make_app(served: Callable[[], Served]) -> Starlette:
         *searches.routes(served, Turns()),
         *catalogue.routes(served),
         *maps.routes(served),
+        *engineers.routes(served),
         *event_routes(served),
         *experiment_routes(served),
         Route("/openapi.json", openapi),

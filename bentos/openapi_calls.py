@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bentos.engineers import ReleaseReport
 from bentos.events import Batch, Kept
 from bentos.experiments import Experiments
 from bentos.upload import PAGING, WISHES_OF_BATCH, WISHES_WITHOUT_PHOTO
@@ -137,6 +138,10 @@ CALLS = (
         Kept, body=Batch, problems=(400, 408, 413, 415, 503),
     ),
     Call("get", "/v1/experiments", "experiments", "Tells what is tried on shoppers.", Experiments),
+    Call(
+        "get", "/v1/release/report", "release_report", "Tells how the live release was made.",
+        ReleaseReport,
+    ),
     Call("get", "/v1/release", "release", "Tells what is live.", Manifest),
     Call(
         "get", "/v1/thumbnails/{name}", "thumbnail", "Gives a picture of a card.",

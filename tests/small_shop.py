@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import uvicorn
 from PIL import Image, ImageDraw, ImageFont
+from starlette.types import ASGIApp
 
 from bentos.access import Access
 from bentos.answers import Answers
@@ -276,10 +277,16 @@ def sighted(
 
 
 @contextmanager
-def served(shop: SmallShop) -> Iterator[str]:
-    """The real app and page over real HTTP, on a free port; yields its address."""
+def served(
+    shop: SmallShop, *, before: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[str]:
+    """The real app and page over real HTTP, on a free port; yields its address.
+
+    `before` puts another app before it, which sees each request first.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(make_app(lambda: shop), ws="none", log_level="critical")
+        app = before(make_app(lambda: shop))
+        config = uvicorn.Config(app, ws="none", log_level="critical")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from page_windows import PHONE, best_match, tap, window
+from playwright.sync_api import Browser, Page, expect
 from small_shop import (
     SmallShop,
     colour,
@@ -67,32 +68,14 @@ def sighted_address(shop: SmallShop, reader: PatientReader) -> Iterator[str]:
 @pytest.fixture
 def sighted_page(browser: Browser, sighted_address: str) -> Iterator[Page]:
     """A window on the page of the shop that finds things, reads and tells probabilities."""
-    yield from open_page(browser, sighted_address)
+    with window(browser, sighted_address) as page:
+        yield page
 
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    yield from open_page(browser, address)
-
-
-def open_page(browser: Browser, address: str) -> Iterator[Page]:
-    """A fresh window on the page; it fails the test if a script does."""
-    context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 840})
-    page = context.new_page()
-    faults: list[str] = []
-    foreign: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None if request.url.startswith((address, "blob:")) else foreign.append(request.url)
-        ),
-    )
-    page.goto(address)
-    yield page
-    context.close()
-    assert faults == []
-    assert foreign == []
+    with window(browser, address) as page:
+        yield page
 
 
 @pytest.fixture
@@ -100,17 +83,6 @@ def two_colours(tmp_path: Path) -> Path:
     photo = tmp_path / "shelf.jpg"
     photo.write_bytes(jpeg(painted(colour("red"), colour("red"), colour("blue"))))
     return photo
-
-
-def best_match(page: Page):
-    return page.locator(".card[data-card-id]").first
-
-
-def tap(page: Page, thing: Locator) -> None:
-    """A press on the middle of a thing: the surface below it gets the pointer."""
-    box = thing.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
 def test_a_shopper_gives_a_photo_and_sees_products(page: Page, two_colours: Path, pictures: Path):
@@ -188,7 +160,7 @@ def test_titles_and_words_change_with_the_language(page: Page, two_colours: Path
     expect(best_match(page)).to_contain_text("Красная кружка")
     expect(page.get_by_role("status")).to_have_text("Похоже на ваше фото: 5")
     page.reload()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Найдите по фото")
+    expect(page.get_by_role("heading", name="Найдите по фото")).to_be_visible()
 
 
 def test_markup_in_a_title_is_shown_as_text(page: Page, two_colours: Path):
@@ -280,14 +252,8 @@ def test_filters_narrow_what_is_found_and_can_be_cleared(page: Page, two_colours
 
 
 def test_the_page_fits_a_phone(browser: Browser, address: str, two_colours: Path, pictures: Path):
-    phone = {"width": 390, "height": 844}
-    context = browser.new_context(
-        locale="en-US", viewport=phone, is_mobile=True, has_touch=True, device_scale_factor=2
-    )
-    page = context.new_page()
-    page.goto(address)
-    page.set_input_files("#file", two_colours)
-    expect(best_match(page)).to_contain_text("Red mug")
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.screenshot(path=pictures / "phone.png")
-    context.close()
+    with window(browser, address, **PHONE) as page:
+        page.set_input_files("#file", two_colours)
+        expect(best_match(page)).to_contain_text("Red mug")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.screenshot(path=pictures / "phone.png")

@@ -1,249 +1,238 @@
-// The page from photo to answer: take a photo, search it, show what was found or what went wrong.
+// The page from photo or words to answer: what is asked, what is shown, and the way back.
 
-import { articlesOf, searchPhoto } from "./api.js";
-import { boxPicker } from "./box.js";
+import { showAnswer } from "./answer.js";
+import { articlesOf, lookUp, search } from "./api.js";
+import { NOTHING, asksNothing, fromAddress, isNarrowed, withOpinion, withText } from "./ask.js";
+import { cardView } from "./card_view.js";
 import { filterForm } from "./filters.js";
+import { listenForPhotos } from "./intake.js";
 import { prepare } from "./photo.js";
-import { showCards, showMaker, showSkeletons } from "./results.js";
+import { photoStage } from "./photo_stage.js";
+import { keepTimes } from "./recent.js";
+import { refinements } from "./refine.js";
+import { cardsOf, titleOf } from "./results.js";
+import { shopperKey } from "./shopper.js";
+import { shopperWatch } from "./shopper_watch.js";
+import { trail } from "./trail.js";
 import { formatNumber, setLanguage, translatePage, words } from "./words.js";
 
 const CARDS_WANTED = 24;
-const WHOLE = { left: 0, top: 0, right: 1, bottom: 1 };
+const NOTHING_SHOWN = Object.freeze({ kind: "nothing" });
 
 const at = (id) => document.getElementById(id);
-const picker = boxPicker(at("surface"), at("frame"), (box) => search(box ?? WHOLE));
-const filters = filterForm(at("filters"), () => search(asked));
 
 let stock = null; // what GET /v1/release says
-let chosen = null; // the file that the person gave last
-let photo = null; // the same, made fit to send
-let asked = null; // the box that was asked for, in shares; null lets the server choose an object
+let ask = NOTHING;
+let shown = NOTHING_SHOWN; // kept to show it again in the other language
 let running = null; // AbortController of the search under way
-let shown = { kind: "nothing" }; // kept to show it again in the other language
+let given = null; // the file that the person gave last
+
+const acts = {
+  asked: () => ask,
+  choose: () => intake.choose(),
+  closeCard: () => way.close(ask, view.leave),
+  findAlike: (card) => askFor({ ...NOTHING, card, isExplained: ask.isExplained }),
+  judge: (list, card) => askFor(withOpinion(ask, list, card)),
+  narrow: (where) => askFor({ ...ask, where }),
+  open: openCard,
+  say: (text) => askFor(withText(ask, text)),
+  tryAgain: () => lookFor(ask),
+};
+const stage = photoStage((box) => askFor({ ...ask, box }));
+const filters = filterForm(at("filters"), acts.narrow);
+const refine = refinements({ form: at("say"), chips: at("chips"), likes: at("likes") }, acts);
+const view = cardView(at("card"), ({ found, viewMs }) => watch.looked(found, viewMs));
+const shopper = shopperKey();
+const watch = shopperWatch(shopper); // after the view: what it tells when the page is left is sent too
+const way = trail(comeBack);
+const intake = listenForPhotos(take);
 
 async function take(file) {
   running?.abort();
-  chosen = file;
-  const prepared = await prepare(file);
-  if (chosen !== file) return; // another one was given meanwhile
-  photo = prepared;
-  document.body.dataset.view = "work";
-  picker.clear();
-  picker.offer([], words().object);
-  filters.forget();
-  const image = at("photo");
-  URL.revokeObjectURL(image.src);
-  image.src = URL.createObjectURL(photo);
-  image.alt = words().photoAlt(photo.name);
-  at("work").dataset.photo = "ready";
-  await search(null);
+  given = file;
+  const photo = await prepare(file);
+  if (given !== file) return; // another one was given meanwhile
+  const waits = asksNothing(ask) ? { where: ask.where } : {}; // an address may hold filters
+  await askFor({ ...NOTHING, ...waits, photo });
 }
 
-/** Searches a box on the photo; a newer search makes an older one forgotten. */
-async function search(box) {
+/** Asks something new: a step that Back undoes. */
+async function askFor(wanted) {
+  view.leave();
+  way.go(wanted);
+  await lookFor(wanted);
+}
+
+/** Searches and shows; a newer search makes an older one forgotten. */
+async function lookFor(wanted) {
   running?.abort();
+  if (asksNothing(wanted)) return startAgain(wanted);
   const mine = (running = new AbortController());
-  asked = box;
+  const isSamePhoto = ask.photo === wanted.photo && ask.card === wanted.card;
+  ask = wanted;
+  if (!isSamePhoto) clearShown();
   show({ kind: "waiting" });
-  const state = await ask(0, mine.signal);
-  if (running !== mine) return;
-  if (state.kind === "found") offerMore(state.answer);
-  show(state);
-  await readArticles(mine);
+  const startedAt = performance.now();
+  const state = await search(ask, { limit: CARDS_WANTED, offset: 0, shopper }, mine.signal);
+  if (running !== mine) return undefined;
+  if (state.kind === "found") keepTimes(state.answer.took_ms, performance.now() - startedAt);
+  show(withCards(state));
+  return await readArticles(mine);
 }
 
 /** Adds the next cards to those that are shown. */
 async function searchMore() {
   const mine = running;
-  const state = await ask(shown.answer.cards.length, mine.signal);
-  if (running !== mine || state.kind !== "found") return;
-  const cards = [...shown.answer.cards, ...state.answer.cards];
-  show({ ...shown, answer: { ...shown.answer, cards } });
+  const before = shown.cards;
+  const page = { limit: CARDS_WANTED, offset: before.length, shopper };
+  const state = await search(ask, page, mine.signal);
+  if (running !== mine) return;
+  if (state.kind !== "found") {
+    at("status").textContent = words().failed[state.status] ?? words().failed.other;
+    return;
+  }
+  const more = withCards(state).cards;
+  show({ ...shown, cards: [...before, ...more] });
+  const name = more[0]?.card.card_id; // the focus goes on where the old cards end
+  const first = [...at("cards").children].find((item) => item.dataset.cardId === name);
+  first?.querySelector(".open").focus({ preventScroll: true });
 }
 
 /** Words are read beside the search: what comes late is merged in. */
 async function readArticles(mine) {
-  if (shown.kind !== "found" || shown.answer.articles.state !== "reading") return;
+  if (shown.kind !== "found" || shown.answer.articles?.state !== "reading") return;
   const articles = await articlesOf(shown.answer.query_id, mine.signal);
   if (running !== mine) return;
   const none = { ...shown.answer.articles, state: "failed" };
   show({ ...shown, answer: { ...shown.answer, articles: articles ?? none } });
 }
 
-async function ask(offset, signal) {
-  const box = asked === null ? null : inPixels(asked);
-  const where = filters.where();
-  return await searchPhoto(photo, { box, where, limit: CARDS_WANTED, offset }, signal);
-}
-
-/** Shows what else of the photo can be searched, and by what the answer can be narrowed. */
-function offerMore(answer) {
-  const inShares = ([left, top, right, bottom]) => ({
-    left: left / answer.width,
-    top: top / answer.height,
-    right: right / answer.width,
-    bottom: bottom / answer.height,
-  });
-  picker.offer(answer.objects.map(({ box }) => inShares(box)), words().object);
-  if (asked === null && answer.box !== null) picker.show(inShares(answer.box));
-  if (Object.keys(filters.where()).length === 0) filters.show(answer.facets);
-}
-
-function inPixels(box) {
-  const { naturalWidth: width, naturalHeight: height } = at("photo");
-  const sides = [box.left * width, box.top * height, box.right * width, box.bottom * height];
-  return sides.map(Math.round);
+/** Each card keeps the query that showed it: every page of an answer is a query of its own. */
+function withCards(state) {
+  if (state.kind !== "found") return state;
+  const { query_id: queryId, cards } = state.answer;
+  return { ...state, cards: cards.map((found) => ({ ...found, queryId })) };
 }
 
 function show(state) {
   shown = state;
-  at("notice").hidden = at("more").hidden = true;
-  at("articles").textContent = at("unsure").textContent = "";
-  at("whole").hidden = at("frame").hidden;
-  at("cards").setAttribute("aria-busy", String(state.kind === "waiting"));
-  if (state.kind === "waiting") {
-    at("status").textContent = words().searching;
-    showSkeletons(at("cards"));
-  } else if (state.kind === "found") {
-    showFound(state.answer);
-  } else if (state.kind === "failed") {
-    at("made-by").replaceChildren();
-    const { failed, another, tryAgain } = words();
-    const isOurs = state.status === 0 || state.status >= 500;
-    showNotice(
-      { title: failed[state.status] ?? failed.other, text: state.detail },
-      isOurs
-        ? { label: tryAgain, act: () => search(asked) }
-        : { label: another, act: chooseFile },
-    );
-  }
+  way.stay(ask, state.kind === "waiting" ? null : state);
+  document.body.dataset.view = asksNothing(ask) ? "start" : "work";
+  document.body.dataset.asks = ask.photo !== null ? "photo" : "words";
+  const answer = state.kind === "found" ? state.answer : null;
+  stage.show(ask, answer);
+  if (answer !== null) filters.show(answer.facets, ask.where);
+  at("say").hidden = at("first-words").hidden = !hasWords();
+  const chips = answer !== null && canJudge() ? answer.chips : [];
+  if (state.kind !== "waiting") refine.show(ask, chips); // else tags would jump away and back
+  watch.cards(showAnswer(state, toldOfCards()));
+  at("filters-wait").hidden = !isNarrowed(ask);
+  document.title = words().pageOf(ask.text);
 }
 
-function showFound(answer) {
-  const { cards, articles } = answer;
-  showMaker(at("made-by"), answer);
-  showReading(articles);
-  if (cards.length === 0 && articles.cards.length === 0) {
-    const { emptyTitle, emptyText, narrowedTitle, narrowedText, another, clear } = words();
-    const isNarrowed = Object.keys(filters.where()).length > 0;
-    showNotice(
-      isNarrowed
-        ? { title: narrowedTitle, text: narrowedText }
-        : { title: emptyTitle, text: emptyText },
-      isNarrowed
-        ? { label: clear, act: filters.clearAll }
-        : { label: another, act: chooseFile },
-    );
-    return;
-  }
-  at("status").textContent = words().found(answer.n_found, !at("frame").hidden);
-  const isUnsure = answer.is_confident === false && articles.cards.length === 0;
-  at("unsure").textContent = isUnsure ? words().unsure : "";
-  showCards(at("cards"), cards, articles.cards);
-  at("more").hidden = cards.length >= answer.n_found;
-}
-
-function showReading({ state, cards }) {
-  const read = [...new Set(cards.map((card) => card.article))];
-  const told = {
-    reading: words().reading,
-    read: read.length > 0 ? words().readArticles(read) : "",
-    busy: words().notRead,
-    failed: words().notRead,
-  };
-  at("articles").textContent = told[state] ?? "";
-}
-
-function showNotice({ title, text }, { label, act }) {
-  const notice = at("notice");
-  at("status").textContent = "";
+function clearShown() {
+  filters.forget();
   at("cards").replaceChildren();
-  notice.querySelector("h2").textContent = title;
-  notice.querySelector("p").textContent = text;
-  const button = notice.querySelector("button");
-  button.textContent = label;
-  button.onclick = act;
-  notice.hidden = false;
 }
 
-function startAgain() {
-  running?.abort();
+function startAgain(wanted) {
   running = null;
-  chosen = photo = null;
-  shown = { kind: "nothing" };
+  given = null;
+  ask = wanted;
   at("made-by").replaceChildren();
-  document.body.dataset.view = "start";
+  clearShown();
+  show(NOTHING_SHOWN);
+}
+
+/** Shows a card over the page; Back closes it. */
+function openCard(found) {
+  way.open(ask, found.card.card_id);
+  watch.opened(found);
+  showCard(found);
+}
+
+function showCard(found) {
+  view.open(found, toldOfCards());
+}
+
+/** What cards need to know: see results.js. */
+function toldOfCards() {
+  const canCompare = ask.photo !== null || ask.card !== null;
+  return { ask, acts, canJudge: canJudge(), canCompare };
+}
+
+/** Whether this release has a side for words; likes go with it. */
+function hasWords() {
+  return stock?.parts?.text !== undefined;
+}
+
+/** A card that asks for others like it takes neither words nor likes. */
+function canJudge() {
+  return hasWords() && ask.card === null;
+}
+
+/** Shows again what was shown at a place of the browser's history, or an address says. */
+async function comeBack({ ask: before, shown: kept, openCard: cardId }) {
+  const isElsewhere = before !== ask || (kept !== null && kept !== shown);
+  if (cardId === null) view.leave();
+  if (isElsewhere) {
+    running?.abort();
+    running = new AbortController(); // more cards and late articles belong to it
+    if (before.photo !== ask.photo || before.card !== ask.card) clearShown();
+    ask = before;
+    if (kept === null || kept.kind === "failed") await lookFor(before);
+    else await showAgain(kept);
+  }
+  if (cardId !== null && cardId !== view.cardId()) await comeBackToCard(cardId);
+}
+
+async function showAgain(kept) {
+  show(kept);
+  await readArticles(running);
+}
+
+async function comeBackToCard(cardId) {
+  const found = shown.kind === "found" ? cardsOf(shown) : [];
+  const here = found.find(({ card }) => card.card_id === cardId);
+  if (here !== undefined) return showCard(here);
+  const told = await lookUp(`v1/cards/${encodeURIComponent(cardId)}`);
+  if (told === null || fromAddress(location.search).openCard !== cardId) return undefined;
+  return showCard({ card: told.card, rank: null, queryId: null });
 }
 
 function translate() {
   translatePage();
-  at("photo").alt = photo === null ? "" : words().photoAlt(photo.name);
   if (stock !== null) {
-    at("stock").textContent = words().stock(
-      formatNumber(stock.n_cards),
-      formatNumber(stock.n_photos),
-    );
+    const { n_cards: cards, n_photos: photos } = stock;
+    at("stock").textContent = words().stock(formatNumber(cards), formatNumber(photos));
   }
-  picker.rename(words().object);
-  filters.translate();
+  stage.translate(ask);
   show(shown);
+  view.fill();
 }
 
-function chooseFile() {
-  at("file").click();
-}
-
-function listenForPhotos() {
-  at("choose").onclick = at("another").onclick = chooseFile;
-  at("drop").addEventListener("click", (event) => {
-    if (event.target !== at("choose")) chooseFile();
-  });
-  at("file").addEventListener("change", ({ target }) => {
-    if (target.files.length) take(target.files[0]);
-    target.value = ""; // so that the same file can be chosen again
-  });
-  document.addEventListener("paste", ({ clipboardData }) => {
-    if (clipboardData.files.length) take(clipboardData.files[0]);
-  });
-  const carriesFile = (event) => event.dataTransfer?.types.includes("Files");
-  document.addEventListener("dragover", (event) => {
-    if (!carriesFile(event)) return;
+async function start() {
+  at("narrow").open = !matchMedia("(max-width: 760px)").matches; // a phone shows the cards first
+  at("home").onclick = () => askFor(NOTHING);
+  at("more").onclick = searchMore;
+  at("explain").onclick = () => lookFor({ ...ask, isExplained: !ask.isExplained });
+  at("first-words").addEventListener("submit", (event) => {
     event.preventDefault();
-    document.body.classList.add("dragging");
+    askFor(withText(ask, event.target.elements.text.value));
   });
-  document.addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) document.body.classList.remove("dragging");
-  });
-  document.addEventListener("drop", (event) => {
-    document.body.classList.remove("dragging");
-    if (!carriesFile(event)) return;
-    event.preventDefault();
-    take(event.dataTransfer.files[0]);
-  });
+  for (const button of document.querySelectorAll("[data-language]")) {
+    button.onclick = () => {
+      setLanguage(button.dataset.language);
+      translate();
+    };
+  }
+  ({ ask } = fromAddress(location.search));
+  translate();
+  stock = await lookUp("v1/release"); // else only the line about the stock stays empty
+  translate();
+  const { openCard: cardId } = fromAddress(location.search);
+  if (!asksNothing(ask)) await lookFor(ask);
+  if (cardId !== null) await comeBackToCard(cardId);
 }
 
-listenForPhotos();
-at("narrow").open = !matchMedia("(max-width: 760px)").matches; // a phone shows the cards first
-at("home").onclick = startAgain;
-at("more").onclick = searchMore;
-at("whole").onclick = () => {
-  picker.clear();
-  search(WHOLE);
-};
-at("photo").addEventListener("error", () => {
-  at("work").dataset.photo = "unreadable";
-});
-for (const button of document.querySelectorAll("[data-language]")) {
-  button.onclick = () => {
-    setLanguage(button.dataset.language);
-    translate();
-  };
-}
-translate();
-fetch("v1/release")
-  .then((response) => (response.ok ? response.json() : null))
-  .then((manifest) => {
-    stock = manifest;
-    translate();
-  })
-  .catch(() => {}); // only the line about the stock stays empty
+start();

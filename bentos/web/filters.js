@@ -1,125 +1,132 @@
 // What the found cards can be narrowed by; shows only what they differ in, and knows no search.
 
+import { make, textButton } from "./elements.js";
 import { formatNumber, words } from "./words.js";
 
 const BRANDS_SHOWN = 12;
 const STARS = [4.5, 4, 3];
 
-/** Watches the form; `where` tells what is asked for, in the words of the API. */
+/** Shows what an answer can be narrowed by; `onChange` gets what is asked for, in the API's words. */
 export function filterForm(form, onChange) {
-  let facets = null;
+  let shown = ""; // what the form was made of: it is not made anew below somebody's fingers
 
-  function where() {
-    const data = new FormData(form);
-    const asked = {};
-    if (data.get("category")) asked.category = JSON.parse(data.get("category"));
-    if (data.has("brand")) asked.brands = data.getAll("brand");
-    for (const name of ["price_min", "price_max", "rating_min"]) {
-      if (data.get(name)) asked[name] = Number(data.get(name));
-    }
-    return asked;
-  }
-
-  function show(found) {
-    const asked = where();
-    facets = found;
-    const parts = [categories(found, asked), brands(found, asked), prices(found, asked)];
-    parts.push(ratings(found, asked));
-    const shown = parts.filter((part) => part !== null);
-    form.hidden = shown.length === 0;
-    if (form.hidden) return form.replaceChildren();
-    const clear = element("button", { type: "button", textContent: words().clear });
-    clear.className = "clear";
-    clear.onclick = clearAll;
-    clear.hidden = Object.keys(asked).length === 0;
-    return form.replaceChildren(...shown, clear);
-  }
-
-  function clearAll() {
-    form.replaceChildren();
-    show(facets);
-    onChange();
-  }
-
-  function translate() {
-    if (facets !== null) show(facets);
+  function show(facets, where) {
+    const wanted = JSON.stringify([facets, where, document.documentElement.lang]);
+    if (wanted === shown) return;
+    shown = wanted;
+    const parts = [categories(facets, where), brands(facets, where), prices(facets, where)];
+    parts.push(ratings(facets, where));
+    const filled = parts.filter((part) => part !== null);
+    form.hidden = filled.length === 0;
+    const clear = textButton("clear", words().clear, () => onChange({}));
+    clear.hidden = Object.keys(where).length === 0;
+    form.replaceChildren(...filled, ...(form.hidden ? [] : [clear]));
   }
 
   function forget() {
-    facets = null;
-    form.replaceChildren();
+    shown = "";
     form.hidden = true;
+    form.replaceChildren();
   }
 
   form.addEventListener("change", () => {
     if (!form.reportValidity()) return;
-    form.querySelector(".clear").hidden = Object.keys(where()).length === 0;
-    onChange();
+    const where = whereOf(new FormData(form));
+    form.querySelector(".clear").hidden = Object.keys(where).length === 0;
+    const [facets, , language] = JSON.parse(shown);
+    shown = JSON.stringify([facets, where, language]);
+    onChange(where);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  return { clearAll, forget, show, translate, where };
+  return { forget, show };
 }
 
-function categories({ categories: found }, asked) {
-  const n_cards = Math.max(0, ...found.map((each) => each.n_cards));
-  const telling = found.filter((each) => each.n_cards < n_cards); // the others leave nothing out
-  if (telling.length === 0) return null;
-  const options = telling.map(({ value, n_cards: n }) =>
-    element("option", { value: JSON.stringify(value), textContent: `${value.join(" › ")} (${n})` }),
+function whereOf(data) {
+  const where = {};
+  if (data.get("category")) where.category = JSON.parse(data.get("category"));
+  if (data.has("brand")) where.brands = data.getAll("brand");
+  for (const name of ["price_min", "price_max", "rating_min"]) {
+    if (data.get(name)) where[name] = Number(data.get(name));
+  }
+  return where;
+}
+
+function categories({ categories: found }, where) {
+  const most = Math.max(0, ...found.map((each) => each.n_cards));
+  const telling = found.filter((each) => each.n_cards < most); // the others leave nothing out
+  const asked = where.category ?? null;
+  if (telling.length === 0 && asked === null) return null;
+  const isThere = telling.some((each) => isSame(each.value, asked));
+  const values = asked === null || isThere ? telling : [{ value: asked, n_cards: 0 }, ...telling];
+  const options = values.map(({ value, n_cards: n }) =>
+    option(JSON.stringify(value), `${value.join(" › ")} (${n})`),
   );
-  const select = element("select", { name: "category" });
-  select.append(element("option", { value: "", textContent: words().anyOne }), ...options);
-  select.value = asked.category === undefined ? "" : JSON.stringify(asked.category);
-  return labelled(words().category, select);
+  return choice("category", words().category, {
+    options,
+    value: asked === null ? "" : JSON.stringify(asked),
+  });
 }
 
-function brands({ brands: found }, asked) {
-  if (found.length < 2) return null;
-  const group = element("fieldset");
-  group.append(element("legend", { textContent: words().brand }));
-  for (const { value, n_cards: n } of found.slice(0, BRANDS_SHOWN)) {
-    const box = element("input", { type: "checkbox", name: "brand", value: value[0] });
-    box.checked = asked.brands?.includes(value[0]) ?? false;
-    const label = element("label", { className: "chip" });
-    label.append(box, element("span", { textContent: `${value[0]} (${n})` }));
+function brands({ brands: found }, where) {
+  const asked = where.brands ?? [];
+  if (found.length < 2 && asked.length === 0) return null;
+  const known = found.map(({ value, n_cards: n }) => [value[0], n]);
+  const shown = known.filter(([name], place) => place < BRANDS_SHOWN || asked.includes(name));
+  const lost = asked.filter((name) => !known.some(([each]) => each === name));
+  const group = make("fieldset");
+  group.append(make("legend", "", words().brand));
+  for (const [name, n] of [...shown, ...lost.map((each) => [each, 0])]) {
+    const label = make("label", "chip");
+    const box = Object.assign(make("input"), { type: "checkbox", name: "brand", value: name });
+    box.checked = asked.includes(name);
+    label.append(box, make("span", "", `${name} (${n})`));
     group.append(label);
   }
   return group;
 }
 
-function prices({ price_min: least, price_max: most }, asked) {
-  if (least === null || least === most) return null;
-  const pair = element("div", { className: "pair" });
+function prices({ price_min: least, price_max: most }, where) {
+  const isAsked = "price_min" in where || "price_max" in where;
+  if ((least === null || least === most) && !isAsked) return null;
+  const pair = make("div", "pair");
   for (const [name, label, hint] of [
     ["price_min", words().priceMin, least],
     ["price_max", words().priceMax, most],
   ]) {
-    const input = element("input", { type: "number", name, min: "0", step: "any" });
-    input.placeholder = formatNumber(hint);
-    input.value = asked[name] ?? "";
+    const input = Object.assign(make("input"), { type: "number", name, min: "0", step: "any" });
+    input.placeholder = hint === null ? "" : formatNumber(hint);
+    input.value = where[name] ?? "";
     pair.append(labelled(label, input));
   }
   return pair;
 }
 
-function ratings({ rating_max: most }, asked) {
-  const reached = STARS.filter((stars) => most !== null && stars <= most);
-  if (reached.length === 0) return null;
-  const select = element("select", { name: "rating_min" });
-  select.append(element("option", { value: "", textContent: words().anyOne }));
-  for (const stars of reached) {
-    select.append(element("option", { value: stars, textContent: `★ ${formatNumber(stars)}` }));
-  }
-  select.value = asked.rating_min ?? "";
-  return labelled(words().ratingMin, select);
+function ratings({ rating_max: most }, where) {
+  const asked = where.rating_min;
+  const reached = STARS.filter((stars) => most !== null && stars <= most && stars !== asked);
+  const offered = asked === undefined ? reached : [...reached, asked].sort((a, b) => b - a);
+  if (offered.length === 0) return null;
+  const options = offered.map((stars) => option(stars, `★ ${formatNumber(stars)}`));
+  return choice("rating_min", words().ratingMin, { options, value: asked ?? "" });
+}
+
+function choice(name, label, { options, value }) {
+  const select = Object.assign(make("select"), { name });
+  select.append(option("", words().anyOne), ...options);
+  select.value = value;
+  return labelled(label, select);
+}
+
+function option(value, text) {
+  return Object.assign(make("option", "", text), { value });
 }
 
 function labelled(text, control) {
-  const label = element("label");
-  label.append(element("span", { textContent: text }), control);
+  const label = make("label");
+  label.append(make("span", "", text), control);
   return label;
 }
 
-function element(tag, properties = {}) {
-  return Object.assign(document.createElement(tag), properties);
+function isSame(a, b) {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

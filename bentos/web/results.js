@@ -1,15 +1,37 @@
-// Shows an answer as cards; everything from the server goes in as text, never as markup.
+// Shows found cards as a grid; knows neither page nor search.
 
+import { reasonBars } from "./explain.js";
+import { iconButton, make, textButton } from "./elements.js";
 import { currentLanguage, formatNumber, words } from "./words.js";
 
 const SKELETONS = 8;
 
-/** Shows found cards, those first whose article was read on the photo; each card once. */
-export function showCards(list, cards, exact) {
-  const read = exact.map((card) => ({ card, isExact: true }));
+/** Shows cards, each once: those first whose article was read on the photo.
+ *
+ * `told` holds `ask`, which tells which are liked; `acts`, what buttons do; `canJudge`, whether
+ * likes count; `canCompare`, whether likeness means anything: words and photos are not compared.
+ * Gives the list's elements; who had the focus has it again, if the card is still there.
+ */
+export function showCards(list, shown, told) {
+  const focused = placeOfFocus(list);
+  const items = cardsOf(shown).map((found) => cardElement(found, told));
+  list.replaceChildren(...items);
+  if (focused !== null) focusAgain(list, focused);
+  return items;
+}
+
+/** The cards in the order in which they are shown, with what the answer says of each. */
+export function cardsOf({ answer, cards }) {
+  const exact = answer.articles?.cards ?? [];
   const names = new Set(exact.map((card) => card.card_id));
+  const isSure = answer.is_confident !== false;
+  const found = new Map(cards.map((each) => [each.card.card_id, each]));
+  const read = exact.map((card) => ({
+    rank: null, reasons: [], queryId: answer.query_id,
+    ...found.get(card.card_id), card, isExact: true,
+  }));
   const others = cards.filter(({ card }) => !names.has(card.card_id));
-  list.replaceChildren(...[...read, ...others].map(cardElement));
+  return [...read, ...others.map((each) => ({ ...each, isExact: false, isSure }))];
 }
 
 export function showSkeletons(list) {
@@ -21,64 +43,34 @@ export function showSkeletons(list) {
   list.replaceChildren(...waiting);
 }
 
-/** What made the answer, and how long each step took, in small print. */
-export function showMaker(footer, { took_ms: tookMs, release }) {
-  const { total, ...stages } = tookMs;
-  const times = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(1)}`);
-  footer.replaceChildren(
-    make("span", "", `${total.toFixed(0)} ms: ${times.join(" · ")}`),
-    make("span", "", `release ${release.release}`),
-    make("span", "", `model ${release.model_id}`),
-    make("span", "", `index ${release.index_id}`),
-    make("span", "", `data ${release.data_version}`),
-  );
+export function titleOf(card) {
+  return (currentLanguage() === "ru" && card.title_ru) || card.title;
 }
 
-function cardElement({ card, cosine, probability, rank, isExact }) {
-  const item = make("li", "card");
-  item.dataset.cardId = card.card_id;
-  item.append(picture(card), make("p", "category", card.category.join(" › ")));
-  if (isExact) item.append(make("span", "badge exact", words().exact));
-  else if (rank === 1) item.append(make("span", "badge", words().best));
-  const title = make("h3", "", titleOf(card));
-  title.title = title.textContent;
-  item.append(title, make("p", "maker", makerOf(card)), make("p", "rating", ratingOf(card)));
-  item.append(price(card));
-  if (!isExact) item.append(likeness(cosine, probability)); // nothing is surer than an article
-  return item;
-}
-
-function picture(card) {
+export function picture(card) {
   const frame = make("div", "picture");
   if (card.thumbnail === null) {
     frame.append(make("span", "quiet", words().noPicture));
     return frame;
   }
-  const image = make("img");
+  const image = Object.assign(make("img"), { alt: "", loading: "lazy", decoding: "async" });
   image.src = card.thumbnail;
-  image.alt = "";
-  image.loading = "lazy";
-  image.decoding = "async";
   frame.append(image);
   return frame;
 }
 
-function titleOf(card) {
-  return (currentLanguage() === "ru" && card.title_ru) || card.title;
-}
-
-function makerOf(card) {
+export function makerOf(card) {
   const article = card.article === null ? null : words().article(card.article);
   return [card.brand, article].filter(Boolean).join(" · ");
 }
 
-function ratingOf(card) {
+export function ratingOf(card) {
   if (!card.rating) return ""; // 0 where nobody has rated
   const stars = formatNumber(card.rating, { maximumFractionDigits: 1 });
   return words().rating(stars, card.n_reviews);
 }
 
-function price(card) {
+export function price(card) {
   if (card.price === null) return make("p", "price quiet", words().noPrice);
   const digits = Number.isInteger(card.price) ? 0 : 2;
   const text = formatNumber(card.price, {
@@ -89,7 +81,7 @@ function price(card) {
 }
 
 /** How sure the match is: a probability where the release tells one, else the likeness. */
-function likeness(cosine, probability) {
+export function likeness({ cosine, probability }) {
   const isCalibrated = probability !== null;
   const value = isCalibrated ? probability : cosine;
   const label = isCalibrated ? words().probability : words().similarity;
@@ -111,9 +103,52 @@ function likeness(cosine, probability) {
   return meter;
 }
 
-function make(tag, className = "", text = "") {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.textContent = text;
-  return element;
+/** The buttons that judge a card, or ask for others like it. */
+export function tools(found, { ask, acts, canJudge }) {
+  const { card } = found;
+  const row = make("div", "tools");
+  for (const [list, icon] of canJudge ? [["liked", "like"], ["disliked", "dislike"]] : []) {
+    const button = iconButton(icon, words()[icon](titleOf(card)), () => acts.judge(list, card));
+    const isGiven = ask[list].some((each) => each.card_id === card.card_id);
+    button.setAttribute("aria-pressed", String(isGiven));
+    row.append(button);
+  }
+  const alike = iconButton("alike", words().alikeOf(titleOf(card)), () => acts.findAlike(card));
+  alike.append(make("span", "", words().alike));
+  row.append(alike);
+  return row;
+}
+
+function cardElement(found, told) {
+  const { card, rank, reasons, isExact, isSure, queryId } = found;
+  const item = make("li", "card");
+  item.dataset.cardId = card.card_id;
+  item.dataset.queryId = queryId;
+  if (rank !== null) item.dataset.rank = rank;
+  item.append(picture(card), make("p", "category", card.category.join(" › ")));
+  if (isExact) item.append(make("span", "badge exact", words().exact));
+  else if (rank === 1) item.append(make("span", "badge", isSure ? words().best : words().nearest));
+  const title = make("h2");
+  const open = textButton("open", titleOf(card), () => told.acts.open(found));
+  title.append(open);
+  title.title = titleOf(card);
+  item.append(title, make("p", "maker", makerOf(card)), make("p", "rating", ratingOf(card)));
+  item.append(price(card));
+  if (!isExact && told.canCompare) item.append(likeness(found)); // nothing is surer than an article
+  if (reasons.length > 0) item.append(reasonBars(reasons));
+  item.append(tools(found, told));
+  return item;
+}
+
+function placeOfFocus(list) {
+  const focused = document.activeElement;
+  const item = list.contains(focused) ? focused.closest("[data-card-id]") : null;
+  if (item === null) return null;
+  const place = [...item.querySelectorAll("button")].indexOf(focused);
+  return { cardId: item.dataset.cardId, place };
+}
+
+function focusAgain(list, { cardId, place }) {
+  const item = [...list.children].find((each) => each.dataset.cardId === cardId);
+  item?.querySelectorAll("button")[place]?.focus({ preventScroll: true });
 }

@@ -1,0 +1,56 @@
+"""Takes the pictures of the README of a page that is served; small enough to be kept in git.
+
+For the README they are taken of the demo's home:
+
+    photosearch serve --home home/simulator --port 3000 &
+    python tests/page_pictures.py http://127.0.0.1:3000 PHOTO docs/images
+"""
+
+import io
+import sys
+from pathlib import Path
+
+from page_windows import DESKTOP, PHONE, window
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+BYTES_MOST = 400_000
+COLOURS = 256
+CHROMIUM = "/usr/bin/chromium"
+
+
+def take_pictures(browser: Browser, address: str, photo: Path, *, folder: Path) -> list[Path]:
+    """The answer to a photo on a desktop and on a phone, in Russian; and what engineers see."""
+    taken = []
+    with window(browser, address, **DESKTOP) as page:
+        search(page, photo)
+        taken.append(keep(page, folder / "page.png"))
+        page.goto(f"{address}/engineers.html")
+        expect(page.get_by_role("heading", name="Experiments")).to_be_visible()
+        taken.append(keep(page, folder / "engineers.png"))
+    with window(browser, address, locale="ru-RU", **PHONE) as page:
+        search(page, photo)
+        taken.append(keep(page, folder / "phone.png"))
+    return taken
+
+
+def search(page: Page, photo: Path) -> None:
+    page.set_input_files("#file", photo)
+    expect(page.locator(".card[data-card-id]").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+
+def keep(page: Page, path: Path) -> Path:
+    """A picture with few colours: letters stay sharp, photos hardly suffer, and it is small."""
+    taken = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    taken.quantize(COLOURS, Image.Quantize.MEDIANCUT).save(path, optimize=True)
+    assert path.stat().st_size < BYTES_MOST, f"{path} has {path.stat().st_size} bytes"
+    return path
+
+
+if __name__ == "__main__":
+    given, of, to = sys.argv[1:]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        take_pictures(started, given, Path(of), folder=Path(to))
+        started.close()

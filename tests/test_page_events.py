@@ -1,0 +1,201 @@
+"""What the page tells of a shopper: what came into view, was opened and looked at; or nothing."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from page_windows import best_match, card, window, without_following
+from playwright.sync_api import Browser, Page, expect
+from pydantic import TypeAdapter
+from small_shop import SmallShop, colour, jpeg, logged, open_shop, painted, served
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from photosearch.feedback.schemas import Event
+from photosearch.feedback.store import open_store
+
+pytestmark = pytest.mark.slow
+EVENTS = TypeAdapter(list[Event])
+KEY = "localStorage.getItem('photosearch-shopper')"
+
+
+class EventDesk:
+    """An ASGI app before another: takes events as the API does, and remembers them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.events: list[Event] = []
+        self.bodies = 0
+        self.status = 200
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/v1/events":
+            await self._app(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        self.bodies += 1
+        if self.status == 200:
+            self.events += EVENTS.validate_python(json.loads(body)["events"])
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
+    return open_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture
+def desk(shop: SmallShop) -> Iterator[tuple[EventDesk, str]]:
+    desks: list[EventDesk] = []
+
+    def before(app: ASGIApp) -> ASGIApp:
+        desks.append(EventDesk(app))
+        return desks[0]
+
+    with served(shop, before=before) as address:
+        yield desks[0], address
+
+
+@pytest.fixture
+def red_photo(tmp_path: Path) -> Path:
+    photo = tmp_path / "red.jpg"
+    photo.write_bytes(jpeg(painted(colour("red"), colour("red"), colour("blue"))))
+    return photo
+
+
+def wait_for(page: Page, desk: EventDesk, *kinds: str) -> None:
+    """Waits at most ten seconds for events of these kinds."""
+    for _ in range(100):
+        if set(kinds) <= set(desk.kinds()):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"waited for {kinds}, got {desk.kinds()}")
+
+
+def test_cards_are_told_as_seen_opened_and_looked_at(
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path
+):
+    told, address = desk
+    with window(browser, address) as page:
+        with page.expect_response("**/v1/search") as answered:
+            page.set_input_files("#file", red_photo)
+        answer = answered.value.json()
+        expect(best_match(page)).to_have_attribute("data-card-id", "red")
+        wait_for(page, told, "impression")
+        card(page, "blue").locator(".open").click()
+        page.wait_for_timeout(300)
+        page.get_by_role("button", name="Close").click()
+        wait_for(page, told, "impression", "click", "view")
+        shopper = page.evaluate(KEY)
+    assert {event.shopper for event in told.events} == {shopper}
+    assert {event.query_id for event in told.events} == {answer["query_id"]}
+    ranks = {found["card"]["card_id"]: found["rank"] for found in answer["cards"]}
+    assert all(event.rank == ranks[event.card_id] for event in told.events)
+    seen = [event.card_id for event in told.events if event.kind == "impression"]
+    assert len(seen) == len(set(seen))
+    (looked,) = [event for event in told.events if event.kind == "view"]
+    assert looked.card_id == "blue"
+    assert looked.view_ms is not None
+    assert 300 <= looked.view_ms < 60_000
+
+
+def test_cards_out_of_view_or_shown_for_a_moment_are_not_told(
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path
+):
+    told, address = desk
+    with window(browser, address, viewport={"width": 700, "height": 500}) as page:
+        page.set_input_files("#file", red_photo)
+        expect(best_match(page)).to_have_attribute("data-card-id", "red")
+        last = page.locator(".card").last
+        last.scroll_into_view_if_needed()  # past the first ones
+        wait_for(page, told, "impression")
+        seen = {event.card_id for event in told.events}
+        assert last.get_attribute("data-card-id") in seen
+        assert "red" not in seen
+
+
+def test_what_waits_is_sent_when_the_page_is_left(
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path
+):
+    told, address = desk
+    with window(browser, address) as page:
+        page.set_input_files("#file", red_photo)
+        card(page, "blue").locator(".open").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.goto(f"{address}/icon.svg")
+        wait_for(page, told, "click", "view")
+
+
+def test_a_browser_that_asks_not_to_be_followed_gets_no_key_and_tells_nothing(
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path
+):
+    told, address = desk
+    with window(browser, address) as page:
+        without_following(page.context)
+        page.reload()
+        page.set_input_files("#file", red_photo)
+        card(page, "blue").locator(".open").click()
+        page.wait_for_timeout(5000)
+        assert page.evaluate(KEY) is None
+    assert told.bodies == 0
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_a_service_that_keeps_no_events_is_asked_once(
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path, status: int
+):
+    told, address = desk
+    told.status = status
+    with window(browser, address) as page:
+        page.set_input_files("#file", red_photo)
+        expect(best_match(page)).to_have_attribute("data-card-id", "red")
+        page.wait_for_timeout(5000)
+        assert told.bodies == 1
+        card(page, "blue").locator(".open").click()
+        page.wait_for_timeout(4000)
+    assert told.bodies == 1
+
+
+def test_events_wait_for_the_connection_to_come_back(
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path
+):
+    told, address = desk
+    with window(browser, address) as page:
+        page.set_input_files("#file", red_photo)
+        expect(best_match(page)).to_have_attribute("data-card-id", "red")
+        page.clock.install()
+        page.context.set_offline(True)
+        card(page, "blue").locator(".open").click()
+        page.clock.run_for(5000)
+        page.context.set_offline(False)
+        page.clock.run_for(40_000)
+        wait_for(page, told, "click")
+    ids = [event.event_id for event in told.events]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_log_keeps_what_the_page_told_beside_what_was_shown(
+    browser: Browser, shop: SmallShop, red_photo: Path, tmp_path: Path
+):
+    with closing(open_store(f"sqlite:///{tmp_path}/events.sqlite")) as store:
+        with served(logged(shop, store)) as address, window(browser, address) as page:
+            page.set_input_files("#file", red_photo)
+            card(page, "blue").locator(".open").click()
+            with page.expect_response("**/v1/events") as told:
+                page.get_by_role("button", name="Close").click()
+            assert told.value.status == 200
+            shopper = page.evaluate(KEY)
+        events = [stored.event for stored in store.events()]
+        (clicked,) = [event for event in events if event.kind == "click"]
+        assert clicked.query_id is not None
+        (answer,) = store.answers([clicked.query_id])
+    assert answer.shopper == clicked.shopper == shopper
+    assert clicked.card_id in [shown.card_id for shown in answer.cards]

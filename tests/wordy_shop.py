@@ -1,0 +1,63 @@
+"""The small shop as tests of the page want it: words, tags, probabilities; and a wide one."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from small_shop import (
+    CALIBRATION,
+    SmallShop,
+    colour,
+    jpeg,
+    painted,
+    shop_pipeline,
+    with_words,
+    write_release,
+)
+
+from photosearch.catalog import images
+from photosearch.catalog.schemas import Card, CuratedPhoto
+from photosearch.search.found import FoundCard
+from photosearch.search.query import Query
+from photosearch.search.schemas import TagChip
+
+RUSSIAN = {"blue": "синий", "green": "зелёный", "violet": "фиолетовый"}
+
+
+def colour_tags(query: Query, found: Sequence[FoundCard]) -> list[TagChip]:
+    """A tag in both languages for each found card of these colours; none without a photo."""
+    if query.vector is None:
+        return []
+    there = {card.facts.card_id for card in found}
+    return [
+        TagChip(tag=tag, language=language, kind="splits", n_found=1)
+        for english, russian in RUSSIAN.items()
+        if english in there
+        for tag, language in ((english, "en"), (russian, "ru"))
+    ]
+
+
+@contextmanager
+def wordy(shop: SmallShop) -> Iterator[SmallShop]:
+    """The shop with a text side, which its manifest tells of, tags and a calibration."""
+    with with_words(shop) as asked:
+        manifest = replace(shop.release.manifest, parts={"text": "t1"})
+        pipeline = replace(asked.pipeline, chips=colour_tags, calibration=CALIBRATION)
+        yield replace(asked, release=replace(shop.release, manifest=manifest), pipeline=pipeline)
+
+
+def open_wide_shop(folder: Path, n_cards: int) -> SmallShop:
+    """A shop of cards in shades of red, more than one page shows."""
+    cards, photos = [], []
+    for number in range(n_cards):
+        name = f"red-{number:02}"
+        cards.append(Card(name, f"Mug {number}", None, None, [], None, None, 5.0, name))
+        stripes = painted(*[colour("red")] * (number + 1), (number * 6, 9, 9))
+        stored = images.store(folder / "images", jpeg(stripes))
+        photos.append(CuratedPhoto(f"{name}/gallery/0", name, "gallery", stored, "train", True))
+    images_dir = folder / "images"
+    release = write_release(folder / "release", cards, photos=photos, images_dir=images_dir)
+    return SmallShop(
+        release, shop_pipeline(release, photos, images_dir=images_dir), photos, images_dir
+    )
