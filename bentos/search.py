@@ -77,11 +77,12 @@ class Search:
         from photosearch.assembly_serving import open_index
 
         manifest = release.manifest
+        preprocessing = read_preprocessing(release.model / TOWER)
         embedder = RemoteEmbedder(
             manifest.model_id,
             tuple(manifest.lengths),
             release=manifest.release,
-            preprocessing=read_preprocessing(release.model / TOWER),
+            preprocessing=preprocessing,
             encode=self._encode,
         )
         cards = CardFactsTable(release.cards, release.thumbnail_table)
@@ -89,7 +90,13 @@ class Search:
             index = stack.enter_context(closing(open_index(release, self._services)))
             finder = stack.enter_context(finder_of(release, index))
             pipeline = complete(
-                make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich),
+                make_pipeline(
+                    release_ids(release),
+                    embedder,
+                    finder=finder,
+                    enrich=cards.enrich,
+                    sees_px=preprocessing.image_px,
+                ),  # fmt: skip
                 release,
                 cards=cards,
                 index=index,
