@@ -96,13 +96,15 @@ def ask_together(
     forms, files = [as_form(c) for c in contents], [as_file(c) for c in contents]
     alone = together(sides.ours.port, forms, clients=1, seconds=seconds)
     together(sides.ours.port, forms, clients=clients, seconds=seconds / 5)  # fills its batches
-    before = sides.ours.worked_s()
+    before, batches = sides.ours.worked_s(), sides.ours.batches()
     many = together(sides.ours.port, forms, clients=clients, seconds=seconds)
     worked = _worked_ms(before, sides.ours.worked_s(), len(many.answers))
+    now = sides.ours.batches()
+    photos_a_batch = (now[1] - batches[1]) / max(now[0] - batches[0], 1)
     plain = None
     if sides.plain is not None:
         plain = together(sides.plain.port, files, clients=clients, seconds=seconds)
-    return Together(clients, alone, many, plain, worked)
+    return Together(clients, alone, many, plain, worked, photos_a_batch)
 
 
 def _answered(answer: Answer) -> Answer:

@@ -36,6 +36,7 @@ from photosearch.perception_settings import DetectorParams
 from photosearch.release import MANIFEST, Release, live_release, open_release, seal
 from photosearch.search.boosted_ranker import RankerManifest, save_ranker, write_ranker
 from photosearch.search.features import FEATURES
+from photosearch.search.moderation import write_moderation
 from photosearch.search.policies import save_policies
 from photosearch.search.seeing import write_seeing
 from photosearch.search.thumbnails import link_or_copy
@@ -86,6 +87,7 @@ def _put_together(folder: Path, live: Release, model: Path, graph: Path) -> None
     facts = read_facts(folder / "index", model_id=live.manifest.model_id)
     write_facts(folder / "index", replace(facts, model_id=manifest.model_id))
     params = load_params(PARAMS)
+    write_moderation(folder, [])
     save_policies(folder, params.policies)
     detector = DetectorParams(**{**params.detector.model_dump(), "model": "ours"})
     seeing, detecting = seeing_of(detector, params.ocr, Home(folder))

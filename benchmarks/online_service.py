@@ -1,6 +1,7 @@
 """The real service as processes, and a plain one beside it; what each process worked."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -37,6 +38,15 @@ class Serving:
             elif b"bentoml" in b" ".join(said):
                 worked["search"] = worked.get("search", 0.0) + _worked_s(pid)
         return worked
+
+    def batches(self) -> tuple[float, float]:
+        """How often the encoder ran its model so far, and for how many photos in all."""
+        metrics = httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30).text
+        told = [
+            re.findall(rf"adaptive_batch_size_{what}\{{[^}}]*\}} ([\d.e+]+)", metrics)
+            for what in ("count", "sum")
+        ]
+        return sum(map(float, told[0])), sum(map(float, told[1]))
 
     def resident_mb(self) -> float:
         """Of all its processes together; pages that two share count twice."""

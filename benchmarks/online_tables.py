@@ -27,6 +27,8 @@ class Together:
     many: Throughput
     plain: Throughput | None
     worked_ms: dict[str, float]
+    photos_a_batch: float
+    """Of the encoder, by many clients."""
 
 
 def tell(asked: Asked, many: Together, alone: dict[str, float]) -> str:
@@ -98,7 +100,8 @@ def _throughput(many: Together) -> str:
         rows.append(
             f"| {name} | {one.a_second:.2f} | {_at(walls, 50)} | {_at(walls, 99)} | {away} |"
         )
-    return "\n".join(rows)
+    batch = f"By {many.clients} clients the encoder had {many.photos_a_batch:.1f} photos a batch."
+    return "\n".join([*rows, "", batch])
 
 
 def _bars(asked: Asked, many: Together, rest: Sequence[float]) -> str:

@@ -96,7 +96,7 @@ class Search:
                     finder=finder,
                     enrich=cards.enrich,
                     sees_px=preprocessing.image_px,
-                ),  # fmt: skip
+                ),
                 release,
                 cards=cards,
                 index=index,
