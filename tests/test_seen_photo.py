@@ -44,14 +44,14 @@ def levels_apart(one: Image.Image, other: Image.Image) -> float:
 def test_a_large_photo_is_decoded_smaller_and_says_how_large_it_is():
     photo = seen()
     assert photo.size == (WIDTH, HEIGHT)
-    assert photo.pixels.size == (WIDTH // 8, HEIGHT // 8)
+    assert photo.pixels.size == (WIDTH // 4, HEIGHT // 4)
     assert min(photo.pixels.size) >= seen_photo.WHOLE * TOWER.image_px
 
 
 def test_a_photo_that_was_turned_says_its_upright_size():
     photo = seen(turn=6)
     assert photo.size == (HEIGHT, WIDTH)
-    assert photo.pixels.size == (HEIGHT // 8, WIDTH // 8)
+    assert photo.pixels.size == (HEIGHT // 4, WIDTH // 4)
 
 
 def test_without_a_tower_a_photo_is_decoded_whole():

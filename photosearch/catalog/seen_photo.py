@@ -11,7 +11,7 @@ from PIL import Image
 from photosearch.catalog import images
 from photosearch.catalog.images import Box
 
-WHOLE = 2
+WHOLE = 3
 """A photo is decoded to at least so many times what a tower sees, so that parts of it are rarely
 decoded again."""
 
