@@ -16,7 +16,7 @@ from simulator.world import World
 
 SIZES = {"phone": (3000, 4000), "small": (750, 1000)}
 """Width and height, upright."""
-NOISE = {"phone": 7.0, "small": 4.0}
+NOISE = {"phone": 5.0, "small": 4.0}
 """Standard deviation of the sensor's noise, in levels of 255."""
 QUALITY = 90
 SIDEWAYS = 6

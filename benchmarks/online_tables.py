@@ -86,7 +86,10 @@ def _worked(asked: Asked, many: Together) -> str:
 
 
 def _throughput(many: Together) -> str:
-    rows = ["| | searches a second | p50 ms | p99 ms | turned away |", "|---|---|---|---|---|"]
+    rows = [
+        "| | searches a second | p50 ms | p99 ms | turned away or too late |",
+        "|---|---|---|---|---|",
+    ]
     sides = {
         "ours, 1 client": many.alone,
         f"ours, {many.clients} clients": many.many,

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -96,11 +97,21 @@ async def _read_form(
 
 
 async def _parse(request: Request) -> FormData:
+    parser = MultiPartParser(
+        request.headers,
+        request.stream(),
+        max_files=1,
+        max_fields=len(WISHES),
+        max_part_size=MAX_PART_BYTES,
+    )
+    # By default what is above 1 MB goes to a file on disk, piece by piece through a thread: 18 ms
+    # of processor time for a photo of 4 MB instead of 7.
+    parser.spool_max_size = MAX_BODY_BYTES
     try:
-        return await request.form(max_files=1, max_fields=len(WISHES), max_part_size=MAX_PART_BYTES)
-    except HTTPException as error:
+        return await parser.parse()
+    except MultiPartException as error:
         raise BadRequest(
-            f"The form cannot be read: {error.detail} Send one photo, and each other part once "
+            f"The form cannot be read: {error.message} Send one photo, and each other part once "
             f"and with at most {MAX_PART_BYTES:,} bytes."
         ) from None
 
