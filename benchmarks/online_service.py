@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -91,7 +90,8 @@ def _started(
         _wait_until_ready(process, log_file, port)
         yield process.pid
     finally:
-        process.send_signal(signal.SIGINT)
+        # Not SIGINT: what a shell started in the background ignores it.
+        process.terminate()
         process.wait(60)
 
 

@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -123,6 +124,16 @@ def test_a_text_file_named_jpg_is_422(api: httpx.Client):
 
 def test_a_damaged_photo_is_422(api: httpx.Client):
     assert_problem(search(api, RED[:900]), 422, "not a readable photo", "Send a whole JPEG")
+
+
+def test_a_large_photo_is_never_written_to_disk(
+    api: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    noise = np.random.default_rng(7).integers(0, 256, (1000, 1400, 3), np.uint8)
+    photo = jpeg(Image.fromarray(noise))
+    assert len(photo) > 1_500_000
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert search(api, photo).status_code == 200
 
 
 def test_a_photo_of_too_many_pixels_is_413(api: httpx.Client):
