@@ -1,6 +1,7 @@
 """Reads forms from a hostile world; never more than it should, never an address."""
 
 from contextlib import suppress
+from threading import Semaphore
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -18,6 +19,8 @@ PAGING = ("limit", "offset", "where", "explain")
 MAX_PART_BYTES = 20_000
 MAX_BODY_BYTES = MAX_BYTES + 100_000
 """The largest photo, and room for the other parts and the multipart borders."""
+_READ_IN_MEMORY = Semaphore(32)
+"""Whoever sends slowly holds so many times 10 MB at most; more bodies at once go by the disk."""
 
 
 async def read_search(request: Request) -> SearchRequest:
@@ -106,7 +109,9 @@ async def _parse(request: Request) -> FormData:
     )
     # By default what is above 1 MB goes to a file on disk, piece by piece through a thread: 18 ms
     # of processor time for a photo of 4 MB instead of 7.
-    parser.spool_max_size = MAX_BODY_BYTES
+    is_in_memory = _READ_IN_MEMORY.acquire(blocking=False)
+    if is_in_memory:
+        parser.spool_max_size = MAX_BODY_BYTES
     try:
         return await parser.parse()
     except MultiPartException as error:
@@ -114,6 +119,9 @@ async def _parse(request: Request) -> FormData:
             f"The form cannot be read: {error.message} Send one photo, and each other part once "
             f"and with at most {MAX_PART_BYTES:,} bytes."
         ) from None
+    finally:
+        if is_in_memory:
+            _READ_IN_MEMORY.release()
 
 
 def _at_most(receive: Receive, max_bytes: int) -> Receive:
