@@ -130,11 +130,12 @@ class Search:
         from photosearch.assembly_serving import open_index
 
         manifest = release.manifest
+        preprocessing = read_preprocessing(release.model / TOWER)
         embedder = RemoteEmbedder(
             manifest.model_id,
             tuple(manifest.lengths),
             release=manifest.release,
-            preprocessing=read_preprocessing(release.model / TOWER),
+            preprocessing=preprocessing,
             encode=self._encode,
         )
         cards = CardFactsTable(release.cards, release.thumbnail_table)
@@ -142,8 +143,9 @@ class Search:
             index = stack.enter_context(closing(open_index(release, self._services)))
             finder = stack.enter_context(finder_of(release, index))
             plain = make_pipeline(
-                release_ids(release), embedder, finder=finder, enrich=cards.enrich
-            )
+                release_ids(release), embedder,
+                finder=finder, enrich=cards.enrich, sees_px=preprocessing.image_px,
+            )  # fmt: skip
             pipeline = complete(
                 replace(plain, embed=embedder.look),
                 release,
