@@ -22,6 +22,7 @@ from bentos.current import Current, follow
 from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
+from bentos.gathering import encode_together
 from bentos.opened import Opened
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
@@ -185,7 +186,7 @@ class Search:
 
     def _encode(self, photos: list[Asked]) -> list[Encoded]:
         # Asked for late: BentoML gives its proxy the method `embed` only after our __init__.
-        encoded: list[Encoded] = self.encoder.embed(photos)
+        encoded: list[Encoded] = encode_together(photos, self.encoder.embed)
         return encoded
 
     def _find(
