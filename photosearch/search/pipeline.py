@@ -230,7 +230,7 @@ class SearchPipeline:
         steps: tuple[tuple[str, Step | None], ...] = (
             ("rank", self.rank),
             ("late_interaction", self.late_interaction),
-            ("rerank", reranker and reranker.step),
+            ("rerank", None if reranker is None else reranker.step),
         )
         for name, step in steps:
             if step is not None:
@@ -245,7 +245,8 @@ class SearchPipeline:
         if self.chips is not None:
             with watch.stage("chips"):
                 chips = self.chips(query, found)
-        return _Shown(found, facets, chips, dropped, reranker and reranker.state_id)
+        learned = None if reranker is None else reranker.state_id
+        return _Shown(found, facets, chips, dropped, learned)
 
     def _unfiltered(self, query: Query) -> list[FoundCard]:
         anything = replace(query, request=replace(query.request, where=ANY_CARD))
