@@ -232,7 +232,7 @@ class SearchPipeline:
         steps: tuple[tuple[str, Step | None], ...] = (
             ("rank", self.rank),
             ("late_interaction", self.late_interaction),
-            ("rerank", reranker and reranker.step),
+            ("rerank", None if reranker is None else reranker.step),
         )
         for name, step in steps:
             if step is not None:
@@ -247,7 +247,7 @@ class SearchPipeline:
         if self.chips is not None:
             with watch.optional("chips"):
                 chips = self.chips(query, found)
-        return Shown(found, facets, chips, dropped, reranker and reranker.state_id)
+        return Shown(found, facets, chips, dropped, reranker.state_id if reranker else None)
 
     def _unfiltered(self, query: Query) -> list[FoundCard]:
         anything = replace(query, request=replace(query.request, where=ANY_CARD))
