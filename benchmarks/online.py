@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from online_load import Answer, as_file, as_form, ask, together
 from online_photos import SIZES, photos
-from online_release import SIGLIP, SMALL, release_to_serve
+from online_release import SIGLIP, SMALL, Eyes, release_to_serve
 from online_service import Serving, plain_service, service
 from online_tables import Asked, Together, tell
 
@@ -135,6 +135,7 @@ def measure(release: Release, asked: argparse.Namespace) -> str:
                 told = [_kind(sides, kind, contents[kind], asked, alone) for kind in SIZES]
     head = (
         f"{release.manifest.n_cards:,} cards, tower {asked.tower}, {asked.threads} threads, "
+        f"detector {asked.detector_threads}, reading {'off' if asked.no_reading else 'on'}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; resident when ready "
         f"{resident_mb:,.0f} MB; models alone, ms: "
         + ", ".join(f"{name} {ms:.1f}" for name, ms in alone.items())
@@ -165,11 +166,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="Of each throughput.")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2, help="Of the encoder for one batch.")
+    parser.add_argument("--detector-threads", type=int, default=1, help="As params.yaml has it.")
+    parser.add_argument("--no-reading", action="store_true", help="Read no words beside.")
     parser.add_argument("--no-plain", action="store_true", help="Ask our service alone.")
     asked = parser.parse_args()
     configure_logging()
     asked.work.mkdir(parents=True, exist_ok=True)
-    release = release_to_serve(asked.work, asked.cards, asked.tower, asked.base)
+    eyes = Eyes(asked.detector_threads, reads=not asked.no_reading)
+    release = release_to_serve(asked.work, asked.cards, asked.tower, asked.base, eyes=eyes)
     text = measure(release, asked)
     report = asked.work / f"online-{release.manifest.n_cards}-{asked.tower}.md"
     report.write_text(text)

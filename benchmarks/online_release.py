@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,18 @@ TREES, LEAVES, RANKED = 60, 7, 40
 SHORT_LENGTH = 64
 
 
-def release_to_serve(work: Path, n_cards: int, tower: str, base: Path | None) -> Release:
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """How photos are looked at; both change times alone, but for articles."""
+
+    detector_threads: int
+    reads: bool
+    """Whether words are read beside the searches."""
+
+
+def release_to_serve(
+    work: Path, n_cards: int, tower: str, base: Path | None, *, eyes: Eyes
+) -> Release:
     """Makes what is missing of it under `work`, and opens it.
 
     Args:
@@ -62,6 +73,7 @@ def release_to_serve(work: Path, n_cards: int, tower: str, base: Path | None) ->
         n_cards: Of the index, where it is made here.
         tower: SIGLIP or SMALL.
         base: A home that benchmarks/refresh.py built; None builds one here.
+        eyes: Written anew in each run.
     """
     model, graph = _model(work / tower, tower)
     home = Home(base or work / f"home-{n_cards}")
@@ -74,12 +86,13 @@ def release_to_serve(work: Path, n_cards: int, tower: str, base: Path | None) ->
         log.info("putting release %s together", folder)
         shutil.rmtree(folder, ignore_errors=True)
         _put_together(folder, live, model, graph)
+    _write_eyes(folder, eyes)
     return open_release(folder)
 
 
 def _put_together(folder: Path, live: Release, model: Path, graph: Path) -> None:
     """Another release's index and cards under a model of ours; sealed last."""
-    besides = shutil.ignore_patterns("model", "graph", LOCK, MANIFEST)
+    besides = shutil.ignore_patterns("model", "graph", "seeing", "ranker", LOCK, MANIFEST)
     shutil.copytree(live.folder, folder, ignore=besides, copy_function=link_or_copy)
     for name, source in (("model", model), ("graph", graph)):
         shutil.copytree(source, folder / name, copy_function=link_or_copy)
@@ -89,9 +102,6 @@ def _put_together(folder: Path, live: Release, model: Path, graph: Path) -> None
     params = load_params(PARAMS)
     write_moderation(folder, [])
     save_policies(folder, params.policies)
-    detector = DetectorParams(**{**params.detector.model_dump(), "model": "ours"})
-    seeing, detecting = seeing_of(detector, params.ocr, Home(folder))
-    write_seeing(folder, seeing, graph=detecting)
     _write_ranker(folder, manifest.model_id)
     made = replace(
         live.manifest,
@@ -101,6 +111,17 @@ def _put_together(folder: Path, live: Release, model: Path, graph: Path) -> None
         has_graph=True,
     )
     seal(folder, made)
+
+
+def _write_eyes(folder: Path, eyes: Eyes) -> None:
+    """Our detector, whatever params.yaml has, and its reader."""
+    params = load_params(PARAMS)
+    seen = {"model": "ours", "threads": eyes.detector_threads}
+    detector = DetectorParams(**(params.detector.model_dump() | seen))
+    reader = params.ocr.reader if eyes.reads else "off"
+    ocr = params.ocr.model_copy(update={"reader": reader})
+    seeing, graph = seeing_of(detector, ocr, Home(folder))
+    write_seeing(folder, seeing, graph=graph)
 
 
 def _model(folder: Path, tower: str) -> tuple[Path, Path]:
