@@ -50,8 +50,9 @@ def describe(calls: Sequence[Call]) -> Document:
     schemas = definitions["$defs"]
     paths: Document = {}
     for call in calls:
-        is_json = isinstance(call.answer, type)
-        answer = refs[call.answer.__name__, "serialization"] if is_json else None
+        answer = None
+        if isinstance(call.answer, type):
+            answer = refs[call.answer.__name__, "serialization"]
         operation = _operation(call, answer, refs["Problem", "serialization"])
         if call.body is not None:
             schema = {"schema": refs[call.body.__name__, "validation"]}
