@@ -1,6 +1,5 @@
 """Would another order have been clicked more? Asks logged answers; knows nothing of learning."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,10 +56,8 @@ def _value(order: Sequence[FoundCard], outcome: Outcome, looks: PropensityParams
     ]  # fmt: skip
     ranks = np.array([card.rank for card in clicked], np.int64)
     looked = propensities(ranks, steepness=looks.steepness, least=looks.least)
-    return sum(
-        1 / look / math.log2(1 + rank_of[card.card_id])
-        for card, look in zip(clicked, looked.tolist(), strict=True)
-    )
+    discounts = np.log2(1 + np.array([rank_of[card.card_id] for card in clicked]))
+    return float((1 / looked / discounts).sum())
 
 
 def _found(card: ShownCard) -> FoundCard:
