@@ -25,7 +25,7 @@ from photosearch.catalog.tables import read_rows, write_table
 from photosearch.evaluation.intervals import draw, mean_interval
 from photosearch.evaluation.metrics import PerQuery
 from photosearch.feedback.impressions import FeedbackReport, keep_feedback
-from photosearch.feedback.online_learning import OnlineReport, learn_from_log
+from photosearch.feedback.online_learning import OnlineReport, learn_from_log, read_learner
 from photosearch.feedback.schemas import Answer, Event, ShownCard
 from photosearch.feedback.store import EventStore, open_store
 from photosearch.home import Home
@@ -55,6 +55,8 @@ class Lived:
 
     gains: list[PerQuery]
     """Of shoppers' nDCG@10 in the second shop over no re-ranker, after each round, by query."""
+    unguarded: list[PerQuery]
+    """What they would be if the learner's state were used whatever the guard says."""
     reports: list[OnlineReport]
     ranker: TrainedRanker | None
     """Of labels and of clicks, from the tables; None where it was not asked for."""
@@ -96,7 +98,7 @@ def live(  # noqa: PLR0913 - options have names
     with_ranker: bool = True,
 ) -> Lived:  # fmt: skip
     """Rounds of visits, each followed by learning from the log; then a ranker from the tables."""
-    before, gains, reports = judged(school, OnlineState()), [], []
+    before, gains, unguarded, reports = judged(school, OnlineState()), [], [], []
     visits = list(enumerate(asked(school, seed)))
     with TemporaryDirectory(prefix="photosearch-feedback-") as folder:
         home = Home(Path(folder))
@@ -110,8 +112,9 @@ def live(  # noqa: PLR0913 - options have names
                 )
                 reports.append(report)
                 gains.append(judged(school, read_state(home.states)) - before)
+                unguarded.append(judged(school, read_learner(home.states).state) - before)
             ranker = ranker_from(home, log, school, params) if with_ranker else None
-    return Lived(gains, reports, ranker)
+    return Lived(gains, unguarded, reports, ranker)
 
 
 def visit(
@@ -205,14 +208,19 @@ def judged(school: School, state: OnlineState) -> PerQuery:
 
 
 def tell_rounds(name: str, lived: Sequence[Lived], products: Sequence[str]) -> None:
-    """One line: the mean gain over seeds after each round, with intervals that draw products."""
-    drawn, cells = draw(products), []
-    for of_round in zip(*(one.gains for one in lived), strict=True):
-        gain = mean_interval(np.mean(of_round, axis=0), drawn)
-        cells.append(f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
-    ends = ", ".join(f"{one.gains[-1].mean():+.4f}" for one in lived)
+    """Two lines: the mean gain over seeds after each round, with intervals that draw products."""
+    drawn = draw(products)
     verdicts = ", ".join("/".join(report.verdict for report in one.reports) for one in lived)
-    say(f"| {name} | {' | '.join(cells)} | {ends} | {verdicts} |")
+    for told, gains in (
+        (name, [one.gains for one in lived]),
+        (f"{name}, unguarded", [one.unguarded for one in lived]),
+    ):
+        cells = []
+        for of_round in zip(*gains, strict=True):
+            gain = mean_interval(np.mean(of_round, axis=0), drawn)
+            cells.append(f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
+        ends = ", ".join(f"{one[-1].mean():+.4f}" for one in gains)
+        say(f"| {told} | {' | '.join(cells)} | {ends} | {verdicts} |")
 
 
 def tell_rankers(school: School, by_crowd: dict[str, list[Lived]]) -> None:

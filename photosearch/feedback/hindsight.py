@@ -1,18 +1,16 @@
 """Would another order have been clicked more? Asks logged answers; knows nothing of learning."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from photosearch.feedback.answer_outcomes import Outcome
+from photosearch.feedback.outcomes import Outcome
 from photosearch.feedback.schemas import ShownCard
 from photosearch.ranking_settings import OnlineParams, PropensityParams
 from photosearch.search.features import row_of
-from photosearch.search.found import FoundCard
 from photosearch.search.online_ranker import OnlineState, rerank
 from photosearch.search.propensity import propensities
-from photosearch.search.schemas import CardFacts
+from photosearch.search.schemas import CardFacts, FoundCard
 
 RANKED_SCORE = "ranked_score"
 """A logged number beside the features: the score that the online re-ranker started from. Where it
@@ -58,11 +56,8 @@ def _value(order: Sequence[FoundCard], outcome: Outcome, looks: PropensityParams
     ]  # fmt: skip
     ranks = np.array([card.rank for card in clicked], np.int64)
     looked = propensities(ranks, steepness=looks.steepness, least=looks.least)
-    worth = [
-        1 / look / math.log2(1 + rank_of[card.card_id])
-        for card, look in zip(clicked, looked.tolist(), strict=True)
-    ]
-    return math.fsum(worth)
+    discounts = np.log2(1 + np.array([rank_of[card.card_id] for card in clicked]))
+    return float((1 / looked / discounts).sum())
 
 
 def _found(card: ShownCard) -> FoundCard:
