@@ -172,18 +172,13 @@ def test_a_search_says_how_widely(
     assert asked["params"]["quantization"]["rescore"] is True
     candidates = 5 * asked["params"]["quantization"]["oversampling"]
     assert candidates == 100 * search_by(quantisation).oversampling  # for few hits as for many
-    assert asked["params"]["acorn"] == {"enable": True, "max_selectivity": 0.01}
     assert asked["filter"]["must"][0]["key"] == "shelf"
     assert asked["filter"]["must"][1:] == [
-        {"key": "category", "match": {"any": ["Worn\x1fShoes"]}},
         {"key": "price", "range": {"lte": 9.0}},
     ]
     index.nearest(RED, limit=5, where=CardFilter(brands=("Nord", "Sud")))
     asked = server.bodies["POST /collections/a/points/query"]  # of two, the last
     assert asked["filter"]["must"] == [{"key": "brand", "match": {"any": ["Sud"]}}]
-    index.nearest(RED, limit=5)
-    asked = server.bodies["POST /collections/a/points/query"]
-    assert asked["params"]["acorn"]["enable"] is False
 
 
 def test_a_collection_made_before_listings_is_searched_without_filters_only(

@@ -64,7 +64,6 @@ def nearest_request(
             quantization=edge.QuantizationSearchParams(
                 rescore=True, oversampling=points.oversampling(facts.quantisation, limit)
             ),
-            acorn=edge.AcornSearchParams(wanted is not None, points.ACORN_UP_TO),
         ),
     )
 

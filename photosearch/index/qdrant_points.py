@@ -6,7 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from photosearch.index.filters import CardFilter, Listing
-from photosearch.index.shelves import shelves_by_price, shelves_by_rating, shelves_of
+from photosearch.index.shelves import (
+    is_whole_shelf,
+    shelves_by_price,
+    shelves_by_rating,
+    shelves_of,
+)
 from photosearch.index.vector_index import Hit
 from photosearch.index_settings import Quantisation
 
@@ -66,15 +71,6 @@ class Condition:
     words: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
-
-
-ACORN_UP_TO = 0.01
-"""Share of photos that pass, up to which a graph is searched two links far (ACORN).
-
-At a million such a search takes 50 to 150 ms and finds .003 more, so it is left to indexes where
-a hundredth is far more than PLAIN_UP_TO, and links of one field seldom lead to photos that pass
-the other too: docs/experiments/index.md.
-"""
 
 
 def each_brand(where: CardFilter | None) -> list[CardFilter | None]:
@@ -152,13 +148,18 @@ def conditions(where: CardFilter | None, *, has_shelves: bool = True) -> list[Co
     """
     if where is None:
         return []
-    shelves = (shelves_by_price(where), shelves_by_rating(where)) if has_shelves else ()
+    by_price = shelves_by_price(where) if has_shelves else ()
+    by_rating = shelves_by_rating(where) if has_shelves else ()
+    # What a shelf says already is not asked again: each condition is looked up photo by photo.
+    path = () if by_price or by_rating else where.category
+    rating = None if by_rating and is_whole_shelf(where.rating_min) else where.rating_min
     asked = [
-        *(Condition("shelf", words) for words in shelves),
-        Condition("category", (BELOW.join(where.category),) if where.category else ()),
+        Condition("shelf", by_price),
+        Condition("shelf", by_rating),
+        Condition("category", (BELOW.join(path),) if path else ()),
         Condition("brand", where.brands),
         Condition("price", least=where.price_min, most=where.price_max),
-        Condition("rating", least=where.rating_min),
+        Condition("rating", least=rating),
     ]
     return [one for one in asked if one.words or one.least is not None or one.most is not None]
 

@@ -164,9 +164,7 @@ class QdrantServerIndex:
             "limit": limit,
             "query_filter": wanted,
             "with_payload": points.FOUND_FIELDS,
-            "search_params": requests.search_params(
-                self._quantisation or "int8", limit=limit, is_filtered=wanted is not None
-            ),
+            "search_params": requests.search_params(self._quantisation or "int8", limit=limit),
         }
         return self._connection.ask(lambda client: client.query_points(self._name, **asked))
 

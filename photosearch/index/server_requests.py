@@ -60,7 +60,7 @@ def payload_indexes() -> dict[str, Any]:
     return keywords | dict.fromkeys(points.NUMBERS, number)
 
 
-def search_params(quantisation: Quantisation, *, limit: int, is_filtered: bool) -> SearchParams:
+def search_params(quantisation: Quantisation, *, limit: int) -> SearchParams:
     """How widely to search."""
     from qdrant_client import models
 
@@ -69,7 +69,6 @@ def search_params(quantisation: Quantisation, *, limit: int, is_filtered: bool) 
         quantization=models.QuantizationSearchParams(
             rescore=True, oversampling=points.oversampling(quantisation, limit)
         ),
-        acorn=models.AcornSearchParams(enable=is_filtered, max_selectivity=points.ACORN_UP_TO),
     )
 
 
