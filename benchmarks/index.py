@@ -44,7 +44,7 @@ K = 10
 HITS_PER_QUERY = 100
 """As in params.yaml: photos fetched, then collapsed into cards."""
 BATCH = 1000
-WARM_UP = 300
+WARM_UP = 3000
 """Searches before those that are timed, by other vectors."""
 TRUTH_BLOCK = 20
 """Queries compared with all products at a time."""
