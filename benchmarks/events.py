@@ -100,11 +100,13 @@ def _send_all(
     url: str, batch: int, clients: int, seconds: float
 ) -> list[tuple[list[str], list[float]]]:
     made: list[tuple[list[str], list[float]]] = [([], []) for _ in range(clients)]
-    until = time.monotonic() + seconds
+    ready = threading.Barrier(clients)
 
     def run(number: int) -> None:
         ids, took_ms = made[number]
         with httpx.Client(base_url=url, timeout=30) as api:
+            ready.wait()
+            until = time.monotonic() + seconds
             while time.monotonic() < until:
                 events = [_an_event() for _ in range(batch)]
                 body = json.dumps({"events": events}).encode()
@@ -153,8 +155,10 @@ def service(home: Path | None, address: str) -> Iterator[tuple[str, int]]:
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as alone:
             assert alone.stdout is not None
-            yield f"http://127.0.0.1:{int(alone.stdout.readline())}", alone.pid
-            alone.terminate()
+            try:
+                yield f"http://127.0.0.1:{int(alone.stdout.readline())}", alone.pid
+            finally:
+                alone.terminate()
         return
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
