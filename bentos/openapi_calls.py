@@ -75,6 +75,8 @@ class Call:
     """Parts of its form."""
     needed: tuple[str, ...] = ()
     """Those that must be there."""
+    body: type[Any] | None = None
+    """The class of its JSON body, where it takes no form."""
     asked: tuple[str, ...] = ()
     """Texts of its address."""
     problems: tuple[int, ...] = ()
