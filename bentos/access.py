@@ -110,6 +110,8 @@ def _network(host: str) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host
-    if address.version == 4:
+    if isinstance(address, ipaddress.IPv4Address):
         return host
-    return str(ipaddress.ip_network((int(address), NETWORK_BITS), strict=False))
+    if address.ipv4_mapped is not None:  # as a socket for both kinds names callers of IPv4
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address), NETWORK_BITS), strict=False))

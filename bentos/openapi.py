@@ -1,7 +1,7 @@
 """The OpenAPI document, out of the table of calls and the classes that answers are made of."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,8 @@ from bentos.openapi_calls import CALLS, PARTS, QUERY_TEXTS, Call
 from photosearch.search.schemas import Problem
 
 Document = dict[str, Any]
+Refs = Mapping[tuple[str, str], Document]
+"""Schemas by the name of a class, and by whether it is answered or taken."""
 
 REFERENCE = "#/components/schemas/{model}"
 VERSION = "1.0"
@@ -46,19 +48,12 @@ def describe(calls: Sequence[Call]) -> Document:
         *((model.__name__, "serialization", TypeAdapter(model)) for model in models),
         *((model.__name__, "validation", TypeAdapter(model)) for model in bodies),
     ]
-    refs, definitions = TypeAdapter.json_schemas(wanted, ref_template=REFERENCE)
+    made, definitions = TypeAdapter.json_schemas(wanted, ref_template=REFERENCE)
+    refs = {(str(name), str(mode)): schema for (name, mode), schema in made.items()}
     schemas = definitions["$defs"]
     paths: Document = {}
     for call in calls:
-        answer = None
-        if isinstance(call.answer, type):
-            answer = refs[call.answer.__name__, "serialization"]
-        operation = _operation(call, answer, refs["Problem", "serialization"])
-        if call.body is not None:
-            schema = {"schema": refs[call.body.__name__, "validation"]}
-            content = {"application/json": schema}
-            operation["requestBody"] = {"required": True, "content": content}
-        paths.setdefault(call.path, {})[call.method] = operation
+        paths.setdefault(call.path, {})[call.method] = _operation(call, refs)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Photosearch", "version": VERSION},
@@ -68,16 +63,20 @@ def describe(calls: Sequence[Call]) -> Document:
     }
 
 
-def _operation(call: Call, answer: Document | None, problem: Document) -> Document:
-    media_type = call.answer if isinstance(call.answer, str) else "application/json"
-    content: Document = {media_type: {} if answer is None else {"schema": answer}}
+def _operation(call: Call, refs: Refs) -> Document:
+    content: Document = {}
+    if isinstance(call.answer, str):
+        content[call.answer] = {}
+    else:
+        schema = refs[call.answer.__name__, "serialization"]
+        content["application/json"] = {"schema": schema}
     told = {"description": HTTPStatus(200).phrase, "content": content}
     responses: Document = {"200": told}
     responses |= {str(s): told | {"description": meaning} for s, meaning in call.also.items()}
     for status in sorted({*OF_ALL, *call.problems}):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {"application/problem+json": {"schema": problem}},
+            "content": {"application/problem+json": {"schema": refs["Problem", "serialization"]}},
         }
     operation: Document = {
         "operationId": call.id,
@@ -85,7 +84,13 @@ def _operation(call: Call, answer: Document | None, problem: Document) -> Docume
         "parameters": _parameters(call),
         "responses": responses,
     }
-    return operation | ({"requestBody": _form(call)} if call.form else {})
+    if call.form:
+        operation["requestBody"] = _form(call)
+    if call.body is not None:
+        schema = refs[call.body.__name__, "validation"]
+        content = {"application/json": {"schema": schema}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
 
 
 def _parameters(call: Call) -> list[Document]:

@@ -77,12 +77,12 @@ class Call:
     summary: str
     answer: type[Any] | str
     """A class of JSON answers, or the media type of others."""
-    body: type[Any] | None = None
-    """A class of JSON bodies."""
     form: tuple[str, ...] = ()
     """Parts of its form."""
     needed: tuple[str, ...] = ()
     """Those that must be there."""
+    body: type[Any] | None = None
+    """The class of its JSON body, where it takes no form."""
     asked: tuple[str, ...] = ()
     """Texts of its address."""
     problems: tuple[int, ...] = ()

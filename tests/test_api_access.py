@@ -177,8 +177,10 @@ def test_a_household_of_ipv6_is_one_caller():
     access = Access(public_per_min=5)
     ids = [access.caller(Headers({}), host).id for host in (
         "2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1", "10.0.0.1", "10.0.0.2",
+        "::ffff:10.0.0.1",
     )]  # fmt: skip
     assert ids[0] == ids[1]
+    assert ids[3] == ids[5]
     assert len(set(ids)) == 4
 
 

@@ -1,6 +1,5 @@
 """What a release knows of a card or a tag, asked by name; searches nothing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from photosearch.catalog.schemas import Tag
@@ -30,7 +29,7 @@ class Catalogue:
 
     def tags(self, prefix: str, *, limit: int, offset: int) -> TagsResponse:
         """Tags that begin so, in the order of the alphabet; none where the release has none."""
-        found: Sequence[Tag] = ()
+        found: list[Tag] = []
         n_found = 0
         if self.tag_list is not None:
             found, n_found = self.tag_list.beginning_with(prefix, limit=limit, offset=offset)
