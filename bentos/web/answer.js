@@ -35,7 +35,7 @@ function showWaiting() {
 function showFailed({ status, detail }, acts) {
   at("made-by").replaceChildren();
   const { failed, another, tryAgain, clear } = words();
-  const isOurs = status === 0 || status >= 500;
+  const isOurs = status === 0 || status === 429 || status >= 500; // the same may work later
   const canClear = !isOurs && isNarrowed(acts.asked());
   showNotice(
     { title: failed[status] ?? failed.other, text: detail },
