@@ -2,8 +2,8 @@
 
 `python -m benchmarks.events --home HOME` serves the home as `photosearch serve --follow` does, once
 with SQLite and once with a PostgreSQL of its own (Debian's binaries), both with every commit on
-disk, and has clients in another process send batches as fast as they are answered. Events beyond
-the bar of 2,000 a second are wanted in batches of 10; a request alone costs what HTTP costs.
+disk, and has clients in another process send batches as fast as they are answered. Without a home
+the call is served alone, by uvicorn: what the log and its HTTP cost without BentoML.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class Measured:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--home", type=Path, required=True)
+    asked.add_argument("--home", type=Path)
     asked.add_argument("--clients", type=int, default=8)
     asked.add_argument("--seconds", type=float, default=5)
     asked.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
@@ -62,7 +62,7 @@ def main() -> None:
     sys.stdout.write(as_markdown(made))
 
 
-def measure(engine: str, home: Path, clients: int, seconds: float) -> list[Measured]:
+def measure(engine: str, home: Path | None, clients: int, seconds: float) -> list[Measured]:
     """One engine, every batch size; then counts what the log holds of what was answered."""
     from photosearch.feedback.store import open_store
 
@@ -146,8 +146,16 @@ def database(engine: str) -> Iterator[str]:
 
 
 @contextmanager
-def service(home: Path, address: str) -> Iterator[tuple[str, int]]:
-    """The home's service on a free port: its address, and the id of its search process."""
+def service(home: Path | None, address: str) -> Iterator[tuple[str, int]]:
+    """The service on a free port: its address, and the id of the process that keeps events."""
+    if home is None:
+        command = [sys.executable, str(ROOT / "tests" / "events_service.py"), address]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as alone:
+            assert alone.stdout is not None
+            yield f"http://127.0.0.1:{int(alone.stdout.readline())}", alone.pid
+            alone.terminate()
+        return
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     environment = os.environ | {"PHOTOSEARCH_HOME": str(home), "PHOTOSEARCH_EVENTS": address}

@@ -31,6 +31,7 @@ from photosearch.assembly import load_settings
 from photosearch.catalog.images import path_of
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows
+from photosearch.embedding.model import read_model
 from photosearch.evaluation.intervals import draw, mean_interval
 from photosearch.progress import configure_logging, track
 from photosearch.search.articles import exact_first
@@ -92,11 +93,16 @@ def tell_photos(
     told("nearest gallery picture", replace(plain, rank=by_gallery), "candidates alone")
     ranked = replace(plain, rank=whole.rank)
     before = told("+ ranker", ranked, "candidates alone")
-    with tempfile.TemporaryDirectory() as folder:
-        late = late_step(settings, home.release, Path(folder))
-        told("+ late interaction", replace(ranked, late_interaction=late), "+ ranker")
-        told("late, no ranker", replace(plain, late_interaction=late), "candidates alone")
-    if options.simulated:
+    if read_model(settings.home.candidate).model_id == home.release.manifest.model_id:
+        with tempfile.TemporaryDirectory() as folder:
+            late = late_step(settings, home.release, Path(folder))
+            told("+ late interaction", replace(ranked, late_interaction=late), "+ ranker")
+            told("late, no ranker", replace(plain, late_interaction=late), "candidates alone")
+    else:
+        say("| late interaction: not asked, the candidate is not the live model | | | | |")
+    if not home.release.ranker.exists():
+        say("| ranker, clicks: this release has no ranker, the two rows are one | | | | |")
+    elif options.simulated:
         shop = SimulatedShop(settings, read_rows(settings.home.curated / "cards.parquet", Card))
         for seed in range(options.seeds):
             rerank = taught_by_shoppers(

@@ -9,7 +9,7 @@ from photosearch.search.query import SearchRequest
 from photosearch.search.schemas import CardsResponse, DetectResponse, ReadArticles, SearchResponse
 
 DIGITS = 6
-"""Significant ones of a logged feature: a third of the bytes, and far finer than fp16 vectors."""
+"""Significant ones of a logged feature: finer than fp16 vectors, in half of the bytes."""
 
 
 class LoggedAnswers:

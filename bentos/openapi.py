@@ -50,7 +50,9 @@ def describe(calls: Sequence[Call]) -> Document:
     schemas = definitions["$defs"]
     paths: Document = {}
     for call in calls:
-        answer = refs[call.answer.__name__, "serialization"] if _is_json(call) else None
+        answer = None
+        if isinstance(call.answer, type):
+            answer = refs[call.answer.__name__, "serialization"]
         operation = _operation(call, answer, refs["Problem", "serialization"])
         if call.body is not None:
             schema = {"schema": refs[call.body.__name__, "validation"]}
@@ -64,10 +66,6 @@ def describe(calls: Sequence[Call]) -> Document:
         "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": SECURITY},
         "security": [{}, *({name: []} for name in SECURITY)],
     }
-
-
-def _is_json(call: Call) -> bool:
-    return isinstance(call.answer, type)
 
 
 def _operation(call: Call, answer: Document | None, problem: Document) -> Document:

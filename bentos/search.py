@@ -22,6 +22,7 @@ from bentos.current import Current, follow
 from bentos.detector_client import FoundThing, RemoteDetector
 from bentos.encoder import Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
+from bentos.gathering import encode_together
 from bentos.opened import Opened
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
@@ -130,11 +131,12 @@ class Search:
         from photosearch.assembly_serving import open_index
 
         manifest = release.manifest
+        preprocessing = read_preprocessing(release.model / TOWER)
         embedder = RemoteEmbedder(
             manifest.model_id,
             tuple(manifest.lengths),
             release=manifest.release,
-            preprocessing=read_preprocessing(release.model / TOWER),
+            preprocessing=preprocessing,
             encode=self._encode,
         )
         cards = CardFactsTable(release.cards, release.thumbnail_table)
@@ -142,8 +144,9 @@ class Search:
             index = stack.enter_context(closing(open_index(release, self._services)))
             finder = stack.enter_context(finder_of(release, index))
             plain = make_pipeline(
-                release_ids(release), embedder, finder=finder, enrich=cards.enrich
-            )
+                release_ids(release), embedder,
+                finder=finder, enrich=cards.enrich, sees_px=preprocessing.image_px,
+            )  # fmt: skip
             pipeline = complete(
                 replace(plain, embed=embedder.look),
                 release,
@@ -183,7 +186,7 @@ class Search:
 
     def _encode(self, photos: list[Asked]) -> list[Encoded]:
         # Asked for late: BentoML gives its proxy the method `embed` only after our __init__.
-        encoded: list[Encoded] = self.encoder.embed(photos)
+        encoded: list[Encoded] = encode_together(photos, self.encoder.embed)
         return encoded
 
     def _find(

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from bentos import metrics
 from bentos.answers import Served
 from bentos.door import take_calls
+from bentos.gathering import SEAT, Gathering, Seat
 from bentos.problems import problem_of
 from bentos.responses import as_json
 from bentos.turns import Turns
@@ -82,22 +83,27 @@ def routes(served: Callable[[], Served], turns: Turns) -> list[Route]:
 async def all_of(
     acts: Sequence[Callable[[], SearchResponse]], turns: Turns, *, deadline_s: float
 ) -> list[BatchAnswer]:
-    """Each search's own answer or problem; side by side, so that the encoder embeds them together.
+    """Each search's own answer or problem; their photos are embedded as one list.
 
     One deadline holds for all: what is not ready by then is told as 503.
     """
     answers: list[BatchAnswer] = [BatchAnswer(answer=None, problem=None)] * len(acts)
+    gathering = Gathering(len(acts))
 
     async def answer(place: int) -> None:
+        seat = Seat(gathering)
+        SEAT.set(seat)  # for this task and the thread that it starts
         try:
             found = await turns.take(acts[place], deadline_s=deadline_s)
         except Exception as error:  # a fault of one search is none of the others'
             told = problem_of(error, during="a search of a batch")
             metrics.PROBLEMS.labels(str(told.status), type(error).__name__).inc()
             answers[place] = BatchAnswer(answer=None, problem=told)
-            return
-        observe("search_batch", found)
-        answers[place] = BatchAnswer(answer=found, problem=None)
+        else:
+            observe("search_batch", found)
+            answers[place] = BatchAnswer(answer=found, problem=None)
+        finally:
+            seat.leave()
 
     async with anyio.create_task_group() as tasks:
         for place in range(len(acts)):

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from threading import Semaphore
 from typing import TypeVar
 
 from anyio import fail_after
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -53,6 +55,10 @@ async def in_time(
     except TimeoutError:
         detail = f"The body did not arrive within {upload_s:g} s. Send a smaller photo."
         raise HTTPException(408, detail, headers={"Connection": "close"}) from None
+
+
+_READ_IN_MEMORY = Semaphore(32)
+"""Whoever sends slowly holds so many times 10 MB at most; more bodies at once go by the disk."""
 
 
 async def read_search(request: Request) -> SearchRequest:
@@ -149,17 +155,33 @@ async def _open_form(request: Request, rules: FormRules) -> FormData:
             raise _huge_body(max_bytes)
     counted = Request(request.scope, _at_most(request.receive, max_bytes))
     try:
-        return await counted.form(
-            max_files=max(rules.photos_max, 1),
-            max_fields=len(rules.wishes),
-            max_part_size=MAX_PART_BYTES,
-        )
-    except HTTPException as error:
+        return await _parse(counted, rules)
+    except MultiPartException as error:
         photos = "one photo" if rules.photos_max < 2 else f"at most {rules.photos_max} photos"
         raise BadRequest(
-            f"The form cannot be read: {error.detail} Send {photos}, and each other part once "
+            f"The form cannot be read: {error.message} Send {photos}, and each other part once "
             f"and with at most {MAX_PART_BYTES:,} bytes."
         ) from None
+
+
+async def _parse(request: Request, rules: FormRules) -> FormData:
+    parser = MultiPartParser(
+        request.headers,
+        request.stream(),
+        max_files=max(rules.photos_max, 1),
+        max_fields=len(rules.wishes),
+        max_part_size=MAX_PART_BYTES,
+    )
+    # By default what is above 1 MB goes to a file on disk, piece by piece through a thread: 18 ms
+    # of processor time for a photo of 4 MB instead of 7.
+    is_in_memory = rules.photos_max == 1 and _READ_IN_MEMORY.acquire(blocking=False)
+    if is_in_memory:
+        parser.spool_max_size = rules.photos_bytes + ROOM_BYTES
+    try:
+        return await parser.parse()
+    finally:
+        if is_in_memory:
+            _READ_IN_MEMORY.release()
 
 
 async def _content(photo: UploadFile | str) -> tuple[bytes, str]:

@@ -12,6 +12,7 @@ from photosearch.assembly_ranking import vectors_to_rank
 from photosearch.assembly_serving import point_alias
 from photosearch.embedding.model import read_model
 from photosearch.errors import HomeNotReady
+from photosearch.feedback.experiments import running_experiment
 from photosearch.home import Home
 from photosearch.release import live_release, switch_live
 from photosearch.release_lock import alone
@@ -55,7 +56,9 @@ def go_live(home: Home, report: ReleaseReport) -> None:
     point_alias(live_release(home.releases), services)
     log.info("release %s is live", report.release)
     engine = index_engine(services, load_settings(home.root).params.index.quantisation)
-    prune_releases(home.releases, engine, kept=services.releases_kept)
+    tried = running_experiment(home.experiments)
+    spare = [tried.release] if tried is not None and tried.release is not None else []
+    prune_releases(home.releases, engine, kept=services.releases_kept, spare=spare)
 
 
 @flow(name="release-model")

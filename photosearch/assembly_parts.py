@@ -143,7 +143,7 @@ def _ranker(settings: Settings, model_id: str) -> Part | None:
         photo_ids: list[str] = []
         short: list[Vectors] = []
         length = read_manifest(trained).short_length
-        for some, _, vectors in index.scroll():
+        for some, _listings, vectors in index.scroll():
             photo_ids += some
             short.append(shorten(vectors, length))
         vectors = np.concatenate(short)

@@ -118,7 +118,7 @@ def _ordered(pipeline: SearchPipeline, release: Release, dim: int) -> SearchPipe
     calibration = None
     if release.calibration.exists():
         calibration = read_calibration(release.calibration)
-    rank = rank_by_evidence(calibration and calibration.curve)
+    rank = rank_by_evidence(None if calibration is None else calibration.curve)
     if release.ranker.exists():
         rank = rank_by_photo(open_ranker(release.ranker, model_id=release.manifest.model_id), dim)
     tokens = tokens_of_release(release)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -27,6 +26,7 @@ from small_shop import (
 from told_events import an_event
 
 from bentos.api import make_app
+from bentos.gathering import encode_together
 from bentos.openapi import document
 from bentos.openapi_calls import CALLS, PARTS
 from bentos.upload import WISHES_OF_BATCH
@@ -126,17 +126,25 @@ def test_a_batch_that_is_too_large_is_413(api: httpx.Client):
     assert_problem(batch(api, *[bytes(9_000_000)] * 5), 413, "more than 40,100,000 bytes")
 
 
-def test_searches_of_a_batch_run_side_by_side(shop: SmallShop):
-    together = threading.Barrier(4, timeout=10)
-    whole = shop.pipeline
+def test_photos_of_a_batch_are_embedded_as_one_list(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bentos.gathering.WAIT_S", 20)
+    whole, asked = shop.pipeline, []
+
+    def encode(photos):
+        asked.append(len(photos))
+        return [whole.embed(photo) for photo in photos]
 
     def embed(photo):
-        together.wait()  # breaks unless four searches are here at once
-        return whole.embed(photo)
+        return encode_together([photo], encode)[0]
 
-    slow = replace(shop, pipeline=replace(whole, embed=embed))
-    with served(slow) as address, httpx.Client(base_url=address, timeout=20) as api:
-        assert found(batch(api, RED, RED, RED, RED)) == ["red"] * 4
+    together = replace(shop, pipeline=replace(whole, embed=embed))
+    green = jpeg(painted(colour("green")))
+    with served(together) as address, httpx.Client(base_url=address, timeout=20) as api:
+        assert found(batch(api, RED, green, b"broken", green)) == ["red", "green", 422, "green"]
+        assert search(api).status_code == 200
+    assert asked == [3, 1]
 
 
 def test_a_card_tells_its_facts_and_pictures(api: httpx.Client):

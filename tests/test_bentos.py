@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from PIL import Image
 from small_shop import ColourEmbedder, SmallShop, colour, jpeg, open_shop, painted, served
 
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
+from bentos.page import WEB
 from bentos.served import followed_releases, served_release
 from photosearch.embedding.preprocess import Preprocessing
 from photosearch.errors import EncoderUnavailable, ForeignIndex, HomeNotReady, IndexUnavailable
@@ -110,6 +112,16 @@ def test_a_text_file_named_jpg_is_422(api: httpx.Client):
 
 def test_a_damaged_photo_is_422(api: httpx.Client):
     assert_problem(search(api, RED[:900]), 422, "not a readable photo", "Send a whole JPEG")
+
+
+def test_a_large_photo_is_never_written_to_disk(
+    api: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    noise = np.random.default_rng(7).integers(0, 256, (1000, 1400, 3), np.uint8)
+    photo = jpeg(Image.fromarray(noise))
+    assert len(photo) > 1_500_000
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert search(api, photo).status_code == 200
 
 
 def test_a_photo_of_too_many_pixels_is_413(api: httpx.Client):
@@ -217,8 +229,8 @@ def test_the_page_may_run_nothing_but_its_own_files(api: httpx.Client):
     assert page.headers["x-content-type-options"] == "nosniff"
     assert "<script>" not in page.text
     assert " style=" not in page.text
-    for name in ("app.js", "box.js", "photo.js", "results.js", "words.js", "style.css", "icon.svg"):
-        file = api.get(f"/{name}")
+    for path in WEB.iterdir():
+        file = api.get(f"/{path.name}")
         assert file.status_code == 200
         assert "//" not in file.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
 

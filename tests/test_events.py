@@ -280,6 +280,27 @@ def test_a_server_that_is_away_is_told_of_and_found_again(server: PostgresServer
         assert len(list(store.answers_after(0))) == 1
 
 
+def test_a_writer_that_stops_in_its_turn_loses_it(server: PostgresServer):
+    address = server.empty_database()
+    with closing(open_store(address)) as frozen, closing(open_store(address)) as other:
+        frozen.keep([an_event()])
+        until = time.monotonic() + 30
+        with pytest.raises(EventsUnavailable), frozen._turn() as turn:
+            with pytest.raises(EventsUnavailable, match="lock timeout"):
+                other.keep([an_event()])
+            while not is_kept(other):
+                assert time.monotonic() < until
+            turn.exec_driver_sql("SELECT 1")
+        assert frozen.keep([an_event()]) == 1
+
+
+def is_kept(store: EventStore) -> bool:
+    try:
+        return store.keep([an_event()]) == 1
+    except EventsUnavailable:
+        return False
+
+
 @pytest.mark.parametrize(
     "address",
     ["mysql://shop:secret@host/x", "sqlite:///events.sqlite", "sqlite://", "secret", ""],

@@ -11,7 +11,7 @@ from small_model import draw_weights
 from small_tower import quarters, untrained_tower, write_curated
 
 from photosearch.assembly_late import token_writer
-from photosearch.catalog.schemas import Card, CuratedPhoto
+from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import write_table
 from photosearch.embedding.backbones import OpenClipTower
 from photosearch.embedding.catalog_tokens import catalog_tokens
@@ -261,6 +261,15 @@ def test_what_was_learned_goes_into_a_release_with_the_tokens_of_its_photos(
     own = max_sim(tokens.projection.shorten(raw[0]), tokens.of(["a/gallery/0", "b/gallery/0"]))
     assert own[0] == pytest.approx(1, abs=0.02)
     assert own[1] < own[0]
+
+
+def test_cards_that_left_the_catalogue_since_the_tokens_were_cached_teach_nothing(home: Home):
+    with_cache(home)
+    cards = [Card(name, name, None, None, [], None, None, None, name) for name in "ab"]
+    write_table(home.curated / "cards.parquet", Card, cards)
+    label = Label("p", "a/gallery/0", "c/gallery/0", "different", 0.1, 3, ["ann"], "x", "2026")
+    write_table(home.labels, Label, [label])
+    assert learn_short_tokens(home, LATE).products == 2
 
 
 def test_a_live_model_keeps_its_projection_when_the_candidate_moved_on(home: Home, tmp_path: Path):

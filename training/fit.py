@@ -206,12 +206,15 @@ def save_head(module: HeadModule, folder: Path) -> Path:
 
 
 def training_rows(cache: TokenCache, products: Products) -> dict[int, list[int]]:
-    """Training rows of each product that shows at least two different photos."""
+    """Training rows of each product that shows at least two different photos.
+
+    Cards may have left the catalogue since the tokens were cached: their rows are left aside.
+    """
     rows: dict[int, list[int]] = defaultdict(list)
     photos: dict[int, set[str]] = defaultdict(set)
     for number, row in enumerate(cache.rows):
-        if row.split == "train" and row.photo_id not in products.strangers:
-            product = products.product_of_card[row.card_id]
+        product = products.product_of_card.get(row.card_id)
+        if product is not None and row.split == "train" and row.photo_id not in products.strangers:
             rows[product].append(number)
             photos[product].add(row.photo_id)
     return {product: of_it for product, of_it in rows.items() if len(photos[product]) > 1}

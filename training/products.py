@@ -24,8 +24,8 @@ def products_from_labels(
 
     Args:
         cards: Every card of the snapshot.
-        card_of_photo: Card ids of the photos that labels speak of; labels about photos that are
-            not here any more are left aside.
+        card_of_photo: Card ids of the photos that labels speak of; labels about photos or cards
+            that are not here any more are left aside.
         labels: Answers of people; `unclear` ones change nothing.
     """
     numbers = {group: n for n, group in enumerate(sorted({card.group_id for card in cards}))}
@@ -39,7 +39,7 @@ def products_from_labels(
 
     known = [
         label for label in labels
-        if label.photo_a in card_of_photo and label.photo_b in card_of_photo
+        if all(card_of_photo.get(one) in group_number for one in (label.photo_a, label.photo_b))
     ]  # fmt: skip
     doubts: dict[str, float] = defaultdict(float)
     different: list[tuple[int, int, float]] = []

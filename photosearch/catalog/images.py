@@ -61,10 +61,19 @@ def open_photo(content: bytes, *, name: str, draft_px: int | None = None) -> Ima
         UnreadablePhoto: Not one of the formats, damaged, or cut short.
         HugePhoto: Over 10 MB or 50 megapixels.
     """
+    return open_sized(content, name=name, draft_px=draft_px)[0]
+
+
+def open_sized(
+    content: bytes, *, name: str, draft_px: int | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """What `open_photo` gives, and width and height of the whole photo after its turn."""
     with _decoding(content, name) as image:
+        width, height = image.size
         if draft_px is not None:
             image.draft("RGB", (draft_px, draft_px))
-        return _upright_rgb(image)
+        pixels = _upright_rgb(image)
+        return pixels, (height, width) if _turn(image) in SIDEWAYS else (width, height)
 
 
 def checked_size(content: bytes, *, name: str) -> tuple[int, int]:
@@ -116,11 +125,17 @@ def crop(image: Image.Image, box: Box) -> Image.Image:
     Raises:
         BadBox: The box leaves the photo, or is less than 8 pixels wide or high.
     """
+    require_inside(box, image.size)
     left, top, right, bottom = box
-    is_inside = left >= 0 and top >= 0 and right <= image.width and bottom <= image.height
-    if not (is_inside and right - left >= MIN_BOX_PX and bottom - top >= MIN_BOX_PX):
-        raise BadBox(box, image.width, image.height)
     return image.crop((round(left), round(top), round(right), round(bottom)))
+
+
+def require_inside(box: Box, size: tuple[int, int]) -> None:
+    """Raises BadBox where `crop` would, of a photo of this width and height."""
+    left, top, right, bottom = box
+    is_inside = left >= 0 and top >= 0 and right <= size[0] and bottom <= size[1]
+    if not (is_inside and right - left >= MIN_BOX_PX and bottom - top >= MIN_BOX_PX):
+        raise BadBox(box, *size)
 
 
 def content_hash(content: bytes) -> str:

@@ -74,7 +74,7 @@ def validate_labels(home: Home) -> ValidationReport:
 
 
 def cards_suite() -> list[Any]:
-    gxe = _gxe()
+    gxe = expectation_classes()
 
     return [
         gxe.ExpectTableRowCountToBeBetween(min_value=1, notes="there is something to search"),
@@ -104,7 +104,7 @@ def cards_suite() -> list[Any]:
 
 
 def photos_suite() -> list[Any]:
-    gxe = _gxe()
+    gxe = expectation_classes()
 
     return [
         gxe.ExpectTableRowCountToBeBetween(min_value=1, notes="there is something to search"),
@@ -121,7 +121,7 @@ def photos_suite() -> list[Any]:
 
 
 def pairs_suite() -> list[Any]:
-    gxe = _gxe()
+    gxe = expectation_classes()
 
     return [
         *key_suite("pair_id"),
@@ -142,7 +142,7 @@ def pairs_suite() -> list[Any]:
 
 
 def tags_suite() -> list[Any]:
-    gxe = _gxe()
+    gxe = expectation_classes()
 
     return [
         *key_suite("text"),
@@ -163,7 +163,7 @@ def tags_suite() -> list[Any]:
 
 
 def labels_suite() -> list[Any]:
-    gxe = _gxe()
+    gxe = expectation_classes()
 
     return [
         gxe.ExpectColumnValuesToMatchRegex(
@@ -186,7 +186,7 @@ def labels_suite() -> list[Any]:
     ]
 
 
-def _gxe() -> Any:
+def expectation_classes() -> Any:
     """The expectations; untyped, for the package does not export them as mypy wants."""
     from great_expectations import expectations
 
@@ -195,7 +195,7 @@ def _gxe() -> Any:
 
 def key_suite(column: str) -> list[Any]:
     """What must hold of a column that names rows."""
-    gxe = _gxe()
+    gxe = expectation_classes()
 
     return [
         gxe.ExpectColumnValuesToNotBeNull(column=column, notes="every row has a name"),
@@ -206,7 +206,7 @@ def key_suite(column: str) -> list[Any]:
 
 def one_of(column: str, values: Any, notes: str) -> Any:
     """Every value is one of these, or not known."""
-    gxe = _gxe()
+    gxe = expectation_classes()
 
     return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(values), notes=notes)
 

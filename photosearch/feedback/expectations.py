@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from photosearch.catalog.schemas import ClickedPair, Impression, WeakPair
 from photosearch.catalog.tables import read_table
 from photosearch.curation.checkpoints import Table, ValidationReport, checks_folder, run_checkpoint
-from photosearch.curation.expectations import key_suite, one_of
+from photosearch.curation.expectations import expectation_classes, key_suite, one_of
 from photosearch.home import Home
 from photosearch.search.features import FEATURES
 
@@ -48,7 +48,7 @@ def validate_feedback(home: Home) -> ValidationReport:
 
 
 def impressions_suite() -> list[Any]:
-    from great_expectations import expectations as gxe
+    gxe = expectation_classes()
 
     return [
         *key_suite("place"),
@@ -71,7 +71,7 @@ def impressions_suite() -> list[Any]:
 
 
 def clicked_pairs_suite() -> list[Any]:
-    from great_expectations import expectations as gxe
+    gxe = expectation_classes()
 
     return [
         *_pair_suite(),
@@ -81,7 +81,7 @@ def clicked_pairs_suite() -> list[Any]:
 
 
 def weak_pairs_suite() -> list[Any]:
-    from great_expectations import expectations as gxe
+    gxe = expectation_classes()
 
     return [
         *_pair_suite(),
@@ -106,11 +106,12 @@ def _impressions(home: Home) -> "pd.DataFrame":
     """Rows without their features: whether all were logged is a column, and the table's clicks."""
     frame = read_table(home.impressions, Impression).to_pandas()
     wanted = set(FEATURES)
-    return frame.drop(columns=["features"]).assign(
+    told: pd.DataFrame = frame.drop(columns=["features"]).assign(
         place=frame["query_id"] + " " + frame["rank"].astype(str),
         clicked_share=frame["is_clicked"].mean() if len(frame) else 0.0,
         has_all_features=[dict(row).keys() >= wanted for row in frame["features"]],
     )
+    return told
 
 
 def _pairs(frame: "pd.DataFrame") -> "pd.DataFrame":

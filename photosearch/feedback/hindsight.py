@@ -58,10 +58,11 @@ def _value(order: Sequence[FoundCard], outcome: Outcome, looks: PropensityParams
     ]  # fmt: skip
     ranks = np.array([card.rank for card in clicked], np.int64)
     looked = propensities(ranks, steepness=looks.steepness, least=looks.least)
-    return sum(
+    worth = [
         1 / look / math.log2(1 + rank_of[card.card_id])
         for card, look in zip(clicked, looked.tolist(), strict=True)
-    )
+    ]
+    return math.fsum(worth)
 
 
 def _found(card: ShownCard) -> FoundCard:

@@ -1,5 +1,6 @@
 """What came of an experiment: metrics by arm, intervals that may be looked at daily, a verdict."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +43,8 @@ class Compared:
     value: float | None
     """None: nobody did what it counts."""
     difference: float | None
-    """From the control; None for the control itself, or before there are shoppers enough."""
+    """From the control; None for the control itself, before there are shoppers enough, or where
+    all shoppers of an arm do alike."""
     low: float | None
     """The interval of the difference that holds at all times at once."""
     high: float | None
@@ -79,6 +81,8 @@ class Readout:
 
 
 READOUT = TypeAdapter(Readout)
+
+log = logging.getLogger(__name__)
 
 
 def read_out(experiment: Experiment, done: Outcomes, *, now: datetime) -> Readout:
@@ -125,22 +129,19 @@ def read_out(experiment: Experiment, done: Outcomes, *, now: datetime) -> Readou
 def compare(experiment: Experiment, done: Outcomes, metric: Metric, arm: int) -> Compared:
     """One metric of one arm beside the control, which is arm 0."""
     rules, others = experiment.rules, len(experiment.plan.arms) - 1
-    theirs = _estimate(done, metric, arm)
-    value = None if theirs is None else theirs.value
-    control = _estimate(done, metric, 0)
+    theirs, control = _estimate(done, metric, arm), _estimate(done, metric, 0)
     what = METRICS[metric][2]
-    is_enough = (
-        theirs is not None
-        and control is not None
-        and min(theirs.n, control.n) >= rules.shoppers_min
-        and theirs.variance > 0 < control.variance
-    )
-    if arm == 0 or theirs is None or control is None or not is_enough:
-        return Compared(metric, what, value, None, None, None)
+    alone = Compared(metric, what, None if theirs is None else theirs.value, None, None, None)
+    if arm == 0 or theirs is None or control is None:
+        return alone
+    is_enough = min(theirs.n, control.n) >= rules.shoppers_min
+    if not is_enough or min(theirs.variance, control.variance) <= 0:
+        return alone
     interval = difference_interval(
         control, theirs, alpha=rules.alpha / others, planned=rules.planned_shoppers
     )
-    return Compared(metric, what, value, theirs.value - control.value, interval.low, interval.high)
+    difference = theirs.value - control.value
+    return Compared(metric, what, theirs.value, difference, interval.low, interval.high)
 
 
 def _estimate(done: Outcomes, metric: Metric, arm: int) -> Estimate | None:
@@ -208,9 +209,13 @@ def save_readout(folder: Path, readout: Readout) -> Path:
 
 def read_readout(folder: Path, experiment: str) -> Readout | None:
     """The last readout of an experiment; None where there is none, or one of another version."""
+    path = _readout_path(folder, experiment)
+    if not path.exists():
+        return None
     try:
-        return READOUT.validate_json(_readout_path(folder, experiment).read_text())
-    except (FileNotFoundError, ValidationError):
+        return READOUT.validate_json(path.read_text())
+    except ValidationError:
+        log.warning("%s is of another version: run `photosearch experiment report` again", path)
         return None
 
 

@@ -149,7 +149,7 @@ def rank_by_photo(
     """
 
     def rank(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
-        if not query.is_photo_alone:
+        if query.vector is None or not query.is_photo_alone:
             return best_first(found)
         evidence = ranker.evidence(shorten(query.vector, dim), query.hits)
         return ranker.rank(found, evidence, explain=query.request.explain)

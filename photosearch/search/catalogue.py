@@ -1,7 +1,9 @@
 """What a release knows of a card or a tag, asked by name; searches nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from photosearch.catalog.schemas import Tag
 from photosearch.errors import UnknownCard
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.schemas import CardResponse, ReleaseIds, TagFacts, TagsResponse
@@ -28,7 +30,8 @@ class Catalogue:
 
     def tags(self, prefix: str, *, limit: int, offset: int) -> TagsResponse:
         """Tags that begin so, in the order of the alphabet; none where the release has none."""
-        found, n_found = ([], 0)
+        found: Sequence[Tag] = ()
+        n_found = 0
         if self.tag_list is not None:
             found, n_found = self.tag_list.beginning_with(prefix, limit=limit, offset=offset)
         return TagsResponse(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from photosearch.catalog import images
 from photosearch.catalog.images import Box
+from photosearch.catalog.seen_photo import SeenPhoto, cut, see
 from photosearch.embedding.embedder import Embedder
 from photosearch.errors import (
     BadLength,
@@ -65,9 +65,10 @@ class SearchPipeline:
     release: ReleaseIds
     length: int
     """Vector length of the index, the only one that can be searched."""
-    decode: Callable[[bytes, str], Image.Image]
-    """File content and its name for messages -> RGB photo."""
-    crop: Callable[[Image.Image, Box], Image.Image]
+    decode: Callable[[bytes, str], SeenPhoto]
+    """File content and its name for messages -> photo, as large as is needed."""
+    crop: Callable[[SeenPhoto, Box], Image.Image]
+    """A box in pixels of the whole photo -> RGB part."""
     embed: Callable[[Image.Image], Embedded]
     """RGB photo -> the model's vector, at least as long as `length`; tokens where they are used."""
     candidates: Callable[[Query], Candidates]
@@ -115,7 +116,7 @@ class SearchPipeline:
         if self.maps is not None and request.explain:
             self.maps.keep(query_id, request, box)
         with watch.stage("crop"):
-            part = photo if box is None else self.crop(photo, box)
+            part = photo.pixels if box is None else self.crop(photo, box)
         with watch.stage("embed"):
             made = self.embed(part)
         query = Query(request, part, made.vector, tokens=made.tokens)
@@ -126,8 +127,8 @@ class SearchPipeline:
             query_id=query_id,
             box=box,
             objects=as_objects(things, box),
-            width=photo.width,
-            height=photo.height,
+            width=photo.size[0],
+            height=photo.size[1],
             length=self.length,
             cards=page_of(shown.cards, request, self.calibration),
             n_found=len(shown.cards),
@@ -145,9 +146,7 @@ class SearchPipeline:
     def answer_words(self, request: SearchRequest) -> CardsResponse:
         """Finds cards by words alone; the request's photo and box are left aside.
 
-        Raises:
-            BadRequest: There are no words, or the release has no text side.
-            BadLength, IndexProblem: See `answer`.
+        Raises BadRequest where there are no words or no text side, and what `answer` raises.
         """
         if request.length not in (None, self.length):
             raise BadLength(request.length, (self.length,))
@@ -172,8 +171,8 @@ class SearchPipeline:
             photo = self.decode(request.photo, request.name)
         things = self._look(photo, watch)
         return DetectResponse(
-            width=photo.width,
-            height=photo.height,
+            width=photo.size[0],
+            height=photo.size[1],
             objects=as_objects(things, None),
             took_ms=watch.took_ms(),
             release=self.release,
@@ -210,11 +209,12 @@ class SearchPipeline:
             release=self.release,
         )
 
-    def _look(self, photo: Image.Image, watch: Stopwatch) -> Sequence[Found]:
+    def _look(self, photo: SeenPhoto, watch: Stopwatch) -> Sequence[Found]:
         if self.objects is None:
             return ()
         with watch.stage("objects"):
-            return self.objects(photo)
+            things = self.objects(photo.pixels)
+        return [replace(thing, box=photo.in_full(thing.box)) for thing in things]
 
     def _shown(self, candidates: Candidates, query: Query, watch: Stopwatch) -> Shown:
         """What of the candidates is shown, best first; and what could narrow it, filter or not."""
@@ -232,7 +232,7 @@ class SearchPipeline:
         steps: tuple[tuple[str, Step | None], ...] = (
             ("rank", self.rank),
             ("late_interaction", self.late_interaction),
-            ("rerank", reranker and reranker.step),
+            ("rerank", None if reranker is None else reranker.step),
         )
         for name, step in steps:
             if step is not None:
@@ -247,7 +247,7 @@ class SearchPipeline:
         if self.chips is not None:
             with watch.optional("chips"):
                 chips = self.chips(query, found)
-        return Shown(found, facets, chips, dropped, reranker and reranker.state_id)
+        return Shown(found, facets, chips, dropped, reranker.state_id if reranker else None)
 
     def _unfiltered(self, query: Query) -> list[FoundCard]:
         anything = replace(query, request=replace(query.request, where=ANY_CARD))
@@ -267,6 +267,7 @@ def make_pipeline(
     *,
     finder: Finds,
     enrich: Callable[[Sequence[Candidate]], list[FoundCard]],
+    sees_px: int | None = None,
 ) -> SearchPipeline:
     """Puts together the steps that every release has; `dataclasses.replace` adds the others.
 
@@ -275,6 +276,7 @@ def make_pipeline(
         embedder: The release's model.
         finder: Asks the release's index, whose vectors may be shorter than the model's.
         enrich: Adds what is known of the cards.
+        sees_px: Side of what the model sees: photos are decoded as large as it needs. None: whole.
 
     Raises:
         ForeignIndex: `embedder` is not the model of this release.
@@ -288,8 +290,8 @@ def make_pipeline(
     return SearchPipeline(
         release=release,
         length=dim,
-        decode=lambda content, name: images.open_photo(content, name=name),
-        crop=images.crop,
+        decode=lambda content, name: see(content, name=name, sees_px=sees_px),
+        crop=cut,
         embed=lambda photo: Embedded(embedder.embed([photo])[0]),
         candidates=finder.candidates,
         alike=finder.like,

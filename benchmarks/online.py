@@ -1,0 +1,184 @@
+"""Photo to answer over HTTP, stage by stage, through the real service and a plain one beside it.
+
+    OMP_NUM_THREADS=2 python benchmarks/online.py --work /tmp/online --cards 10000 --tower small
+    OMP_NUM_THREADS=2 python benchmarks/online.py --work /tmp/online --cards 1000000 --tower siglip2
+
+Releases, graphs and photos that it made are kept in `--work`, and found again by the next run.
+`--base HOME` takes index and cards of a home that benchmarks/refresh.py built. For photos of a
+phone (12 megapixels) and small ones: both services are asked in turns, one photo at a time; then by
+one client and by many. Ends with tables and the bars of the issue; `--work`/online-*.md keeps them.
+"""
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from online_load import Answer, as_file, as_form, ask, together
+from online_photos import SIZES, photos
+from online_release import SIGLIP, SMALL, Eyes, release_to_serve
+from online_service import Serving, plain_service, service
+from online_tables import Asked, Together, tell
+
+from photosearch.assembly_serving import load_served_detector, load_served_embedder
+from photosearch.embedding.graph import read_golden
+from photosearch.progress import configure_logging, track
+from photosearch.release import Release, open_release
+from photosearch.settings import Services
+
+N_PHOTOS = 8
+"""Of a kind; asked with in turns."""
+WARM_UP = 8
+ALONE_ROUNDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Our service and, where it is asked too, the plain one."""
+
+    ours: Serving
+    plain: Serving | None
+
+
+def models_alone(release_folder: Path, encoder_threads: int) -> dict[str, float]:
+    """Milliseconds of the models without anything round them, by stage: p50 of one photo."""
+    release = open_release(release_folder)
+    embedder = load_served_embedder(release, Services(encoder_threads=encoder_threads))
+    pixels = read_golden(release.graph, model=release.model).pixels[:1]
+    alone = {"embed": _p50_ms(lambda: embedder.embed_pixels(pixels))}
+    detector = load_served_detector(release)
+    if detector is not None:
+        from PIL import Image
+
+        small = Image.fromarray(pixels[0]).resize(detector.seen_px)
+        alone["objects"] = _p50_ms(lambda: detector.find_on(small, (3000, 4000)))
+    return alone
+
+
+def _p50_ms(run: Callable[[], object]) -> float:
+    took_ms = []
+    for _ in range(ALONE_ROUNDS):
+        started = time.perf_counter()
+        run()
+        took_ms.append((time.perf_counter() - started) * 1000)
+    return statistics.median(took_ms[ALONE_ROUNDS // 5 :])
+
+
+def ask_in_turns(sides: Sides, contents: Sequence[bytes], n: int) -> Asked:
+    """One photo at a time, ours and plain; the first few are not counted."""
+    asked = Asked()
+    forms, files = [as_form(c) for c in contents], [as_file(c) for c in contents]
+    for number in track(range(WARM_UP + n), "asking one at a time", WARM_UP + n):
+        if number == WARM_UP:
+            before = sides.ours.worked_s()
+        one = _answered(ask(sides.ours.port, forms[number % len(forms)]))
+        other = None
+        if sides.plain is not None:
+            other = _answered(ask(sides.plain.port, files[number % len(files)]))
+        if number >= WARM_UP:
+            asked.ours.append(one)
+            if other is not None:
+                asked.plain.append(other)
+    asked.worked_ms = _worked_ms(before, sides.ours.worked_s(), n)
+    return asked
+
+
+def ask_together(
+    sides: Sides, contents: Sequence[bytes], *, clients: int, seconds: float
+) -> Together:
+    """Our service by one client, then by many; the plain one by many."""
+    forms, files = [as_form(c) for c in contents], [as_file(c) for c in contents]
+    alone = together(sides.ours.port, forms, clients=1, seconds=seconds)
+    together(sides.ours.port, forms, clients=clients, seconds=seconds / 5)  # fills its batches
+    before, batches = sides.ours.worked_s(), sides.ours.batches()
+    many = together(sides.ours.port, forms, clients=clients, seconds=seconds)
+    worked = _worked_ms(before, sides.ours.worked_s(), len(many.answers))
+    now = sides.ours.batches()
+    photos_a_batch = (now[1] - batches[1]) / max(now[0] - batches[0], 1)
+    plain = None
+    if sides.plain is not None:
+        plain = together(sides.plain.port, files, clients=clients, seconds=seconds)
+    return Together(clients, alone, many, plain, worked, photos_a_batch)
+
+
+def _answered(answer: Answer) -> Answer:
+    if answer.status != 200:
+        raise SystemExit(f"A search was answered {answer.status}. Look at service.log.")
+    return answer
+
+
+def _worked_ms(before: dict[str, float], after: dict[str, float], n: int) -> dict[str, float]:
+    return {name: (after[name] - before.get(name, 0.0)) * 1000 / max(n, 1) for name in after}
+
+
+def measure(release: Release, asked: argparse.Namespace) -> str:
+    """Starts the services, asks them, and returns the tables."""
+    work: Path = asked.work
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        alone = pool.submit(models_alone, release.folder, asked.threads).result()
+    contents = {kind: photos(work / "photos", kind, N_PHOTOS) for kind in SIZES}
+    told = []
+    with service(release.folder, work, encoder_threads=asked.threads) as ours:
+        resident_mb = ours.resident_mb()
+        if asked.no_plain:
+            sides = Sides(ours, None)
+            told = [_kind(sides, kind, contents[kind], asked, alone) for kind in SIZES]
+        else:
+            with plain_service(release.folder, work, threads=asked.threads) as plain:
+                sides = Sides(ours, plain)
+                told = [_kind(sides, kind, contents[kind], asked, alone) for kind in SIZES]
+    head = (
+        f"{release.manifest.n_cards:,} cards, tower {asked.tower}, {asked.threads} threads, "
+        f"detector {asked.detector_threads}, reading {'off' if asked.no_reading else 'on'}, "
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; resident when ready "
+        f"{resident_mb:,.0f} MB; models alone, ms: "
+        + ", ".join(f"{name} {ms:.1f}" for name, ms in alone.items())
+    )
+    return "\n\n".join([head, *told]) + "\n"
+
+
+def _kind(
+    sides: Sides,
+    kind: str,
+    contents: Sequence[bytes],
+    asked: argparse.Namespace,
+    alone: dict[str, float],
+) -> str:
+    size_mb = np.mean([len(content) for content in contents]) / 1e6
+    turns = ask_in_turns(sides, contents, asked.asked)
+    many = ask_together(sides, contents, clients=asked.clients, seconds=asked.seconds)
+    return f"## {kind}, {size_mb:.2f} MB\n\n" + tell(turns, many, alone)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="Where all that is made stays.")
+    parser.add_argument("--cards", type=int, default=10_000)
+    parser.add_argument("--tower", choices=[SIGLIP, SMALL], default=SMALL)
+    parser.add_argument("--base", type=Path, help="A home of benchmarks/refresh.py.")
+    parser.add_argument("--asked", type=int, default=200, help="Photos of a kind, one at a time.")
+    parser.add_argument("--seconds", type=float, default=30.0, help="Of each throughput.")
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=2, help="Of the encoder for one batch.")
+    parser.add_argument("--detector-threads", type=int, default=1, help="As params.yaml has it.")
+    parser.add_argument("--no-reading", action="store_true", help="Read no words beside.")
+    parser.add_argument("--no-plain", action="store_true", help="Ask our service alone.")
+    asked = parser.parse_args()
+    configure_logging()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    eyes = Eyes(asked.detector_threads, reads=not asked.no_reading)
+    release = release_to_serve(asked.work, asked.cards, asked.tower, asked.base, eyes=eyes)
+    text = measure(release, asked)
+    report = asked.work / f"online-{release.manifest.n_cards}-{asked.tower}.md"
+    report.write_text(text)
+    print(text)  # noqa: T201 - what this command is for
+
+
+if __name__ == "__main__":
+    main()

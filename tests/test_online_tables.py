@@ -1,0 +1,78 @@
+"""What `benchmarks/online.py` tells of answers: stages, ratios, and bars that can be missed."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from online_load import Answer, Throughput, as_form
+from online_tables import Asked, Together, tell
+
+ALONE = {"embed": 70.0, "objects": 10.0}
+
+
+def ours(wall_ms: float) -> Answer:
+    return Answer(200, wall_ms, {"decode": 15.0, "objects": 12.0, "embed": 75.0, "total": 104.0}, 9)
+
+
+def plain(wall_ms: float) -> Answer:
+    return Answer(200, wall_ms, {"decode": 120.0, "embed": 300.0}, 9)
+
+
+def told(*, wall_ms: float = 110.0, many: int = 20, away: int = 0) -> str:
+    """Of a hundred answers, 10 searches a second by one client, `many` by all."""
+    asked = Asked([ours(wall_ms)] * 100, [plain(440.0)] * 100, {"search": 30.0, "encoder": 150.0})
+    answers = [ours(900.0)] * (many - away) + [Answer(503, 5.0, {}, 9)] * away
+    together = Together(
+        32,
+        Throughput(1.0, [ours(wall_ms)] * 10),
+        Throughput(1.0, answers),
+        Throughput(1.0, [plain(9000.0)] * 3),
+        {"search": 25.0, "encoder": 120.0},
+        photos_a_batch=7.5,
+    )
+    return tell(asked, together, ALONE)
+
+
+def test_a_stage_of_both_has_a_ratio_and_one_of_ours_has_none():
+    assert "| decode | 15.0 | 15.0 | 120.0 | 8.00 |" in told()
+    assert "| objects | 12.0 | 12.0 |  |  |" in told()
+    assert "| photo to answer | 110.0 | 110.0 | 440.0 | 4.00 |" in told()
+
+
+def test_what_no_stage_explains_is_the_wire():
+    assert "| wire | 8.0 | 8.0 | 20.0 | 2.50 |" in told()
+
+
+def test_the_rest_is_the_clock_without_decoding_and_models_alone():
+    assert "| but models and decoding, p50 ms | 15.00 | at most 15.0 | met |" in told()
+    assert "| but models and decoding, p50 ms | 16.00 | at most 15.0 | NOT MET |" in told(
+        wall_ms=111.0
+    )
+
+
+def test_a_bar_that_is_missed_says_so():
+    assert "| photo to answer, p50 ms | 125.00 | at most 120.0 | NOT MET |" in told(wall_ms=125.0)
+    assert "| photo to answer, p99 ms | 125.00 | at most 300.0 | met |" in told(wall_ms=125.0)
+
+
+def test_searches_that_were_turned_away_are_no_throughput():
+    assert "| throughput, 32 clients to one | 2.00 | at least 1.5 | met |" in told()
+    assert "| ours, 32 clients | 14.00 | 900.0 | 900.0 | 6 |" in told(away=6)
+    assert "| throughput, 32 clients to one | 1.40 | at least 1.5 | NOT MET |" in told(away=6)
+
+
+def test_processor_time_is_told_by_process():
+    assert "| one at a time | 30.0 | 150.0 |" in told()
+    assert "| 32 clients | 25.0 | 120.0 |" in told()
+
+
+@pytest.mark.parametrize("photo", [b"", b"\xff\xd8 bytes"])
+def test_a_photo_is_sent_as_a_form_of_one_file(photo: bytes):
+    request = as_form(photo)
+    border = request.content_type.partition("boundary=")[2].encode()
+    assert request.body.startswith(b"--" + border)
+    assert request.body.endswith(b"--" + border + b"--\r\n")
+    assert photo in request.body
