@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from page_pictures import take_pictures
 from playwright.sync_api import Browser, expect
 from processes import BIN, ROOT, environment_of, free_port, run
 from small_source import review, write_folder
@@ -220,10 +221,10 @@ def test_a_shopper_sees_results_on_the_served_page(loop: Loop, browser: Browser,
     expect(found).to_have_count(1)
     assert found.locator("img").evaluate("image => image.decode().then(() => true)")
     expect(page.locator("footer")).to_contain_text(f"release {loop.live.manifest.release}")
-    page.wait_for_load_state("networkidle")
-    page.screenshot(path=pictures / "page.png")
     context.close()
     assert faults == []
+    taken = take_pictures(browser, loop.address, loop.photo(photo.sha256), folder=pictures)
+    assert [path.name for path in taken] == ["page.png", "engineers.png", "phone.png"]
 
 
 @pytest.mark.parametrize("gallery", ["source", "index"])

@@ -35,14 +35,11 @@ function showWaiting() {
 function showFailed({ status, detail }, acts) {
   at("made-by").replaceChildren();
   const { failed, another, tryAgain, clear } = words();
-  const isOurs = status === 0 || status >= 500;
-  const canClear = !isOurs && isNarrowed(acts.asked());
-  showNotice(
-    { title: failed[status] ?? failed.other, text: detail },
-    isOurs
-      ? { label: tryAgain, act: acts.tryAgain }
-      : canClear ? { label: clear, act: () => acts.narrow({}) } : { label: another, act: acts.choose },
-  );
+  const isOurs = status === 0 || status === 429 || status >= 500; // the same may work later
+  const said = { title: failed[status] ?? failed.other, text: detail };
+  if (isOurs) showNotice(said, { label: tryAgain, act: acts.tryAgain });
+  else if (isNarrowed(acts.asked())) showNotice(said, { label: clear, act: () => acts.narrow({}) });
+  else showNotice(said, { label: another, act: acts.choose });
 }
 
 function showFound(state, told) {

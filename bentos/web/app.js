@@ -43,7 +43,7 @@ const filters = filterForm(at("filters"), acts.narrow);
 const refine = refinements({ form: at("say"), chips: at("chips"), likes: at("likes") }, acts);
 const view = cardView(at("card"), ({ found, viewMs }) => watch.looked(found, viewMs));
 const shopper = shopperKey();
-const watch = shopperWatch(shopper); // after the view: what it tells when the page is left is sent too
+const watch = shopperWatch(shopper); // after the view: what that tells at the end is sent too
 const way = trail(comeBack);
 const intake = listenForPhotos(take);
 

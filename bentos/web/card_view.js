@@ -95,5 +95,6 @@ export function cardView(dialog, onLooked) {
   dialog.addEventListener("click", ({ target }) => {
     if (target === dialog) opened?.told.acts.closeCard(); // beside the card
   });
-  return { cardId: () => opened?.found.card.card_id ?? null, fill: () => opened && fill(), leave, open };
+  const cardId = () => opened?.found.card.card_id ?? null;
+  return { cardId, fill: () => opened && fill(), leave, open };
 }

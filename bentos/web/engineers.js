@@ -61,7 +61,8 @@ function verdictSheet({ verdict, labels, data }) {
       reasons.append(make("li", reason.startsWith("ok") ? "" : "no", reason));
     }
     const who = [["champion", verdict.champion_id], ["candidate", verdict.candidate_id]];
-    const means = [["champion has", verdict.champion_mean], ["candidate has", verdict.candidate_mean]];
+    const { champion_mean: before, candidate_mean: after } = verdict;
+    const means = [["champion has", before], ["candidate has", after]];
     const by = `${verdict.metric} at ${verdict.length}`;
     const asked = [["metric", by], ["queries", verdict.n_queries]];
     const saidSo = override ? [["override", JSON.stringify(override)]] : [];
@@ -83,7 +84,7 @@ function calibrationSheet(calibration) {
   const rows = bins.map(({ said, happened, pairs }) => [percent(said), percent(happened), pairs]);
   const sure = abstention.cosine === null
     ? `No cosine reaches precision ${abstention.precision}: no answer is called sure.`
-    : `Sure from cosine ${abstention.cosine.toFixed(3)}, ${percent(abstention.answered)} of queries.`;
+    : `Sure from ${abstention.cosine.toFixed(3)}: ${percent(abstention.answered)} of queries.`;
   return sheet(
     "Calibration",
     make("p", "quiet", `${sure} Calibration error ${calibration.calibration_error}.`),
@@ -126,7 +127,8 @@ function switchesSheet(switches) {
 function timesSheet() {
   const times = recentTimes();
   const title = `Time by stage, last ${times.length} searches of this browser`;
-  if (times.length === 0) return sheet(title, make("p", "quiet", "None yet: search for something."));
+  const none = make("p", "quiet", "None yet: search for something.");
+  if (times.length === 0) return sheet(title, none);
   const stages = [...new Set(times.flatMap((each) => Object.keys(each)))];
   const most = Math.max(...stages.map((stage) => quantile(times, stage, 0.95)));
   const list = make("ul", "reasons stages");

@@ -37,7 +37,8 @@ export function showExplained(panel, answer, titles) {
     section(words().madeBy, madeBy(answer)),
   );
   map.hidden = true;
-  if (answer.width !== undefined) showMap(map, queryId, { caption: words().mapCaption }); // of photos
+  const isOfPhoto = answer.width !== undefined;
+  if (isOfPhoto) showMap(map, queryId, { caption: words().mapCaption });
 }
 
 function madeBy({ release: ids, experiment }) {

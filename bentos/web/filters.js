@@ -6,7 +6,7 @@ import { formatNumber, words } from "./words.js";
 const BRANDS_SHOWN = 12;
 const STARS = [4.5, 4, 3];
 
-/** Shows what an answer can be narrowed by; `onChange` gets what is asked for, in the API's words. */
+/** Shows what narrows an answer; `onChange` gets what is asked for, in the API's words. */
 export function filterForm(form, onChange) {
   let shown = ""; // what the form was made of: it is not made anew below somebody's fingers
 

@@ -51,6 +51,7 @@ export const ENGLISH = {
     413: "This file is too large",
     415: "This cannot be searched",
     422: "This is not a photo we can read",
+    429: "That was a lot of searches",
     503: "Search is busy right now",
     0: "No connection",
     other: "This search did not work",
