@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from online_load import Answer, as_file, as_form, ask, together
+from online_load import Answer, as_file, as_form, ask, endless, together
 from online_photos import SIZES, photos
 from online_release import SIGLIP, SMALL, Eyes, release_to_serve
 from online_service import Serving, plain_service, service
@@ -73,14 +73,14 @@ def _p50_ms(run: Callable[[], object]) -> float:
 def ask_in_turns(sides: Sides, contents: Sequence[bytes], n: int) -> Asked:
     """One photo at a time, ours and plain; the first few are not counted."""
     asked = Asked()
-    forms, files = [as_form(c) for c in contents], [as_file(c) for c in contents]
+    forms, files = endless(as_form, contents), endless(as_file, contents)
     for number in track(range(WARM_UP + n), "asking one at a time", WARM_UP + n):
         if number == WARM_UP:
             before = sides.ours.worked_s()
-        one = _answered(ask(sides.ours.port, forms[number % len(forms)]))
+        one = _answered(ask(sides.ours.port, next(forms)))
         other = None
         if sides.plain is not None:
-            other = _answered(ask(sides.plain.port, files[number % len(files)]))
+            other = _answered(ask(sides.plain.port, next(files)))
         if number >= WARM_UP:
             asked.ours.append(one)
             if other is not None:
@@ -93,7 +93,7 @@ def ask_together(
     sides: Sides, contents: Sequence[bytes], *, clients: int, seconds: float
 ) -> Together:
     """Our service by one client, then by many; the plain one by many."""
-    forms, files = [as_form(c) for c in contents], [as_file(c) for c in contents]
+    forms, files = endless(as_form, contents), endless(as_file, contents)
     alone = together(sides.ours.port, forms, clients=1, seconds=seconds)
     together(sides.ours.port, forms, clients=clients, seconds=seconds / 5)  # fills its batches
     before, batches = sides.ours.worked_s(), sides.ours.batches()

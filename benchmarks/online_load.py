@@ -3,9 +3,10 @@
 import http.client
 import itertools
 import json
+import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 BORDER = "photo-of-the-benchmark"
@@ -60,6 +61,15 @@ def as_file(photo: bytes) -> Request:
     return Request("/", "image/jpeg", photo)
 
 
+def endless(make: Callable[[bytes], Request], contents: Sequence[bytes]) -> Iterator[Request]:
+    """Requests with the photos in turns; no file is like another, so nothing is remembered.
+
+    What follows the end of a JPEG is read by nobody.
+    """
+    for content in itertools.cycle(contents):
+        yield make(content + os.urandom(8))
+
+
 def ask(port: int, request: Request) -> Answer:
     """One search on a connection of its own, as a phone's is."""
     started = time.perf_counter()
@@ -78,10 +88,9 @@ def ask(port: int, request: Request) -> Answer:
     return Answer(status, wall_ms, took_ms, len(body))
 
 
-def together(port: int, requests: Sequence[Request], *, clients: int, seconds: float) -> Throughput:
+def together(port: int, turns: Iterator[Request], *, clients: int, seconds: float) -> Throughput:
     """Clients that each ask again as soon as they are answered, for so long."""
     result, lock = Throughput(), threading.Lock()
-    turns: Iterator[Request] = itertools.cycle(requests)
     started = time.perf_counter()
 
     def one() -> None:

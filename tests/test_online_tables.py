@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from online_load import Answer, Throughput, as_form
+from online_load import Answer, Throughput, as_file, as_form, endless
 from online_tables import Asked, Together, tell
 
 ALONE = {"embed": 70.0, "objects": 10.0}
@@ -76,3 +76,10 @@ def test_a_photo_is_sent_as_a_form_of_one_file(photo: bytes):
     assert request.body.startswith(b"--" + border)
     assert request.body.endswith(b"--" + border + b"--\r\n")
     assert photo in request.body
+
+
+def test_photos_come_in_turns_and_no_file_comes_twice():
+    turns = endless(as_file, [b"a", b"b"])
+    bodies = [next(turns).body for _ in range(4)]
+    assert [body[:1] for body in bodies] == [b"a", b"b", b"a", b"b"]
+    assert len(set(bodies)) == 4
