@@ -183,9 +183,12 @@ def open_index(release: Release, services: Services) -> "VectorIndex":
     manifest = release.manifest
     match manifest.index_kind:
         case "qdrant_edge":
+            from photosearch.index.lifecycle import warm_up
             from photosearch.index.qdrant_edge import QdrantEdgeIndex
 
-            return QdrantEdgeIndex.open_copy(release.index, model_id=manifest.model_id)
+            index = QdrantEdgeIndex.open_copy(release.index, model_id=manifest.model_id)
+            warm_up(index)
+            return index
         case "qdrant_server" if services.qdrant_url:
             from photosearch.index.qdrant_server import QdrantServerIndex
 
