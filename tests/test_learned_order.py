@@ -10,7 +10,7 @@ from found_cards import found, hit, ids
 from photosearch.errors import BadArtifact
 from photosearch.ranking_settings import OnlineParams
 from photosearch.search.answer import page_of
-from photosearch.search.features import FEATURES, named, row_of
+from photosearch.search.features import FEATURES, RANKED_SCORE, named, row_of
 from photosearch.search.learned_order import (
     LOOK_EVERY_S,
     LearnedOrder,
@@ -121,3 +121,15 @@ def test_a_release_says_how_far_its_cards_may_move(tmp_path: Path):
     (tmp_path / "online.json").write_text('{"margin": 1}')
     with pytest.raises(BadArtifact, match=r"online.json does not say how far cards may be moved"):
         read_online(tmp_path)
+
+
+def test_the_score_before_clicks_had_a_say_is_logged_with_the_features(tmp_path: Path):
+    save_state(tmp_path, liking("rating"))
+    ranked = rank_by_evidence(None)(CARDS, PHOTO)
+    moved = LearnedOrder(tmp_path, ONLINE)().step(ranked, PHOTO)
+    told = page_of(moved, PHOTO.request, None)
+    before = {card.facts.card_id: card.score for card in ranked}
+    assert {card.card.card_id: card.features[RANKED_SCORE] for card in told} == before
+    assert any(card.score != before[card.card.card_id] for card in told)
+    untouched = page_of(ranked, PHOTO.request, None)
+    assert all(RANKED_SCORE not in card.features for card in untouched)

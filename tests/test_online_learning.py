@@ -12,7 +12,7 @@ from told_log import MINUTE, NOON, ToldLog, answer, event
 from photosearch.errors import BadArtifact
 from photosearch.feedback import online_learning
 from photosearch.feedback.answer_outcomes import Outcome
-from photosearch.feedback.hindsight import RANKED_SCORE, gain_in_hindsight
+from photosearch.feedback.hindsight import gain_in_hindsight
 from photosearch.feedback.online_learning import (
     LEARNING,
     NOTHING,
@@ -22,7 +22,7 @@ from photosearch.feedback.online_learning import (
     read_learner,
 )
 from photosearch.feedback.schemas import Answer, StoredEvent
-from photosearch.search.features import FEATURES
+from photosearch.search.features import FEATURES, RANKED_SCORE
 from photosearch.search.online_ranker import OnlineState, read_state, save_state
 from photosearch.settings import load_params
 

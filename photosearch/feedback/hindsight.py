@@ -7,15 +7,11 @@ import numpy as np
 from photosearch.feedback.answer_outcomes import Outcome
 from photosearch.feedback.schemas import ShownCard
 from photosearch.ranking_settings import OnlineParams, PropensityParams
-from photosearch.search.features import row_of
+from photosearch.search.features import RANKED_SCORE, row_of
 from photosearch.search.found import FoundCard
 from photosearch.search.online_ranker import OnlineState, rerank
 from photosearch.search.propensity import propensities
 from photosearch.search.schemas import CardFacts
-
-RANKED_SCORE = "ranked_score"
-"""A logged number beside the features: the score that the online re-ranker started from. Where it
-is missing, the order of the evidence stands for it."""
 
 
 def gain_in_hindsight(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from photosearch.evaluation.calibration import Calibration
-from photosearch.search.features import named
+from photosearch.search.features import RANKED_SCORE, named
 from photosearch.search.found import FoundCard
 from photosearch.search.policies import Dropped
 from photosearch.search.query import SearchRequest
@@ -48,10 +48,15 @@ def page_of(
             matched_photo_id=card.photo_id,
             probability=None if probabilities is None else probabilities[place],
             reasons=list(card.reasons) if request.explain else [],
-            features={} if card.features is None else named(card.features),
+            features=_told_features(card),
         )
         for place, card in enumerate(shown)
     ]
+
+
+def _told_features(card: FoundCard) -> dict[str, float]:
+    told = {} if card.features is None else named(card.features)
+    return told if card.ranked_score is None else told | {RANKED_SCORE: card.ranked_score}
 
 
 def is_confident(found: Sequence[FoundCard], calibration: Calibration | None) -> bool | None:

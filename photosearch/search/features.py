@@ -79,6 +79,11 @@ def card_features(
     return np.stack([np.asarray(columns[name], np.float64) for name in FEATURES], axis=1)
 
 
+RANKED_SCORE = "ranked_score"
+"""Logged beside the features: what the online re-ranker started from. Where it is missing,
+the order of the evidence stands for it."""
+
+
 def named(row: Features) -> dict[str, float]:
     """What is known of a row of the table, (n_features,), by name: JSON has no NaN."""
     known = zip(FEATURES, row.tolist(), strict=True)

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,8 @@ def rerank_by_state(state: OnlineState, online: OnlineParams) -> Step:
         }
         if all(row is unknown for row in rows.values()):
             return found
-        return rerank(found, rows, state, online, explain=query.request.explain)
+        ranked = [replace(card, ranked_score=card.score) for card in found]
+        return rerank(ranked, rows, state, online, explain=query.request.explain)
 
     return step
 
