@@ -21,8 +21,8 @@ def show(work: Path) -> str:
     results = read_results(work)
     lines = [
         "| products | codes | recall@10 | p50 ms | p99 ms | processor p50, p99 | "
-        "least filtered recall | filtered p99 ms, of all, of the slowest | build s | bytes on disk | bytes resident | "
-        "of these not a file's |",
+        "least filtered recall | filtered p99 ms, of all, of the slowest | build s | "
+        "bytes on disk | bytes resident | of these not a file's |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
         *(_engine(size, kind, results) for size, kind, part in results if part == "search"),
         *(_peer(size, part, one) for (size, kind, part), one in results.items() if kind == "peers"),
@@ -46,7 +46,8 @@ def _engine(size: int, kind: str, results: Results) -> str:
     return (
         f"| {size:,} | {kind} | {whole['recall_at_10']:.4f} | {whole['p50_ms']:.2f} | "
         f"{whole['p99_ms']:.2f} | {_processor(whole)} | {least:.4f} | "
-        f"{asked['filtered_p99_ms']:.1f}, {max(one['p99_ms'] for one in filtered):.1f} | {built['optimize_s']:.0f} | "
+        f"{asked['filtered_p99_ms']:.1f}, {max(one['p99_ms'] for one in filtered):.1f} | "
+        f"{built['optimize_s']:.0f} | "
         f"{built['disk_bytes']:.0f} | {asked['resident_bytes']:.0f} | "
         f"{asked['anonymous_bytes']:.0f} |"
     )
