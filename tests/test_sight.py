@@ -27,6 +27,7 @@ from photosearch.search.policies import Dropped, Policed
 from photosearch.search.query import Query, SearchRequest
 from photosearch.search.schemas import DetectResponse, ReadArticles, Reason, SearchResponse
 from photosearch.search.seeing import read_seeing, write_seeing
+from photosearch.search.steps import Reranker
 
 SHELF = painted(colour("red"), colour("red"), colour("blue"))
 PHOTO = jpeg(SHELF)
@@ -293,7 +294,10 @@ def test_later_steps_run_in_the_order_of_the_story(shop: SmallShop):
 
     names = ["late_interaction", "rerank"]
     whole = replace(
-        shop.pipeline, **{name: step(name) for name in names}, policies=all_but_the_last
+        shop.pipeline,
+        late_interaction=step("late_interaction"),
+        rerank=lambda: Reranker("state", step("rerank")),
+        policies=all_but_the_last,
     )
     request = SearchRequest(PHOTO, explain=True)
     answer = whole.answer(request)
