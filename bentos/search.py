@@ -47,7 +47,8 @@ from photosearch.tagging.tag_list import open_tag_list
 
 LONGEST_CALL_S = 150
 """BentoML's own limit: beyond the longest body and the longest search that settings allow."""
-PROBE_S = 2.0
+PROBE_S, READY_S = 2, 5
+"""For each part, and for all."""
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ log = logging.getLogger(__name__)
     workers=1,
     traffic={"timeout": LONGEST_CALL_S},
     metrics={"enabled": False},  # ours are: see metrics.py
+    # Its own look at the others hung for a minute where one of them was stopped.
+    runner_probe={"enabled": False},
 )
 @bentoml.asgi_app(make_app(bentoml.get_current_service), path="/")
 class Search:
@@ -112,14 +115,16 @@ class Search:
         return None if self._followed is None else Home(self._followed.parent).experiments
 
     async def __is_ready__(self) -> bool:
-        """Whether the index is searched; BentoML asks encoder and reader besides."""
+        """Whether the index is searched, and encoder and reader answer; False after seconds."""
         try:
-            await self._probing.take(self._probe, deadline_s=PROBE_S)
-        # Whatever the index is made of: /readyz says 503, and the log why.
+            with fail_after(READY_S):
+                await self._probing.take(self._probe, deadline_s=PROBE_S)
+                others = [self.encoder.is_ready(PROBE_S), self.reader.is_ready(PROBE_S)]
+                return all(await asyncio.gather(*others))
+        # Whatever they are made of: /readyz says 503, and the log why.
         except Exception as error:
             log.warning("not ready: %s: %s", type(error).__name__, error)
             return False
-        return True
 
     def _probe(self) -> None:
         with self._current.held() as opened:
