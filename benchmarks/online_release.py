@@ -92,7 +92,7 @@ def release_to_serve(
 
 def _put_together(folder: Path, live: Release, model: Path, graph: Path) -> None:
     """Another release's index and cards under a model of ours; sealed last."""
-    besides = shutil.ignore_patterns("model", "graph", "seeing", "ranker", LOCK, MANIFEST)
+    besides = shutil.ignore_patterns("model", "graph", "seeing", "ranker", "text", LOCK, MANIFEST)
     shutil.copytree(live.folder, folder, ignore=besides, copy_function=link_or_copy)
     for name, source in (("model", model), ("graph", graph)):
         shutil.copytree(source, folder / name, copy_function=link_or_copy)
