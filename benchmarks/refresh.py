@@ -1,7 +1,7 @@
 """Times the refresh of a live index by step: 1% of a catalogue changed, vectors at hand.
 
     OMP_NUM_THREADS=1 python benchmarks/refresh.py --cards 100000
-    OMP_NUM_THREADS=1 python benchmarks/refresh.py --cards 1000000 --kept /tmp/million
+    OMP_NUM_THREADS=1 python benchmarks/refresh.py --cards 1000000 --kept FOLDER
 
 A card has one photo. Vectors are made by chance: some twenty photos round each centre, so that
 embedding takes no time and what is left is what follows it. Of the catalogue a quarter of a
