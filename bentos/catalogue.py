@@ -15,11 +15,10 @@ from bentos import metrics
 from bentos.answers import Served
 from bentos.responses import as_json
 from bentos.upload import read_address
-from bentos.wishes import MAX_NAME, SHOWN_CHARACTERS, read_number, shorten
+from bentos.wishes import MAX_NAME, QUERY_ID, SHOWN_CHARACTERS, read_number, shorten
 from photosearch.errors import BadRequest, UnknownCard, UnknownQuery
 from photosearch.search.query import DEFAULT_LIMIT, MAX_LIMIT
 
-QUERY_ID = re.compile(r"[0-9a-f]{32}")
 THUMBNAIL_NAME = re.compile(r"[0-9a-f]{64}\.jpg")
 READING_S = 1
 """After so long it is worth asking again for articles that are being read."""

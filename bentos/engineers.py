@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bentos.responses import as_json
 from photosearch.release import SWITCHES, Release, Switch, read_switches
 from photosearch.search.schemas import Wire
 
@@ -46,7 +47,7 @@ def routes(served: Callable[[], Served]) -> list[Route]:
 
     async def report(_: Request) -> Response:
         answer = await to_thread.run_sync(report_of, served().release)
-        return Response(answer.model_dump_json(), media_type="application/json")
+        return as_json(answer)
 
     return [Route("/release/report", report)]
 

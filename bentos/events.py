@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bentos.wishes import SHOWN_CHARACTERS
+from bentos.responses import as_json
+from bentos.wishes import shorten
 from photosearch.errors import BadRequest, EventsOff
 from photosearch.feedback.schemas import Event
 from photosearch.feedback.store import KEEP_WITHIN_S, EventStore, too_slow
@@ -54,7 +55,7 @@ def routes(served: Callable[[], KeepsEvents]) -> list[Route]:
         if store is None:
             raise EventsOff
         kept = await keep_events(store, read_events(await _read_body(request)))
-        return Response(kept.model_dump_json(), media_type="application/json")
+        return as_json(kept)
 
     return [Route("/events", keep, methods=["POST"])]
 
@@ -92,7 +93,7 @@ async def _read_body(request: Request) -> bytes:
     if media_type != "application/json":
         raise HTTPException(
             415,
-            f"Content type {_shorten(media_type)} is not application/json. "
+            f"Content type {shorten(media_type)} is not application/json. "
             'Send -H "Content-Type: application/json" and {"events": [...]}.',
         )
     body = bytearray()
@@ -116,10 +117,6 @@ def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place, message = list(first["loc"]), first["msg"]
     if len(place) > 1 and isinstance(place[1], int):
-        field = ".".join(_shorten(str(name)) for name in place[2:])
+        field = ".".join(shorten(str(name)) for name in place[2:])
         return f"Event {place[1]} (the first is 0): {field + ': ' if field else ''}{message}"
-    return f"{', '.join(_shorten(str(name)) for name in place) or 'Body'}: {message}"
-
-
-def _shorten(text: str) -> str:
-    return repr(text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…")
+    return f"{', '.join(shorten(str(name)) for name in place) or 'Body'}: {message}"

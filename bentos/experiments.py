@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bentos.responses import as_json
 from photosearch.feedback.experiments import Arm, Experiment, experiments
 from photosearch.feedback.readout import Readout, read_readout
 from photosearch.search.schemas import Wire
@@ -55,7 +56,7 @@ def experiment_routes(served: Callable[[], Served]) -> list[Route]:
     async def told(_: Request) -> Response:
         what = served()
         answer = await to_thread.run_sync(tell, what.experiments, what.experiment)
-        return Response(answer.model_dump_json(), media_type="application/json")
+        return as_json(answer)
 
     return [Route("/experiments", told)]
 

@@ -1,6 +1,5 @@
 """The call that draws why: `GET /v1/queries/{id}/maps`; knows no model."""
 
-import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -9,10 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bentos.wishes import MAX_NAME, SHOWN_CHARACTERS, shorten
+from bentos.wishes import MAX_NAME, QUERY_ID, SHOWN_CHARACTERS, shorten
 from photosearch.errors import BadRequest, NoMap
 
-QUERY_ID = re.compile(r"[0-9a-f]{32}")
 DRAWN_AT_ONCE = 2
 
 

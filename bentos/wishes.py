@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from photosearch.catalog.images import Box
 from photosearch.errors import BadRequest
+from photosearch.feedback.schemas import QUERY_ID as QUERY_ID_PATTERN
 from photosearch.feedback.schemas import SHOPPER
 from photosearch.index.filters import CardFilter
 from photosearch.search.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, SearchRequest
@@ -15,6 +16,7 @@ from photosearch.search.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Searc
 WISHES = (
     "box", "limit", "offset", "length", "text", "where", "liked", "disliked", "explain", "shopper",
 )  # fmt: skip
+QUERY_ID = re.compile(QUERY_ID_PATTERN)
 SHOWN_CHARACTERS = 60
 """How much of a caller's own words an error message repeats."""
 MAX_TEXT = 300

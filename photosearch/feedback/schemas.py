@@ -79,5 +79,5 @@ class Answer:
     """The A/B test the shopper took part in; empty: none."""
     arm: str
     photo_sha256: str
-    """Of the query photo where such photos are kept, by setting; empty: it was not kept."""
+    """Of the query photo where it was kept; empty: it was not. The service keeps none today."""
     cards: list[ShownCard]
