@@ -31,7 +31,10 @@ export function cardsOf({ answer, cards }) {
     ...found.get(card.card_id), card, isExact: true,
   }));
   const others = cards.filter(({ card }) => !names.has(card.card_id));
-  return [...read, ...others.map((each) => ({ ...each, isExact: false, isSure }))];
+  // Beside an exact article none is the best: it would be praised over the thing itself.
+  const isBest = (each) => exact.length === 0 && each.rank === 1;
+  const told = others.map((each) => ({ ...each, isExact: false, isBest: isBest(each), isSure }));
+  return [...read, ...told];
 }
 
 export function showSkeletons(list) {
@@ -120,14 +123,14 @@ export function tools(found, { ask, acts, canJudge }) {
 }
 
 function cardElement(found, told) {
-  const { card, rank, reasons, isExact, isSure, queryId } = found;
+  const { card, rank, reasons, isExact, isBest, isSure, queryId } = found;
   const item = make("li", "card");
   item.dataset.cardId = card.card_id;
   item.dataset.queryId = queryId;
   if (rank !== null) item.dataset.rank = rank;
   item.append(picture(card), make("p", "category", card.category.join(" › ")));
   if (isExact) item.append(make("span", "badge exact", words().exact));
-  else if (rank === 1) item.append(make("span", "badge", isSure ? words().best : words().nearest));
+  else if (isBest) item.append(make("span", "badge", isSure ? words().best : words().nearest));
   const title = make("h2");
   const open = textButton("open", titleOf(card), () => told.acts.open(found));
   title.append(open);
