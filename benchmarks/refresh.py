@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/refresh.py --cards 100000
     OMP_NUM_THREADS=1 python benchmarks/refresh.py --cards 1000000 --kept FOLDER
 
-A card has one photo. Vectors are made by chance: some twenty photos round each centre, so that
-embedding takes no time and what is left is what follows it. Of the catalogue a quarter of a
+A card has one photo. Vectors are those of benchmarks/index_products.py, so that embedding takes no
+time and what is left is what follows it. Of the catalogue a quarter of a
 percent each is gone, new, shows another picture, and costs another price, and as many reviews are
 new. The release carries what it always does: words, policies, detector. `--kept` keeps the built
 home, so that a second run begins with the refresh. Pictures are few (`--pictures`), shared by the
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from index_products import SHARES, make_products
 from PIL import Image
 
 from photosearch.assembly_index import index_engine
@@ -46,7 +47,6 @@ from photosearch.settings import Services, Settings, load_params
 
 PARAMS = Path(__file__).parent.parent / "params.yaml"
 DIM = 256
-PHOTOS_A_CENTRE = 20
 CHANGED_SHARE = 0.0025
 """Of the cards, for each of four kinds of change."""
 CATEGORIES, BRANDS = 200, 3000
@@ -68,16 +68,18 @@ class MadeVectors:
     """Vectors of photos by card number and edition, always the same."""
 
     def __init__(self, n_cards: int) -> None:
-        dice = np.random.default_rng(7)
-        self._centres = dice.normal(size=(max(1, n_cards // PHOTOS_A_CENTRE), DIM))
+        self._products = make_products(n_cards, DIM)
 
     def __call__(self, photos: Any) -> Vectors:
-        rows = []
-        for photo in photos:
+        """A card's first picture shows its product; another one, or a new card, a near product."""
+        known = self._products.vectors
+        vectors = known[[int(photo.card_id) % len(known) for photo in photos]]
+        for row, photo in enumerate(photos):
             number, edition = int(photo.card_id), int(photo.sha256[:4], 16)
-            noise = np.random.default_rng((number, edition)).normal(size=DIM)
-            rows.append(self._centres[number % len(self._centres)] + noise)
-        return unit(np.array(rows, np.float32))
+            if edition or number >= len(known):
+                noise = np.random.default_rng((number, edition)).normal(size=DIM)
+                vectors[row] += SHARES[4] * unit((noise / np.sqrt(np.arange(1, DIM + 1)))[None])[0]
+        return unit(vectors)
 
 
 def first_catalogue(n_cards: int) -> Catalogue:
