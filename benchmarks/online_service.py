@@ -58,14 +58,31 @@ class Serving:
 @contextmanager
 def service(release: Path, work: Path, *, encoder_threads: int) -> Iterator[Serving]:
     """Our service of a release, as `photosearch serve` starts it."""
+    served = {"PHOTOSEARCH_RELEASE": str(release.resolve())}
+    with _ours(served, work, encoder_threads) as serving:
+        yield serving
+
+
+@contextmanager
+def following_service(home: Path, work: Path, *, encoder_threads: int) -> Iterator[Serving]:
+    """Our service of a home's live release, as `photosearch serve --follow` starts it."""
+    with _ours({"PHOTOSEARCH_HOME": str(home.resolve())}, work, encoder_threads) as serving:
+        yield serving
+
+
+@contextmanager
+def _ours(served: dict[str, str], work: Path, encoder_threads: int) -> Iterator[Serving]:
     port = free_port()
     address = ["--host", "127.0.0.1", "--port", str(port)]
     command = [sys.executable, "-m", "bentoml", "serve", "bentos.search:Search", *address]
-    environment = quiet_environment() | {
-        "PHOTOSEARCH_RELEASE": str(release.resolve()),
-        "PHOTOSEARCH_ENCODER_THREADS": str(encoder_threads),
-        "BENTOML_HOME": str(work / "bentoml"),
-    }
+    environment = (
+        quiet_environment()
+        | served
+        | {
+            "PHOTOSEARCH_ENCODER_THREADS": str(encoder_threads),
+            "BENTOML_HOME": str(work / "bentoml"),
+        }
+    )
     with _started(command, environment, work / "service.log", port) as pid:
         yield Serving(port, pid)
 
