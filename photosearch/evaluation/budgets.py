@@ -19,7 +19,7 @@ class Budget:
     processor_ms: float
     """Median of one photo on one thread, from RGB picture to vector. Not by the clock on the wall,
     which refuses any model where the machine has other work to do; nor on several threads, which
-    wait for each other by turning round: 584 ms on a busy machine for what takes 11 alone."""
+    wait for each other by turning round: 584 ms on a busy machine for what takes 10 on one."""
     size_mb: float
     """All files of the model, in 10^6 bytes."""
 
