@@ -198,8 +198,9 @@ def refresh(home: Home, n_cards: int, n_pictures: int) -> ReleaseReport:
     pictures = [path.name.partition(".")[0] for path in sorted(home.images.glob("*/*"))]
     pictures = [name for name in pictures if len(name) == 64][:n_pictures]
     write_catalogue(home, changed_catalogue(first_catalogue(n_cards), n_cards), "d2", pictures)
+    vectors, by = MadeVectors(n_cards), recipe(home)
     started, worked = time.monotonic(), time.process_time()
-    report = refresh_release(home, MadeVectors(n_cards), recipe(home))
+    report = refresh_release(home, vectors, by)
     took_s, worked_s = time.monotonic() - started, time.process_time() - worked
     _tell(f"{report.embedded} embedded, {report.removed} removed, {report.relisted} relisted")
     for step, seconds in report.seconds.items():
