@@ -24,12 +24,13 @@ class CardFactsTable:
 
     def __init__(self, cards: Path, thumbnails: Path) -> None:
         """Reads cards.parquet and thumbnails.parquet; raises BadTable if either is not whole."""
-        self._cards = read_table(cards, Card)
+        # In one piece: of a million cards in eight pieces, a hundred take 16 ms instead of .2.
+        self._cards = read_table(cards, Card).combine_chunks()
         self._row_of = {
             card_id: row for row, card_id in enumerate(self._cards["card_id"].to_pylist())
         }
         table = read_table(thumbnails, Thumbnail)
-        self._pictures = table["sha256"]
+        self._pictures = table["sha256"].combine_chunks()
         # as columns, for a million dictionaries of lists take more than the vectors
         self._gallery_of = _spans(table["card_id"].to_pylist(), self._row_of)
 
