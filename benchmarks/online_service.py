@@ -42,7 +42,7 @@ class Serving:
         """How often the encoder ran its model so far, and for how many photos in all."""
         metrics = httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30).text
         told = [
-            re.findall(rf"adaptive_batch_size_{what}\{{[^}}]*\}} ([\d.e+]+)", metrics)
+            re.findall(rf"encoder_batch_photos_{what} ([\d.e+]+)", metrics)
             for what in ("count", "sum")
         ]
         return sum(map(float, told[0])), sum(map(float, told[1]))

@@ -5,21 +5,24 @@ import numpy as np
 from anyio import to_thread
 from numpy.typing import NDArray
 
+from bentos.batches import Batches
 from bentos.detector_client import FoundThing
 from bentos.encoder_client import Asked, Encoded
 from bentos.encoder_models import EncoderModels, Running, what_runs
 from bentos.looking import load_looker
+from bentos.metrics import ENCODED
 from bentos.served import followed_releases, served_release
 from photosearch.progress import configure_logging
 from photosearch.settings import load_services
 
 TIMEOUT_S = 20
+PHOTOS_MOST = 32
+"""In a batch: more take no less time each."""
 
 
 @bentoml.service(
     name="encoder",
     workers=1,
-    threads=2,  # one embeds while another finds
     traffic={"timeout": TIMEOUT_S},
     # By default the caller's session is closed every 100 requests or 300 s, which breaks the
     # requests that are under way on it (measured with 8 clients).
@@ -37,11 +40,15 @@ class Encoder:
             what_runs,
             releases=followed_releases(services),
         )
+        self._batches = Batches(self._embed, most=PHOTOS_MOST, ran=ENCODED.observe)
 
-    # A request that would wait longer than max_latency_ms is answered 503 at once.
-    @bentoml.api(batchable=True, max_batch_size=32, max_latency_ms=15_000)  # type: ignore[untyped-decorator]
-    def embed(self, photos: list[Asked]) -> list[Encoded]:
+    # Not BentoML's own batching: it sometimes waits for company that does not come.
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def embed(self, photos: list[Asked]) -> list[Encoded]:
         """Embeds photos, each by the model of the release that it names."""
+        return await self._batches.add(photos)
+
+    def _embed(self, photos: list[Asked]) -> list[Encoded]:
         encoded: dict[int, Encoded] = {}
         for release in {photo.release for photo in photos}:
             places = [place for place, photo in enumerate(photos) if photo.release == release]

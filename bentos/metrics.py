@@ -1,4 +1,4 @@
-"""What the service counts and times, in Prometheus' terms; the batches are BentoML's own.
+"""What the service counts and times, in Prometheus' terms.
 
 BentoML counts its calls by their path, of which there are as many as cards and queries: that is
 off for `search` (`metrics` of its decorator), and calls are counted here by their name.
@@ -46,6 +46,10 @@ RUNNING = Gauge(
 BATCHES = Histogram(
     "photosearch_batch_searches", "Searches in one call of search/batch.", buckets=(1, 2, 4, 8, 16)
 )
+ENCODED = Histogram(
+    "photosearch_encoder_batch_photos", "Photos that the encoder embedded together.",
+    buckets=(1, 2, 4, 8, 16, 32),
+)  # fmt: skip
 CONFIDENCE = Counter(
     "photosearch_answers", "Searches by photo; `no` are abstentions (is_confident).", ["confident"]
 )

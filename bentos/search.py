@@ -191,7 +191,7 @@ class Search:
 
     def _encode(self, photos: list[Asked]) -> list[Encoded]:
         # Asked for late: BentoML gives its proxy the method `embed` only after our __init__.
-        encoded: list[Encoded] = encode_together(photos, self.encoder.embed)
+        encoded: list[Encoded] = encode_together(photos, self.encoder.to_sync.embed)
         return encoded
 
     def _find(

@@ -163,14 +163,14 @@ def test_metrics_of_all_processes_are_told_and_none_by_path(service: Service):
     )
     assert float(counts['photosearch_problems_total{kind="UnknownCard",status="404"}']) == 1
     assert float(counts['photosearch_stage_seconds_count{call="search",stage="embed"}']) > 0
-    assert "bentoml_service_adaptive_batch_size_bucket" in text
+    assert "photosearch_encoder_batch_photos_bucket" in text
     assert "a-card-of-no-release" not in text
 
 
 def batches(service: Service) -> int:
     """How often the encoder has run its model."""
     metrics = service.api.get("/metrics").text
-    counts = re.findall(r"adaptive_batch_size_count\{[^}]*\} ([\d.]+)", metrics)
+    counts = re.findall(r"encoder_batch_photos_count ([\d.]+)", metrics)
     return int(sum(map(float, counts)))
 
 
