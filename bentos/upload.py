@@ -10,7 +10,7 @@ from anyio import fail_after
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from bentos.wishes import MAX_BATCH, WISHES, read_boxes, read_wishes, shorten
@@ -48,10 +48,15 @@ BATCH = FormRules(WISHES_OF_BATCH, photos_max=MAX_BATCH, photos_bytes=MAX_BATCH_
 async def in_time(
     read: Callable[[Request], Awaitable[Asked]], request: Request, *, upload_s: float
 ) -> Asked:
-    """What `read` makes of a request; raises HTTPException 408 where its body comes too slowly."""
+    """What `read` makes of a request.
+
+    Raises HTTPException: 408, its body comes too slowly; 400, the caller went away before its end.
+    """
     try:
         with fail_after(upload_s):
             return await read(request)
+    except ClientDisconnect:
+        raise HTTPException(400, "The body ended before its end. Send it again.") from None
     except TimeoutError:
         detail = f"The body did not arrive within {upload_s:g} s. Send a smaller photo."
         raise HTTPException(408, detail, headers={"Connection": "close"}) from None

@@ -141,6 +141,13 @@ def test_a_body_that_comes_too_slowly_is_408(api: httpx.Client):
     assert search(api).status_code == 200
 
 
+def test_a_caller_who_goes_away_while_sending_is_no_fault_of_ours(api: httpx.Client):
+    raw(api, HEAD + FORM + b"Content-Length: 5000\r\n\r\n--b\r\n")
+    counted = api.get("/metrics").text
+    assert 'photosearch_problems_total{kind="Bad Request",status="400"}' in counted
+    assert 'kind="ClientDisconnect"' not in counted
+
+
 @pytest.mark.parametrize(
     "sent",
     [
