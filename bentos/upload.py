@@ -211,7 +211,10 @@ async def _content(photo: UploadFile | str) -> tuple[bytes, str]:
             "Part 'photo' must be a file; text and addresses are never followed. "
             "Send -F photo=@FILE."
         )
-    return await photo.read(), f"Photo {shorten(photo.filename or 'without a name')}"
+    return (
+        await photo.read(),
+        f"Photo {shorten(photo.filename) if photo.filename else 'without a name'}",
+    )
 
 
 def _at_most(receive: Receive, max_bytes: int) -> Receive:

@@ -112,6 +112,14 @@ def test_a_text_file_named_jpg_is_422(api: httpx.Client):
     assert_problem(search(api, b"dear diary"), 422, "'red.jpg' is not a JPEG, PNG or WebP image")
 
 
+def test_an_empty_file_is_422_and_called_so(api: httpx.Client):
+    assert_problem(search(api, b""), 422, "Photo 'red.jpg' is not a photo but an empty file")
+    form = b'--b\r\nContent-Disposition: form-data; name="photo"; filename=""\r\n\r\n\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    response = api.post("/v1/search", content=form, headers=headers)  # as a browser's empty field
+    assert_problem(response, 422, "Photo without a name is not a photo but an empty file")
+
+
 def test_a_damaged_photo_is_422(api: httpx.Client):
     assert_problem(search(api, RED[:900]), 422, "not a readable photo", "Send a whole JPEG")
 
@@ -204,6 +212,7 @@ def test_a_broken_form_is_400(api: httpx.Client):
 def test_unknown_paths_and_methods_are_problems_too(api: httpx.Client):
     assert_problem(api.get("/nowhere"), 404, "GET /nowhere", "POST /v1/search")
     assert_problem(api.get("/v1/nowhere"), 404)
+    assert len(api.get("/" + "x" * 5000).text) < 500
     response = api.get("/v1/search")
     assert_problem(response, 405, "GET /v1/search")
     assert response.headers["allow"] == "POST"
