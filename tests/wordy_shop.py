@@ -52,7 +52,8 @@ def open_wide_shop(folder: Path, n_cards: int) -> SmallShop:
     cards, photos = [], []
     for number in range(n_cards):
         name = f"red-{number:02}"
-        cards.append(Card(name, f"Mug {number}", None, None, [], None, None, 5.0, name))
+        rated = {"rating": 4.0, "n_reviews": 7}
+        cards.append(Card(name, f"Mug {number}", None, None, [], None, None, 5.0, name, **rated))
         stripes = painted(*[colour("red")] * (number + 1), (number * 6, 9, 9))
         stored = images.store(folder / "images", jpeg(stripes))
         photos.append(CuratedPhoto(f"{name}/gallery/0", name, "gallery", stored, "train", True))
