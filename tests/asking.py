@@ -10,6 +10,11 @@ def search(api: httpx.Client, photo: bytes = RED, **parts: str) -> httpx.Respons
     return api.post("/v1/search", files={"photo": ("red.jpg", photo)}, data=parts)
 
 
+def batch(api: httpx.Client, *photos: bytes, **parts: str) -> httpx.Response:
+    files = [("photo", (f"{number}.jpg", photo)) for number, photo in enumerate(photos)]
+    return api.post("/v1/search/batch", files=files, data=parts)
+
+
 def assert_problem(response: httpx.Response, status: int, *words: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
