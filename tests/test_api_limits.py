@@ -14,11 +14,10 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from asking import RED, assert_problem, search
+from asking import RED, assert_problem, open_api, search
 from PIL import Image
-from small_shop import SmallShop, jpeg, open_shop, painted, served
+from small_shop import SmallShop, jpeg, open_shop, painted
 
-from bentos.access import Access
 from bentos.turns import AT_ONCE
 from photosearch.errors import IndexUnavailable
 
@@ -30,13 +29,6 @@ SEED = 5
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
     return open_shop(tmp_path_factory.mktemp("shop"))
-
-
-@contextmanager
-def open_api(shop: SmallShop, **access: float) -> Iterator[httpx.Client]:
-    limited = replace(shop, access=Access(**access))
-    with served(limited) as address, httpx.Client(base_url=address, timeout=30) as api:
-        yield api
 
 
 @pytest.fixture(scope="module")

@@ -8,24 +8,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import wordy_shop
 from page_windows import DESKTOP, PHONE, best_match, card, window
 from playwright.sync_api import Browser, Page, Request, expect
-from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
-from wordy_shop import open_wide_shop, wordy
+from small_shop import colour, jpeg, open_shop, painted, served
+from wordy_shop import open_wide_shop
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
-    with wordy(open_shop(tmp_path_factory.mktemp("shop"))) as shop:
-        yield shop
-
-
-@pytest.fixture(scope="module")
-def address(shop: SmallShop) -> Iterator[str]:
-    with served(shop) as address:
-        yield address
+shop, address = wordy_shop.shop, wordy_shop.address
 
 
 @pytest.fixture

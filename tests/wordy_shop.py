@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from small_shop import (
     CALIBRATION,
     SmallShop,
     colour,
     jpeg,
+    open_shop,
     painted,
+    served,
     shop_pipeline,
     with_words,
     write_release,
@@ -45,6 +48,26 @@ def wordy(shop: SmallShop) -> Iterator[SmallShop]:
         manifest = replace(shop.release.manifest, parts={"text": "t1"})
         pipeline = replace(asked.pipeline, chips=colour_tags, calibration=CALIBRATION)
         yield replace(asked, release=replace(shop.release, manifest=manifest), pipeline=pipeline)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
+    with wordy(open_shop(tmp_path_factory.mktemp("shop"))) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def address(shop: SmallShop) -> Iterator[str]:
+    with served(shop) as address:
+        yield address
+
+
+@pytest.fixture
+def red_photo(tmp_path: Path) -> Path:
+    """Mostly red, with a stripe of blue."""
+    photo = tmp_path / "red.jpg"
+    photo.write_bytes(jpeg(painted(colour("red"), colour("red"), colour("blue"))))
+    return photo
 
 
 def open_wide_shop(folder: Path, n_cards: int) -> SmallShop:
