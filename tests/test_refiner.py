@@ -5,21 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_texts import a_card, every_card, random_units
+from small_texts import REFINER, a_card, every_card, random_units
 
 from photosearch.catalog.schemas import Card
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.layers import Layer
 from photosearch.errors import BadArtifact
 from photosearch.search.refine import Refiner, RefinerManifest, read_refiner, save_refiner
-from photosearch.text_settings import RefinerParams
 from training.refiner import Shelf, train_refiner
 from training.triplets import Triplet, triplets_from_cards
-
-REFINER = RefinerParams(
-    width=64, changed_most=2, targets_a_card=20, described_most=4, triplets_min=10, steps=150,
-    batch=32, learning_rate=0.01, weight_decay=0.0, dropout=0.0, temperature=0.1, seed=7,
-)  # fmt: skip
 
 
 def triplets(cards: list[Card], *, changed_most: int = 1) -> list[Triplet]:

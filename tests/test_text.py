@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_texts import random_units
+from small_texts import ALIGNER, random_units
 from small_tower import untrained_tower
 
 from photosearch.embedding.aligner import Aligner, AlignerManifest, read_aligner, save_aligner
@@ -16,13 +16,7 @@ from photosearch.embedding.layers import Layer, read_layers, run_layers, save_la
 from photosearch.embedding.normal_equations import NormalEquations
 from photosearch.embedding.text import sentence_encoder, text_encoder
 from photosearch.errors import BadArtifact, TextEncoderUnavailable
-from photosearch.text_settings import AlignerParams
 from training.aligner import starting_layers, train_aligner
-
-ALIGNER = AlignerParams(
-    encoder="tower", start="closed_form", ridge=0.001, steps=60, batch=32, learning_rate=0.003,
-    temperature=0.1, seed=7,
-)  # fmt: skip
 
 
 def sentence_folder(folder: Path) -> Path:
