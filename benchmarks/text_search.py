@@ -30,6 +30,7 @@ from photosearch.embedding.aligner import read_aligner, save_aligner
 from photosearch.embedding.embedder import Vectors
 from photosearch.embedding.model import read_model
 from photosearch.embedding.ngrams import ngram_encoder
+from photosearch.index.filters import listing_of
 from photosearch.index.text_index import TextIndex, write_text_index
 from photosearch.index.vector_index import ExactIndex
 from photosearch.progress import configure_logging
@@ -138,7 +139,7 @@ def open_place(
     index = ExactIndex(shop.vectors.shape[2])
     for row, card in enumerate(shop.cards):
         names = [f"{card.card_id}/gallery/{n}" for n in range(BUYERS)]
-        index.add(names, [card.card_id] * BUYERS, shop.vectors[row, :BUYERS])
+        index.add(names, [listing_of(card)] * BUYERS, shop.vectors[row, :BUYERS])
     return Place(world, shop, is_learned, side, one_language, index)
 
 
