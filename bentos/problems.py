@@ -29,6 +29,8 @@ from photosearch.errors import (
 from photosearch.search.schemas import Problem
 
 RETRY_AFTER_S = 5
+PATH_SHOWN = 100
+"""Characters of a caller's path that a message repeats."""
 STATUS_OF: dict[type[Exception], int] = {
     BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, UnknownCard: 404, NoMap: 404,
     HugePhoto: 413, UnreadablePhoto: 422, TooManyCalls: 429,
@@ -120,7 +122,9 @@ def _response(told: Problem, kind: str, headers: dict[str, str]) -> Response:
 def _detail(request: Request, error: HTTPException) -> str:
     if error.detail != HTTPStatus(error.status_code).phrase:
         return error.detail
+    path = request.url.path
+    path = path if len(path) <= PATH_SHOWN else path[:PATH_SHOWN] + "…"
     return (
-        f"{error.detail}: {request.method} {request.url.path}. There are POST /v1/search and "
+        f"{error.detail}: {request.method} {path}. There are POST /v1/search and "
         "others: GET /v1/openapi.json lists them, docs/api.md explains them. The page is at /."
     )

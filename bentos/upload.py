@@ -7,10 +7,11 @@ from threading import Semaphore
 from typing import TypeVar
 
 from anyio import fail_after
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from bentos.wishes import MAX_BATCH, WISHES, read_boxes, read_wishes, shorten
@@ -23,6 +24,7 @@ Asked = TypeVar("Asked")
 WISHES_WITHOUT_PHOTO = tuple(name for name in WISHES if name != "box")
 WISHES_OF_BATCH = (*WISHES_WITHOUT_PHOTO, "boxes")
 PAGING = ("limit", "offset", "where", "explain", "shopper")
+UTF_8 = ("utf-8", "utf8")
 MAX_PART_BYTES = 20_000
 ROOM_BYTES = 100_000
 """For the parts beside photos, and the borders of the form."""
@@ -48,10 +50,15 @@ BATCH = FormRules(WISHES_OF_BATCH, photos_max=MAX_BATCH, photos_bytes=MAX_BATCH_
 async def in_time(
     read: Callable[[Request], Awaitable[Asked]], request: Request, *, upload_s: float
 ) -> Asked:
-    """What `read` makes of a request; raises HTTPException 408 where its body comes too slowly."""
+    """What `read` makes of a request.
+
+    Raises HTTPException: 408, its body comes too slowly; 400, the caller went away before its end.
+    """
     try:
         with fail_after(upload_s):
             return await read(request)
+    except ClientDisconnect:
+        raise HTTPException(400, "The body ended before its end. Send it again.") from None
     except TimeoutError:
         detail = f"The body did not arrive within {upload_s:g} s. Send a smaller photo."
         raise HTTPException(408, detail, headers={"Connection": "close"}) from None
@@ -143,12 +150,7 @@ async def _read_form(
 
 
 async def _open_form(request: Request, rules: FormRules) -> FormData:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "multipart/form-data":
-        example = "photo=@FILE" if rules.photos_max else "text=WORDS"
-        raise HTTPException(
-            415, f"Content type {media_type!r} is not multipart/form-data. Send -F {example}."
-        )
+    _require_form(request.headers.get("content-type", ""), rules)
     max_bytes = rules.photos_bytes + ROOM_BYTES
     with suppress(ValueError):
         if int(request.headers.get("content-length", "0")) > max_bytes:
@@ -162,6 +164,25 @@ async def _open_form(request: Request, rules: FormRules) -> FormData:
             f"The form cannot be read: {error.message} Send {photos}, and each other part once "
             f"and with at most {MAX_PART_BYTES:,} bytes."
         ) from None
+
+
+def _require_form(content_type: str, rules: FormRules) -> None:
+    """Raises HTTPException 415 where a content type is that of no form, or of one in odd letters.
+
+    Python has charsets that are none, such as `unicode_escape`: they fail on some texts, and make
+    others that no answer can repeat.
+    """
+    said, options = parse_options_header(content_type)
+    media_type = said.decode("latin-1")
+    if media_type != "multipart/form-data":
+        example = "photo=@FILE" if rules.photos_max else "text=WORDS"
+        raise HTTPException(
+            415,
+            f"Content type {shorten(media_type)} is not multipart/form-data. Send -F {example}.",
+        )
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in UTF_8:
+        raise HTTPException(415, f"Charset {shorten(charset)} is not read. Send texts in UTF-8.")
 
 
 async def _parse(request: Request, rules: FormRules) -> FormData:
@@ -190,7 +211,10 @@ async def _content(photo: UploadFile | str) -> tuple[bytes, str]:
             "Part 'photo' must be a file; text and addresses are never followed. "
             "Send -F photo=@FILE."
         )
-    return await photo.read(), f"Photo {shorten(photo.filename or 'without a name')}"
+    return (
+        await photo.read(),
+        f"Photo {shorten(photo.filename) if photo.filename else 'without a name'}",
+    )
 
 
 def _at_most(receive: Receive, max_bytes: int) -> Receive:

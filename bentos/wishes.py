@@ -17,6 +17,8 @@ WISHES = (
     "box", "limit", "offset", "length", "text", "where", "liked", "disliked", "explain", "shopper",
 )  # fmt: skip
 QUERY_ID = re.compile(QUERY_ID_PATTERN)
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+"""Nine digits: Python refuses to print integers of thousands of digits."""
 SHOWN_CHARACTERS = 60
 """How much of a caller's own words an error message repeats."""
 MAX_TEXT = 300
@@ -113,18 +115,17 @@ def _read_box(text: str) -> Box | None:
 
 def read_number(text: str, name: str, within: tuple[int, int], absent: int) -> int:
     """A whole number that may be absent; raises BadRequest where it is not within its bounds."""
-    number = _read_whole(text, name) if text else absent
-    if not within[0] <= number <= within[1]:
+    number, (least, most) = _read_whole(text, name) if text else absent, within
+    if not least <= number <= most:
         raise BadRequest(
-            f"{name.capitalize()} {number} is not between {within[0]} and {within[1]}. "
-            "Ask for fewer cards."
+            f"{name.capitalize()} {number} is not between {least} and {most}. "
+            f"Send at {f'least {least}' if number < least else f'most {most}'}."
         )
     return number
 
 
 def _read_whole(text: str, name: str) -> int:
-    # Nine digits: Python refuses to print integers of thousands of digits.
-    if not (text.isascii() and text.lstrip("-").isdigit() and len(text) < 10):
+    if not WHOLE_NUMBER.fullmatch(text):
         raise BadRequest(f"Part {name!r} is {shorten(text)}. Give a whole number.")
     return int(text)
 

@@ -2,16 +2,13 @@
 
 import hashlib
 import http.client
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from asking import RED, assert_problem, search
+from asking import RED, assert_problem, open_api, search
 from pydantic import SecretStr
-from small_shop import SmallShop, open_shop, served
+from small_shop import SmallShop, open_shop
 from starlette.datastructures import Headers
 
 from bentos.access import Access, access_of
@@ -32,13 +29,6 @@ KEYS = {sha256(KEY): "shop", sha256(OTHER): "app"}
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
     return open_shop(tmp_path_factory.mktemp("shop"))
-
-
-@contextmanager
-def open_api(shop: SmallShop, **access: object) -> Iterator[httpx.Client]:
-    guarded = replace(shop, access=Access(**access))
-    with served(guarded) as address, httpx.Client(base_url=address, timeout=20) as api:
-        yield api
 
 
 def test_without_keys_everybody_may_ask(shop: SmallShop):

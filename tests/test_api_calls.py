@@ -1,67 +1,25 @@
-"""The calls that are not a search by one photo: batch, card, tags; and what all of them tell."""
+"""The calls that are not a search by one photo: batch, card, tags."""
 
-import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 
 import httpx
-import jsonschema
 import pytest
-from asking import RED, assert_problem, search
-from openapi_spec_validator import validate
-from prometheus_client.parser import text_string_to_metric_families
+import whole_shop
+from asking import RED, assert_problem, batch, search
 from small_shop import (
     SmallShop,
     colour,
     jpeg,
-    mapped,
     open_shop,
     painted,
     served,
-    sighted,
-    with_words,
 )
-from told_events import an_event
 
-from bentos.api import make_app
 from bentos.gathering import encode_together
-from bentos.openapi import document
-from bentos.openapi_calls import CALLS, PARTS
-from bentos.upload import WISHES_OF_BATCH
-from bentos.wishes import WISHES
-from photosearch.catalog.schemas import Tag
-from photosearch.catalog.tables import write_table
-from photosearch.feedback.store import open_store
-from photosearch.search.schemas import BatchResponse, SearchResponse
+from photosearch.search.schemas import BatchResponse
 
-TAGS = [
-    Tag("Red mug", "en", 3, "title"), Tag("redwood", "en", 2, "title"),
-    Tag("Кружка", "ru", 4, "title"), Tag("кружево", "ru", 1, "title"),
-    Tag("blue", "en", 9, "title"),
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
-    plain = open_shop(tmp_path_factory.mktemp("shop"))
-    write_table(plain.release.tags / "tags.parquet", Tag, TAGS)
-    with with_words(plain) as shop:
-        events = open_store(f"sqlite:///{tmp_path_factory.mktemp('events')}/events.sqlite")
-        with closing(events):
-            yield replace(mapped(sighted(shop, lambda _: [])), events=events)
-
-
-@pytest.fixture(scope="module")
-def api(shop: SmallShop) -> Iterator[httpx.Client]:
-    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
-        yield client
-
-
-def batch(api: httpx.Client, *photos: bytes, **parts: str) -> httpx.Response:
-    files = [("photo", (f"{number}.jpg", photo)) for number, photo in enumerate(photos)]
-    return api.post("/v1/search/batch", files=files, data=parts)
+shop, api = whole_shop.shop, whole_shop.api
 
 
 def found(response: httpx.Response) -> list[str | int]:
@@ -187,160 +145,3 @@ def test_a_release_without_tags_lists_none(tmp_path):
     with served(shop) as address:
         answer = httpx.get(f"{address}/v1/tags").json()
     assert (answer["tags"], answer["n_found"]) == ([], 0)
-
-
-def fail(*_: object, **__: object) -> None:
-    raise RuntimeError("a step of no use")
-
-
-class DeadReader:
-    start = read = fail
-
-
-@pytest.mark.parametrize(
-    ("field", "broken"),
-    [
-        ("rank", fail), ("late_interaction", fail), ("rerank", fail), ("chips", fail),
-        ("articles", DeadReader()),
-    ],
-)  # fmt: skip
-def test_a_step_that_fails_is_gone_without_and_told(
-    api: httpx.Client, shop: SmallShop, field: str, broken: object
-):
-    before = counted(api, "photosearch_degraded_total", step=field)
-    whole = shop.pipeline
-    right = SearchResponse.model_validate(search(api).json())
-    shop.pipeline = dataclasses.replace(whole, **{field: broken})
-    try:
-        answer = SearchResponse.model_validate(search(api).json())
-    finally:
-        shop.pipeline = whole
-    assert answer.cards == right.cards
-    assert answer.degraded == [field]
-    assert right.degraded == []
-    assert answer.articles.state == ("failed" if field == "articles" else "read")
-    assert counted(api, "photosearch_degraded_total", step=field) == before + 1
-
-
-@pytest.mark.parametrize("field", ["candidates", "embed", "enrich", "policies"])
-def test_a_step_that_an_answer_needs_is_not_gone_without(
-    api: httpx.Client, shop: SmallShop, field: str
-):
-    whole = shop.pipeline
-    shop.pipeline = dataclasses.replace(whole, **{field: fail})
-    try:
-        assert_problem(search(api), 500, "by no fault of yours")
-    finally:
-        shop.pipeline = whole
-
-
-def counted(api: httpx.Client, name: str, **labels: str) -> float:
-    """The value of a metric, 0 where nothing was counted."""
-    families = text_string_to_metric_families(api.get("/metrics").text)
-    samples = [sample for family in families for sample in family.samples]
-    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
-
-
-def test_metrics_tell_stages_problems_and_abstentions(api: httpx.Client):
-    def now() -> list[float]:
-        stage = {"call": "search", "stage": "candidates"}
-        return [
-            counted(api, "photosearch_stage_seconds_count", **stage),
-            counted(api, "photosearch_call_seconds_count", call="search", status="200"),
-            counted(api, "photosearch_call_seconds_count", call="search", status="422"),
-            counted(api, "photosearch_problems_total", kind="UnreadablePhoto", status="422"),
-            counted(api, "photosearch_answers_total", confident="yes"),
-            counted(api, "photosearch_answers_total", confident="no"),
-            counted(api, "photosearch_queue_seconds_count"),
-            counted(api, "photosearch_batch_searches_sum"),
-            counted(api, "photosearch_searches_running"),
-        ]
-
-    before = now()
-    search(api)
-    search(api, jpeg(painted((250, 250, 250))))  # white: none of the shop's colours
-    search(api, b"dear diary")
-    batch(api, RED, RED)
-    assert [b - a for a, b in zip(before, now(), strict=True)] == [2, 2, 1, 1, 3, 1, 5, 2, 0]
-
-
-def test_calls_are_counted_by_their_name_and_not_by_their_path(api: httpx.Client):
-    for number in range(20):
-        api.get(f"/v1/cards/{number}")
-        api.get(f"/nowhere/{number}")
-    text = api.get("/metrics").text
-    assert 'call="card"' in text
-    assert "nowhere" not in text
-    assert "/v1/cards" not in text
-
-
-def test_the_document_is_valid_openapi(api: httpx.Client):
-    told = api.get("/v1/openapi.json").json()
-    validate(told)
-    assert told == json.loads(json.dumps(document()))
-
-
-def test_the_document_has_every_call_and_every_part():
-    app = make_app(lambda: None)
-    mounted = next(route for route in app.routes if getattr(route, "path", "") == "/v1")
-    served_here = {
-        (method.lower(), f"/v1{route.path}")
-        for route in mounted.routes
-        for method in route.methods - {"HEAD"}
-    }
-    documented = {(call.method, call.path) for call in CALLS if call.path.startswith("/v1/")}
-    assert served_here == documented
-    assert set(PARTS) == {"photo", *WISHES, *WISHES_OF_BATCH}
-
-
-SHOWN = {
-    "search": {"files": {"photo": ("a.jpg", RED)}, "data": {"explain": "true", "text": "mug"}},
-    "search_text": {"files": {"text": (None, "mug")}},
-    "search_batch": {"files": [("photo", ("a.jpg", RED)), ("photo", ("b.jpg", b"b"))]},
-    "detect": {"files": {"photo": ("a.jpg", RED)}},
-    "tags": {"params": {"prefix": "red"}},
-    "events": {"json": {"events": [an_event().model_dump(mode="json")]}},
-}
-
-
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.id)
-def test_each_answer_is_what_the_document_says(api: httpx.Client, call):
-    found = search(api, explain="true").json()
-    path = call.path.format_map({
-        "query_id": found["query_id"],
-        "card_id": "red",
-        "name": found["cards"][0]["card"]["thumbnail"].rpartition("/")[2],
-    })  # fmt: skip
-    response = api.request(call.method.upper(), path, **SHOWN.get(call.id, {}))
-    told = document()["paths"][call.path][call.method]["responses"][str(response.status_code)]
-    assert response.status_code == 200
-    (media_type,) = told["content"]
-    assert response.headers["content-type"].partition(";")[0] == media_type
-    if "schema" in told["content"][media_type]:
-        assert_fits(response.json(), told["content"][media_type]["schema"])
-
-
-@pytest.mark.parametrize(("path", "status"), [("/v1/cards/none", 404), ("/v1/tags?limit=0", 400)])
-def test_each_problem_is_what_the_document_says(api: httpx.Client, path: str, status: int):
-    schema = {"$ref": "#/components/schemas/Problem"}
-    response = api.get(path)
-    assert response.status_code == status
-    assert_fits(response.json(), schema)
-
-
-def assert_fits(answer: object, schema: dict[str, str]) -> None:
-    whole = {**schema, "components": document()["components"]}
-    jsonschema.Draft202012Validator(whole).validate(answer)
-
-
-def test_each_body_of_json_is_what_the_document_says():
-    told = document()["paths"]["/v1/events"]["post"]["requestBody"]["content"]["application/json"]
-    assert_fits(SHOWN["events"]["json"], told["schema"])
-
-
-def test_a_schema_refuses_what_it_does_not_tell():
-    with pytest.raises(jsonschema.ValidationError, match="secret"):
-        assert_fits(
-            {"type": "a", "title": "b", "status": 1, "detail": "c", "secret": 1},
-            {"$ref": "#/components/schemas/Problem"},
-        )

@@ -3,31 +3,20 @@
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+import whole_shop
 from asking import RED, search
 from small_shop import (
-    SmallShop,
     colour,
     jpeg,
-    mapped,
-    open_shop,
     painted,
-    served,
-    sighted,
-    with_words,
 )
 
 from bentos.openapi_calls import CALLS
-from photosearch.catalog.schemas import Tag
-from photosearch.catalog.tables import write_table
 from photosearch.client import Client
-from photosearch.feedback.store import open_store
 
 DOCS = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
 CURLS = [
@@ -37,22 +26,7 @@ CURLS = [
     if line.startswith("curl ")
 ]
 ADDRESS = "http://127.0.0.1:3000"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
-    plain = open_shop(tmp_path_factory.mktemp("shop"))
-    write_table(plain.release.tags / "tags.parquet", Tag, [Tag("green", "en", 1, "title")])
-    with with_words(plain) as shop:
-        events = open_store(f"sqlite:///{tmp_path_factory.mktemp('events')}/events.sqlite")
-        with closing(events):
-            yield replace(mapped(sighted(shop, lambda _: [])), events=events)
-
-
-@pytest.fixture(scope="module")
-def api(shop: SmallShop) -> Iterator[httpx.Client]:
-    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
-        yield client
+shop, api = whole_shop.shop, whole_shop.api
 
 
 @pytest.fixture

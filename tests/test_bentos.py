@@ -15,18 +15,11 @@ import numpy as np
 import pytest
 from asking import RED, assert_problem, search
 from PIL import Image
-from small_shop import ColourEmbedder, SmallShop, colour, jpeg, open_shop, painted, served
+from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
 
-from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.page import WEB
-from bentos.served import followed_releases, served_release
-from photosearch.embedding.preprocess import Preprocessing
-from photosearch.errors import EncoderUnavailable, ForeignIndex, HomeNotReady, IndexUnavailable
-from photosearch.release import switch_live
+from photosearch.errors import EncoderUnavailable, ForeignIndex, IndexUnavailable
 from photosearch.search.schemas import SearchResponse
-from photosearch.settings import Services
-
-PREPROCESSING = Preprocessing(image_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +59,14 @@ def test_a_box_may_be_json_or_four_numbers(api: httpx.Client, box: str):
         ({"box": "1,2,3"}, "'1,2,3' is not four numbers"),
         ({"box": '{"left": 1}'}, "is not four numbers"),
         ({"limit": "0"}, "Limit 0 is not between 1 and 100"),
-        ({"limit": "101"}, "Limit 101 is not between 1 and 100"),
+        ({"limit": "101"}, "Limit 101 is not between 1 and 100. Send at most 100"),
+        ({"limit": "--5"}, "'limit' is '--5'. Give a whole number"),
+        ({"limit": "٣"}, "'limit' is '٣'. Give a whole number"),
         ({"limit": "many"}, "'limit' is 'many'. Give a whole number"),
         ({"limit": "9" * 500}, "Give a whole number"),
         ({"box": "inf,0,100,100"}, "not inside the photo"),
         ({"box": "1e400,0,100,-1e400"}, "not inside the photo"),
-        ({"offset": "-1"}, "Offset -1 is not between 0 and 1000"),
+        ({"offset": "-1"}, "Offset -1 is not between 0 and 1000. Send at least 0"),
         ({"offset": "99999999"}, "Offset 99999999 is not between 0 and 1000"),
         ({"offset": "1.5"}, "'offset' is '1.5'. Give a whole number"),
         ({"text": "a" * 301}, "'text' has 301 characters. Send at most 300"),
@@ -108,6 +103,14 @@ def test_an_impossible_wish_is_400_and_says_why(
 
 def test_a_text_file_named_jpg_is_422(api: httpx.Client):
     assert_problem(search(api, b"dear diary"), 422, "'red.jpg' is not a JPEG, PNG or WebP image")
+
+
+def test_an_empty_file_is_422_and_called_so(api: httpx.Client):
+    assert_problem(search(api, b""), 422, "Photo 'red.jpg' is not a photo but an empty file")
+    form = b'--b\r\nContent-Disposition: form-data; name="photo"; filename=""\r\n\r\n\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    response = api.post("/v1/search", content=form, headers=headers)  # as a browser's empty field
+    assert_problem(response, 422, "Photo without a name is not a photo but an empty file")
 
 
 def test_a_damaged_photo_is_422(api: httpx.Client):
@@ -202,6 +205,7 @@ def test_a_broken_form_is_400(api: httpx.Client):
 def test_unknown_paths_and_methods_are_problems_too(api: httpx.Client):
     assert_problem(api.get("/nowhere"), 404, "GET /nowhere", "POST /v1/search")
     assert_problem(api.get("/v1/nowhere"), 404)
+    assert len(api.get("/" + "x" * 5000).text) < 500
     response = api.get("/v1/search")
     assert_problem(response, 405, "GET /v1/search")
     assert response.headers["allow"] == "POST"
@@ -268,68 +272,3 @@ def search_that_raises(api: httpx.Client, shop: SmallShop, error: Exception) -> 
         return search(api)
     finally:
         shop.pipeline = whole
-
-
-def remote(encode) -> RemoteEmbedder:
-    return RemoteEmbedder(
-        "colours", (64, 16), release="r1", preprocessing=PREPROCESSING, encode=encode
-    )
-
-
-def encode_here(photos: list[Asked]) -> list[Encoded]:
-    assert {photo.release for photo in photos} == {"r1"}
-    vectors = ColourEmbedder().embed([photo.as_image() for photo in photos])
-    return [Encoded(model_id="colours", vector=vector.tolist()) for vector in vectors]
-
-
-def test_a_remote_embedder_gives_what_the_encoder_gives():
-    photos = [painted(colour("red")), painted(colour("blue"), size=(50, 400))]
-    vectors = remote(encode_here).embed(photos)
-    np.testing.assert_array_equal(vectors, ColourEmbedder().embed(photos))
-    assert vectors.dtype == np.float32
-
-
-def test_pixels_sent_to_the_encoder_are_not_changed_by_its_own_resize():
-    photo = painted(colour("red"), colour("green"), colour("blue"), size=(777, 333))
-    sent = PREPROCESSING.pixels(photo)
-    np.testing.assert_array_equal(PREPROCESSING.pixels(Image.fromarray(sent)), sent)
-
-
-def test_an_encoder_that_fails_is_unavailable(caplog: pytest.LogCaptureFixture):
-    def away(_: list[Asked]) -> list[Encoded]:
-        raise ConnectionResetError("gone")
-
-    with pytest.raises(EncoderUnavailable, match="does not answer or has too much to do"):
-        remote(away).embed([painted(colour("red"))])
-    assert "ConnectionResetError: gone" in caplog.text
-
-
-def test_a_vector_of_another_model_is_refused():
-    def other(photos: list[Asked]) -> list[Encoded]:
-        return [one.model_copy(update={"model_id": "shapes"}) for one in encode_here(photos)]
-
-    with pytest.raises(ForeignIndex, match="made by model colours, the query by shapes"):
-        remote(other).embed([painted(colour("red"))])
-
-
-def test_the_named_release_comes_before_the_packed_one_and_that_before_the_live_one(
-    tmp_path: Path,
-):
-    named, packed, home = (open_shop(tmp_path / name).release.folder for name in "abc")
-    live = tmp_path / "home" / "releases" / "r1"
-    live.parent.mkdir(parents=True)
-    home.rename(live)
-    switch_live(live.parent, "r1")
-    services = Services(release=named, home=tmp_path / "home")
-    assert served_release(services, bundled=packed).folder == named
-    assert followed_releases(services, bundled=tmp_path / "none") is None
-    services = Services(home=tmp_path / "home")
-    assert served_release(services, bundled=packed).folder == packed
-    assert followed_releases(services, bundled=packed) is None
-    assert served_release(services, bundled=tmp_path / "none").folder == live
-    assert followed_releases(services, bundled=tmp_path / "none") == live.parent
-
-
-def test_without_any_release_the_service_says_how_to_get_one(tmp_path: Path):
-    with pytest.raises(HomeNotReady, match="Set PHOTOSEARCH_RELEASE to a release folder"):
-        served_release(Services(), bundled=tmp_path)

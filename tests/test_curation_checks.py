@@ -1,4 +1,4 @@
-"""Checks of raw snapshots, drift between them, learned thresholds, and the pages about them."""
+"""Checks of raw snapshots, drift between them, and what the simulator knows to be true."""
 
 import socket
 import threading
@@ -8,32 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
 import uvicorn
-from playwright.sync_api import Browser
-from small_market import PARAMS, Market, curated, fill, paint, png
+from small_market import Market, fill
 
-from photosearch.catalog.schemas import Card, CuratedPhoto, Label, Photo, Review
-from photosearch.catalog.tables import read_rows, write_table
-from photosearch.curation import drift, known_truth, thresholds
+from photosearch.curation import drift, known_truth
 from photosearch.curation.checkpoints import failures_of
-from photosearch.curation.docs_site import docs_server, write_docs
-from photosearch.curation.quality import Truth, measure
 from photosearch.curation.raw_expectations import RAW, validate_raw
 from photosearch.drift_settings import DriftParams
-from photosearch.embedding.embedder import unit
-from photosearch.errors import BadData, BadParams, HomeNotReady, SourceUnreachable
+from photosearch.errors import BadData, SourceUnreachable
 from photosearch.home import Home
 from photosearch.report import save_report
-from photosearch.settings import load_params
 from simulator.marketplace import make_app
 from simulator.world import World
 
 # Great Expectations imports sre_constants and sre_parse, deprecated in Python 3.11
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
-
-ROOT = Path(__file__).parents[1]
 LIMITS = DriftParams(
     blocks=True,
     categories_max=0.3,
@@ -47,9 +37,6 @@ LIMITS = DriftParams(
 @pytest.fixture
 def market(tmp_path: Path) -> Market:
     return Market(Home(tmp_path / "shop"))
-
-
-# --- the raw snapshot
 
 
 def test_a_good_snapshot_passes_and_has_pages(market: Market):
@@ -113,9 +100,6 @@ def test_failures_are_forgotten_when_the_snapshot_is_mended(market: Market):
     assert failures_of(RAW, market.home.reports) == []
 
 
-# --- drift
-
-
 def facts(**changes: object) -> drift.SnapshotFacts:
     usual = drift.SnapshotFacts(
         cards=100, photos=700, categories={"Bags": 0.5, "Mugs": 0.5}, languages={"latin": 1.0},
@@ -167,81 +151,6 @@ def test_facts_are_read_from_the_tables_and_kept(market: Market, tmp_path: Path)
         drift.read_facts(tmp_path / "facts.json")
 
 
-# --- learned thresholds
-
-
-def test_the_lowest_cosine_with_the_asked_precision_is_learned():
-    cosines = np.linspace(1, 0.5, 101, dtype=np.float32)
-    is_same = np.arange(101) < 40
-    is_same[60] = True
-    found = thresholds.lowest_precise(cosines, is_same, precision_min=0.98)
-    assert found is not None
-    assert found.cosine == pytest.approx(0.805)
-    assert (found.precision, found.recall, found.labels) == (1.0, 40 / 41, 101)
-
-
-def test_labels_that_are_never_precise_teach_nothing():
-    cosines = np.linspace(1, 0.5, 100, dtype=np.float32)
-    assert thresholds.lowest_precise(cosines, np.arange(100) % 2 == 0, precision_min=0.98) is None
-
-
-def labelled_home(market: Market) -> Home:
-    """Forty cards on a line of angles; people call the nearer pairs one product."""
-    home = market.home
-    angles = np.cumsum(np.linspace(0.01, 0.5, 40))
-    vectors = unit(np.stack([np.cos(angles), np.sin(angles)], axis=1))
-    cards = [Card(f"c{n}", "mug", None, None, [], None, None, None, f"g{n}") for n in range(40)]
-    photos = [
-        CuratedPhoto(f"c{n}/gallery/0", f"c{n}", "gallery", f"{n:064x}", "train", True)
-        for n in range(40)
-    ]
-    write_table(home.curated / "cards.parquet", Card, cards)
-    write_table(home.curated / "photos.parquet", CuratedPhoto, photos)
-    np.save(home.curated / "vectors.npy", vectors)
-    labels = [
-        Label(f"{n:032x}", f"c{n}/gallery/0", f"c{n + 1}/gallery/0", answer, 0.9, 3, ["ann"], "p",
-              "2026-01-01T00:00:00Z")
-        for n, answer in enumerate(["same"] * 15 + ["different"] * 24)
-    ]  # fmt: skip
-    write_table(home.labels, Label, labels)
-    return home
-
-
-def test_a_threshold_is_learned_from_labels_and_kept_with_its_evidence(market: Market):
-    home = labelled_home(market)
-    in_use, learned = thresholds.learn(home, labels_min=30, now=0.998)
-    assert learned is not None
-    assert (learned.precision, learned.recall, learned.labels) == (1.0, 1.0, 39)
-    assert learned.cosine < in_use.cosine
-    assert in_use.recall < 1
-    params = home.root / "params.yaml"
-    params.write_text((ROOT / "params.yaml").read_text())
-    before = params.read_text().splitlines()
-    thresholds.write_param(params, learned)
-    changed = [
-        (a, b) for a, b in zip(before, params.read_text().splitlines(), strict=True) if a != b
-    ]
-    assert len(changed) == 1
-    assert "# learned from 39 labels: precision 1.000, recall 1.000" in changed[0][1]
-    assert load_params(params).curation.semantic_across_cosine >= learned.cosine
-    assert thresholds.learn(home, labels_min=40, now=0.998)[1] is None
-    assert thresholds.learn(home, labels_min=0, now=0.998)[1] is None
-
-
-def test_before_there_are_labels_nothing_is_learned(market: Market):
-    in_use, learned = thresholds.learn(market.home, labels_min=1, now=0.998)
-    assert (in_use.labels, learned) == (0, None)
-
-
-def test_params_without_the_line_are_refused(tmp_path: Path):
-    (tmp_path / "params.yaml").write_text("curation: {}\n")
-    with pytest.raises(BadParams, match="has 0 lines `semantic_across_cosine: NUMBER`"):
-        thresholds.write_param(tmp_path / "params.yaml", thresholds.Threshold(0.9, 1, 1, 10))
-
-
-# --- the simulator's truth
-
-
 @contextmanager
 def open_simulator(world: World) -> Iterator[str]:
     """The simulator over real HTTP, on a free port; yields its address."""
@@ -280,90 +189,3 @@ def test_the_simulator_tells_what_every_photo_is(monkeypatch: pytest.MonkeyPatch
 def test_a_simulator_that_is_gone_is_told():
     with pytest.raises(SourceUnreachable, match=r"does not tell the truth .*Start the simulator"):
         known_truth.known_truth("http://127.0.0.1:9")
-
-
-# --- pages
-
-
-def with_noise(market: Market) -> Home:
-    fill(market)
-    look = paint("red", "green", seed=1234)
-    market.review("c0", png(look))
-    market.review("c0", png(look.resize((120, 120))))
-    market.review("c1", png(paint("red", seed=3, side_px=20)))
-    market.curate()
-    return market.home
-
-
-@contextmanager
-def served(home: Home) -> Iterator[str]:
-    with docs_server(home, host="127.0.0.1", port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_the_page_shows_each_rule_with_count_threshold_and_examples(
-    market: Market, browser: Browser, pictures: Path
-):
-    home = with_noise(market)
-    truth = {photo_id: Truth("product", None) for photo_id in curated(home)}
-    validate_raw(home)
-    write_docs(home, PARAMS, quality=measure([], truth))
-    with served(home) as address:
-        page = browser.new_page()
-        page.goto(address)
-        assert page.title() == "Data of this home"
-        assert page.locator("a").all_inner_texts() == [
-            "What curation left out", "Checks of the raw tables", "Data Docs of the raw tables",
-        ]  # fmt: skip
-        page.click("text=What curation left out")
-        rows = page.locator("table tr").all_inner_texts()
-        assert any("near_duplicate" in row and "0.87" in row for row in rows)
-        assert any("too_small" in row and "min_side_px: 64" in row for row in rows)
-        figure = page.locator("h2#near_duplicate + div figure").first
-        loaded = figure.locator("img").evaluate_all("all => all.map(one => one.naturalWidth)")
-        assert loaded == [120, 120]  # the photo, and what its card keeps
-        page.screenshot(path=pictures / "curation.png", full_page=True)
-        page.close()
-
-
-def test_only_pages_are_served(market: Market):
-    home = with_noise(market)
-    write_docs(home, PARAMS)
-    with served(home) as address, httpx.Client(base_url=address) as client:
-        assert client.get("/docs/curation.html").status_code == 200
-        for path in ("/rejected.parquet", "/curated/photos.parquet", "/docs/../rejected.parquet",
-                     "/docs/%2e%2e/rejected.parquet"):  # fmt: skip
-            assert client.get(path).status_code == 404
-        assert client.head("/docs/curation.html").status_code == 405
-
-
-def test_a_seller_s_words_do_not_run_in_the_page(market: Market):
-    market.card("<script>alert(1)</script>")
-    market.photo("<script>alert(1)</script>", png(paint("red", seed=1)))
-    market.review("<script>alert(1)</script>", png(paint("red", seed=2, side_px=9)))
-    market.curate()
-    write_docs(market.home, PARAMS)
-    page = (market.home.build / "docs" / "curation.html").read_text()
-    assert "&lt;script&gt;" in page
-    assert "<script>" not in page
-
-
-def test_without_curated_tables_there_are_no_pages(tmp_path: Path):
-    with pytest.raises(HomeNotReady, match=r"rejected\.parquet does not exist\. Run"):
-        write_docs(Home(tmp_path), PARAMS)
-
-
-def test_the_pages_are_the_same_bytes_each_time(market: Market):
-    home = with_noise(market)
-    write_docs(home, PARAMS)
-    before = (home.build / "docs" / "curation.html").read_bytes()
-    write_docs(home, PARAMS)
-    assert (home.build / "docs" / "curation.html").read_bytes() == before
-    assert len(read_rows(home.catalog / "photos.parquet", Photo)) == 39
-    assert len(read_rows(home.catalog / "reviews.parquet", Review)) == 33

@@ -88,6 +88,19 @@ def test_engineers_see_what_is_live_and_how_long_searches_took(
 
 
 @pytest.mark.slow
+def test_a_tower_as_it_came_has_no_verdict_and_nothing_it_was_trained_on(
+    browser: Browser, address: str
+):
+    with window(browser, address) as page:
+        told = httpx.get(f"{address}/v1/release/report").json()
+        told |= {"model": {"pooling": "mean"}, "verdict": None, "data": None, "labels": None}
+        page.route("**/v1/release/report", lambda route: route.fulfill(json=told))
+        page.goto(f"{address}/engineers.html")
+        expect(page.get_by_text("None: this is the tower as it came.")).to_be_visible()
+        expect(page.get_by_text("Trained on")).to_have_count(0)
+
+
+@pytest.mark.slow
 def test_an_experiment_is_shown_with_its_verdict(browser: Browser, address: str):
     told = {
         "experiments": [

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import drawn_graph
 import numpy as np
 import pytest
 import torch
+from drawn_graph import PHOTOS
 from PIL import Image
-from small_model import drawn_model, drawn_photos
+from small_model import drawn_photos
 
 from photosearch.assembly_late import draw_maps
 from photosearch.assembly_serving import load_served_embedder
@@ -27,7 +29,6 @@ from photosearch.embedding.graph import (
     VECTORS,
     Golden,
     GraphEmbedder,
-    Run,
     agreement,
     read_golden,
 )
@@ -36,38 +37,19 @@ from photosearch.embedding.onnx_runtime import load_onnx
 from photosearch.embedding.openvino_runtime import has_bf16, load_openvino
 from photosearch.embedding.runtime_choice import (
     MIN_COSINE,
-    Runtime,
-    Trial,
-    as_table,
-    choose,
-    load_fastest,
 )
 from photosearch.embedding.torch_runtime import TorchEmbedder
-from photosearch.errors import BadArtifact, GraphDisagrees
+from photosearch.errors import BadArtifact
 from photosearch.release import Manifest, Release
 from photosearch.settings import Services
 
+model = drawn_graph.model
+graph = drawn_graph.graph
+
 STORED = Path(__file__).parent / "golden" / "small_model.json"
 """Vectors of `drawn_photos` by `drawn_model`; made once, by PyTorch 2.15 in fp32."""
-PHOTOS = drawn_photos()
 NO_TORCH = Path(__file__).parent / "no_torch"
 needs_bf16 = pytest.mark.skipif(not has_bf16(), reason="this processor has no bf16")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return drawn_model(tmp_path_factory.mktemp("drawn"))
-
-
-@pytest.fixture(scope="module")
-def graph(model: Path) -> Path:
-    folder = model.parent / "graph"
-    report = export_graph(model, folder, PHOTOS)
-    assert report.min_cosine >= MIN_COSINE["fp32"]
-    assert report.golden_photos == len(PHOTOS)
-    return folder
-
-
 RUNS = {
     "torch fp32": lambda model, _: load_torch(model, precision="fp32"),
     "torch bf16": lambda model, _: load_torch(model, precision="bf16"),
@@ -238,50 +220,6 @@ def test_damaged_and_foreign_graphs_are_refused(model: Path, graph: Path, tmp_pa
     write_model(tmp_path / "other", tower=model / "tower", head=other, lineage=lineage)
     with pytest.raises(BadArtifact, match=r"was made from model \w+, .* holds \w+"):
         read_golden(graph, model=tmp_path / "other")
-
-
-def trial(name: str, ms: float, cosine: float) -> Trial:
-    return Trial(name, "bf16" if "bf16" in name else "fp32", cosine, {1: ms, 8: ms / 2})
-
-
-def test_the_fastest_runtime_that_agrees_is_chosen_and_the_reason_names_the_others():
-    trials = [trial("a", 9.0, 1.0), trial("b bf16", 4.0, 0.996), trial("c", 2.0, 0.998)]
-    number, reason = choose(trials)
-    assert number == 1
-    assert "fastest here of those that agree with PyTorch" in reason
-    assert (
-        "c fp32, 2.0 ms a photo, refused: cosine 0.99800 to PyTorch, 0.999 is the least" in reason
-    )
-    assert "| b bf16 | bf16 | all cores | 4.00 | 2.00 | 0.99600 | 0.995 |" in as_table(
-        trials, threads=0
-    )
-
-
-def test_where_no_runtime_agrees_nothing_serves():
-    with pytest.raises(GraphDisagrees, match=r"run by a makes .* cosine of only 0.5000"):
-        choose([trial("a", 1.0, 0.5), trial("b", 1.0, float("-inf"))])
-    assert not trial("a", 1.0, float("nan")).agrees
-
-
-def test_a_runtime_that_disagrees_is_refused_aloud_though_it_is_the_fastest(
-    model: Path, graph: Path, caplog: pytest.LogCaptureFixture
-):
-    def broken() -> Run:
-        return lambda pixels: [np.ones((len(pixels), 64), np.float32)]
-
-    golden = read_golden(graph, model=model)
-    runtimes = [
-        Runtime("broken", "fp32", broken),
-        Runtime("onnxruntime", "fp32", lambda: load_onnx(graph, threads=1)),
-    ]
-    with caplog.at_level(logging.INFO):
-        embedder = load_fastest(runtimes, model, golden)
-    assert agreement(golden, embedder.embed(PHOTOS)) >= MIN_COSINE["fp32"]
-    assert "runtime broken fp32" in caplog.text
-    assert "refused: cosine" in caplog.text
-    assert "runtime onnxruntime fp32" in caplog.text
-    with pytest.raises(GraphDisagrees, match="photosearch models bench"):
-        load_fastest(runtimes[:1], model, golden)
 
 
 SERVE = """

@@ -144,8 +144,12 @@ def test_a_text_file_gets_a_clear_error_and_a_way_on(
     page.set_input_files("#file", notes)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("This is not a photo we can read")
-    expect(alert).to_contain_text("'notes.jpg' is not a JPEG, PNG or WebP image")
+    expect(alert).to_contain_text("Try a JPEG, PNG or WebP photo")
     page.screenshot(path=pictures / "error.png")
+    page.get_by_role("button", name="РУ").click()
+    expect(alert).to_contain_text("Попробуйте фото JPEG, PNG или WebP")
+    expect(alert).not_to_contain_text("is not a JPEG")
+    page.get_by_role("button", name="EN").click()
     with page.expect_file_chooser() as chooser:
         alert.get_by_role("button", name="Another photo").click()
     chooser.value.set_files(two_colours)

@@ -6,16 +6,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import wordy_shop
 from page_windows import best_match, card, window, without_following
 from playwright.sync_api import Browser, Page, expect
 from pydantic import TypeAdapter
-from small_shop import SmallShop, colour, jpeg, logged, open_shop, painted, served
+from small_shop import SmallShop, logged, open_shop, served
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from photosearch.feedback.schemas import Event
 from photosearch.feedback.store import open_store
 
 pytestmark = pytest.mark.slow
+red_photo = wordy_shop.red_photo
 EVENTS = TypeAdapter(list[Event])
 KEY = "localStorage.getItem('photosearch-shopper')"
 
@@ -62,13 +64,6 @@ def desk(shop: SmallShop) -> Iterator[tuple[EventDesk, str]]:
 
     with served(shop, before=before) as address:
         yield desks[0], address
-
-
-@pytest.fixture
-def red_photo(tmp_path: Path) -> Path:
-    photo = tmp_path / "red.jpg"
-    photo.write_bytes(jpeg(painted(colour("red"), colour("red"), colour("blue"))))
-    return photo
 
 
 def wait_for(page: Page, desk: EventDesk, *kinds: str) -> None:

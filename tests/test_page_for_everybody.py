@@ -1,18 +1,17 @@
 """The pages for those who see little, use no mouse, or want no motion; and no other host asked."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import wordy_shop
 from axe_playwright_python.sync_playwright import Axe
 from page_windows import DESKTOP, PHONE, best_match, card, window
 from playwright.sync_api import Browser, Page, expect
-from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
-from wordy_shop import wordy
 
 pytestmark = pytest.mark.slow
+shop, address, red_photo = wordy_shop.shop, wordy_shop.address, wordy_shop.red_photo
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -20,25 +19,6 @@ NAME_OF_FOCUSED = """() => {
   const e = document.activeElement;
   return e.getAttribute("aria-label") ?? e.textContent;
 }"""
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
-    with wordy(open_shop(tmp_path_factory.mktemp("shop"))) as shop:
-        yield shop
-
-
-@pytest.fixture(scope="module")
-def address(shop: SmallShop) -> Iterator[str]:
-    with served(shop) as address:
-        yield address
-
-
-@pytest.fixture
-def red_photo(tmp_path: Path) -> Path:
-    photo = tmp_path / "red.jpg"
-    photo.write_bytes(jpeg(painted(colour("red"), colour("red"), colour("blue"))))
-    return photo
 
 
 def check(page: Page, where: str) -> None:

@@ -8,24 +8,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import wordy_shop
 from page_windows import DESKTOP, PHONE, best_match, card, window
 from playwright.sync_api import Browser, Page, Request, expect
-from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
-from wordy_shop import open_wide_shop, wordy
+from small_shop import colour, jpeg, open_shop, painted, served
+from wordy_shop import open_wide_shop
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
-    with wordy(open_shop(tmp_path_factory.mktemp("shop"))) as shop:
-        yield shop
-
-
-@pytest.fixture(scope="module")
-def address(shop: SmallShop) -> Iterator[str]:
-    with served(shop) as address:
-        yield address
+shop, address = wordy_shop.shop, wordy_shop.address
 
 
 @pytest.fixture
@@ -98,6 +88,7 @@ def test_words_alone_find_cards_and_their_address_can_be_shared(page: Page, addr
     page.get_by_label("Or say it in words").fill("blue backpack")
     page.get_by_label("Or say it in words").press("Enter")
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+    expect(page.get_by_text("Best match")).to_have_count(0)  # of words nobody knows how sure
     expect(page.get_by_role("status")).to_contain_text("for “blue backpack”")
     expect(page.get_by_role("meter")).to_have_count(0)  # words and photos are not compared
     expect(page).to_have_title("blue backpack · Photosearch")
@@ -201,6 +192,7 @@ def test_a_card_opens_over_the_page_and_back_closes_it(page: Page, red_photo: Pa
     dialog = page.get_by_role("dialog", name="Details of Blue backpack <b>Sky</b>")
     expect(dialog.get_by_role("heading")).to_have_text("Blue backpack <b>Sky</b>")
     expect(dialog).to_contain_text("No. KR-4822")
+    expect(dialog).to_contain_text("Probability of being the same product")
     expect(dialog.get_by_role("button", name="Close")).to_be_focused()
     assert page.url == f"{address}/?card=blue"
     page.go_back()
@@ -240,6 +232,7 @@ def test_more_cards_are_shown_below_and_get_the_focus(browser: Browser, tmp_path
     with served(shop) as address, window(browser, address) as page:
         page.set_input_files("#file", photo)
         expect(page.locator(".card[data-card-id]")).to_have_count(24)
+        expect(best_match(page)).to_contain_text("★ 4.0 (7)")
         page.get_by_role("button", name="Show more").click()
         expect(page.locator(".card[data-card-id]")).to_have_count(30)
         expect(page.get_by_role("button", name="Show more")).to_be_hidden()

@@ -2,41 +2,30 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import refreshed_home
 from refresh_runs import (
-    PROCESSES,
     RECIPE,
     SHADES,
     Colours,
-    build_and_switch,
-    change_catalogue,
-    held_while,
-    killed_at_rename,
-    killed_at_step,
     live_name,
     model_of,
-    paint_home,
-    refresh_and_switch,
-    run,
     set_catalogue,
-    start_fork_server,
 )
+from refreshed_home import STEPS, assert_is_up_to_date, contents, stamps
 from small_shop import PAINTS, ColourEmbedder, colour, painted
 
 from photosearch.assembly_serving import open_index
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import arrow_schema, as_dict, read_rows
-from photosearch.errors import HomeNotReady, IndexUnavailable
+from photosearch.errors import IndexUnavailable
 from photosearch.home import Home
 from photosearch.index.filters import Listing
-from photosearch.index.index_folder import copy_folder
 from photosearch.index.vector_index import ExactIndex
-from photosearch.release import Release, list_releases, live_release, roll_back, switch_live
-from photosearch.release_lock import alone
+from photosearch.release import Release, live_release, roll_back, switch_live
 from photosearch.report import save_report
 from photosearch.search.canaries import read_canaries
 from photosearch.search.release_changes import changes_between
@@ -47,27 +36,8 @@ from photosearch.search.shown_cards import indexed_rows, is_indexed
 from photosearch.search.thumbnails import Thumbnail
 from photosearch.settings import Services
 
-KILLED = -9
-STEPS = (
-    "compare", "take over the model", "embed new photos", "copy the index", "change the index",
-    "optimise the index", "prove the index", "write the other parts", "draw thumbnails", "seal",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with a live release, whose catalogue has changed since; never written to."""
-    start_fork_server()
-    home = paint_home(tmp_path_factory.mktemp("shop") / "home")
-    assert run(build_and_switch, home.root) == 0
-    change_catalogue(home)
-    return home
-
-
-@pytest.fixture
-def home(first: Home, tmp_path: Path) -> Home:
-    copy_folder(first.root, tmp_path / "home")  # an engine's files are mostly holes
-    return Home(tmp_path / "home")
+first = refreshed_home.first
+home = refreshed_home.home
 
 
 def refresh(home: Home, vectors_of: Colours | None = None, recipe=RECIPE) -> ReleaseReport:
@@ -82,18 +52,6 @@ def next_second() -> None:
     time.sleep(1 - time.time() % 1)
 
 
-def contents(release: Release) -> dict[str, tuple[Listing, np.ndarray]]:
-    index = open_index(release, Services())
-    try:
-        return {
-            photo_id: (listing, vector)
-            for photo_ids, listings, vectors in index.scroll()
-            for photo_id, listing, vector in zip(photo_ids, listings, vectors, strict=True)
-        }
-    finally:
-        index.close()
-
-
 def first_card(release: Release, *colours: tuple[int, int, int]) -> str:
     (query,) = ColourEmbedder().embed([painted(*colours)])
     index = open_index(release, Services())
@@ -101,32 +59,6 @@ def first_card(release: Release, *colours: tuple[int, int, int]) -> str:
         return index.nearest(query, limit=1)[0].card_id
     finally:
         index.close()
-
-
-def stamps(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Size, blocks and time of change of each file: whoever writes to one changes them."""
-    told = {str(path.relative_to(folder)): path.stat() for path in folder.rglob("*")}
-    return {
-        name: (stat.st_size, stat.st_blocks, stat.st_mtime_ns)
-        for name, stat in told.items()
-        if not name.endswith("/lock")
-    }
-
-
-def assert_is_up_to_date(home: Home) -> None:
-    """The live release is what a whole build over the same catalogue would be."""
-    live = live_release(home.releases)
-    photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
-    stored = contents(live)
-    assert sorted(stored) == sorted(photo.photo_id for photo in photos)
-    vectors = Colours(home)(photos)
-    for photo, vector in zip(photos, vectors, strict=True):
-        assert stored[photo.photo_id][1] @ vector == pytest.approx(1, abs=0.001)
-    prices = {card.card_id: card.price for card in read_rows(live.cards, Card)}
-    assert {listing.card_id: listing.price for listing, _ in stored.values()} == prices
-    assert prices["blue"] == 7.0
-    assert live.manifest.data_version == "d2"
-    assert not list(home.releases.glob(".*-*"))
 
 
 def test_only_new_photos_are_embedded_and_the_release_is_that_of_a_whole_build(home: Home):
@@ -237,80 +169,6 @@ def test_a_release_that_was_rolled_back_does_not_come_back_with_the_same_data(
     assert refresh(home).release == before == live_name(home)
     assert f"release {made} is of this very data and was rolled back" in caplog.text
     assert "(wrong lamps)" in caplog.text
-
-
-def test_a_refresh_killed_at_each_step_in_turn_leaves_what_is_live_and_the_next_one_goes_on(
-    home: Home,
-):
-    before = live_release(home.releases)
-    untouched = stamps(before.folder)
-    for step in STEPS:
-        assert run(killed_at_step, home.root, step) == KILLED, step
-        assert live_name(home) == before.manifest.release, step
-        assert stamps(before.folder) == untouched, step
-    assert len(contents(before)) == before.manifest.n_photos
-    assert run(refresh_and_switch, home.root) == 0
-    assert_is_up_to_date(home)
-
-
-def test_a_refresh_killed_before_each_rename_in_turn_leaves_the_old_or_the_new_release(home: Home):
-    before = live_name(home)
-    number = 0
-    while len(list_releases(home.releases)) == 1:
-        number += 1
-        assert run(killed_at_rename, home.root, number) == KILLED
-        assert live_name(home) == before
-    assert number > 8
-    for number in (1, 2):  # a whole release lies there: what is left are switches and pointer
-        assert run(killed_at_rename, home.root, number) == KILLED
-        assert live_name(home) == before
-    assert run(refresh_and_switch, home.root) == 0
-    assert len(list_releases(home.releases)) == 2
-    assert_is_up_to_date(home)
-
-
-def test_a_refresh_killed_at_any_moment_leaves_what_is_live(home: Home):
-    before = live_release(home.releases)
-    for tenths in (1, 3, 5, 8):
-        process = PROCESSES.Process(target=refresh_and_switch, args=(home.root,))
-        process.start()
-        time.sleep(tenths / 10)
-        process.kill()
-        process.join()
-        live = live_release(home.releases)
-        assert len(contents(live)) == live.manifest.n_photos
-        if process.exitcode == 0:
-            break
-        assert live.manifest.release in {before.manifest.release, live_name(home)}
-    assert run(refresh_and_switch, home.root) == 0
-    assert_is_up_to_date(home)
-
-
-def test_two_refreshes_at_once_are_refused_with_who_holds_the_releases(home: Home):
-    is_held, may_end = PROCESSES.Event(), PROCESSES.Event()
-    holder = PROCESSES.Process(target=held_while, args=(home.root, is_held, may_end))
-    holder.start()
-    assert is_held.wait(60)
-    before = stamps(home.releases)
-    said = rf"is held by process {holder.pid}, refreshing the index since .* UTC: one at a time"
-    with pytest.raises(HomeNotReady, match=said), alone(home.releases, doing="rolling back"):
-        pytest.fail("two at once")
-    assert stamps(home.releases) == before
-    may_end.set()
-    holder.join(60)
-    with alone(home.releases, doing="rolling back"):
-        assert (home.releases / "lock").read_text().startswith("process ")
-
-
-def test_a_killed_holder_holds_nothing(home: Home):
-    is_held, may_end = PROCESSES.Event(), PROCESSES.Event()
-    holder = PROCESSES.Process(target=held_while, args=(home.root, is_held, may_end))
-    holder.start()
-    assert is_held.wait(60)
-    holder.kill()
-    holder.join()
-    with alone(home.releases, doing="refreshing the index"):
-        pass
 
 
 def test_an_index_that_lost_a_photo_a_card_or_its_sight_stays_out(home: Home):

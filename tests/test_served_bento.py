@@ -101,6 +101,13 @@ def test_errors_are_problems_behind_bentoml_too(service: Service):
     assert service.api.get("/nowhere").headers["content-type"] == "application/problem+json"
 
 
+def test_a_content_type_of_no_known_letters_gets_its_answer(service: Service):
+    headers = {"Content-Type": b"multipart/form-data; boundary=\xe9"}
+    response = service.api.post("/v1/search", content=b"x", headers=headers)
+    assert response.status_code == 400
+    assert "The form cannot be read" in response.json()["detail"]
+
+
 def test_page_release_and_health_are_served(service: Service):
     assert "<title>Photosearch</title>" in service.api.get("/").text
     assert service.api.get("/v1/release").json()["index_kind"] == "qdrant_edge"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_text_search import COLOURS, PARAMS, REVIEWS, a_card, a_release, learned, model_of
+from small_text_side import COLOURS, PARAMS, REVIEWS, a_card, a_release, learned, model_of
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import write_table

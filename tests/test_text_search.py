@@ -1,127 +1,51 @@
 """Words, alone or beside a photo, become cards; likes, cards alike."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import small_text_side
 from hypothesis import given
 from hypothesis import strategies as st
 from photo_vectors import of_cards
+from small_text_side import (
+    COLOURS,
+    DIM,
+    LIKES,
+    PARAMS,
+    REVIEWS,
+    a_release,
+    cards,
+    model_of,
+    photo_index,
+    photos_of,
+    vector_of,
+)
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import write_table
-from photosearch.embedding.aligner import Aligner, AlignerManifest, save_aligner
-from photosearch.embedding.embedder import Vectors, unit
-from photosearch.embedding.layers import Layer
-from photosearch.embedding.model import HeadShape, Lineage, read_model, write_model
-from photosearch.embedding.ngrams import NGRAM_DIM, ngram_encoder
-from photosearch.embedding.tower import CONFIG, WEIGHTS
-from photosearch.errors import BadArtifact, BadRequest
-from photosearch.index.filters import CardFilter, Listing
+from photosearch.embedding.embedder import unit
+from photosearch.errors import BadRequest
+from photosearch.index.filters import CardFilter
 from photosearch.index.vector_index import ExactIndex
 from photosearch.search.alike import cards_like, twins_by_card
-from photosearch.search.candidates import nearest_cards
-from photosearch.search.card_texts import reviews_by_card, write_text_search
+from photosearch.search.card_texts import write_text_search
 from photosearch.search.fusion import by_ranks, by_scores
-from photosearch.search.learned_texts import read_learned, with_closed_form
+from photosearch.search.learned_texts import read_learned
 from photosearch.search.likes import moved_by_likes
 from photosearch.search.query import Candidate
-from photosearch.search.refine import Refiner, RefinerManifest, save_refiner
 from photosearch.search.text_search import (
-    FACTS,
     Photos,
     TextSearch,
     cards_by_photo_and_text,
     cards_by_text,
     open_text_search,
 )
-from photosearch.text_search_settings import FusionWeights, LikesParams, TextSearchParams
+from photosearch.text_search_settings import LikesParams
 
-EQUALLY = FusionWeights(words=1, pieces=1, vectors=1)
-LIKES = LikesParams(liked=0.75, disliked=0.15, cosine_min=0.7)
-PARAMS = TextSearchParams(
-    title_weight=3, review_chars=200, depth=10, fusion="rrf", rrf_k=60,
-    text=EQUALLY, photo=EQUALLY, likes=LIKES,
-)  # fmt: skip
-COLOURS = {"red": "красная", "green": "зелёная", "blue": "синяя", "white": "белая"}
-DIM = len(COLOURS)
-REVIEWS = [("white", "Отличная вещь, брала маме"), ("white", None), ("gone", "Отличная")]
-
-
-def a_card(colour: str) -> Card:
-    return Card(
-        colour, f"{colour.capitalize()} mug", f"Кружка {COLOURS[colour]}", None, ["Home", "Mugs"],
-        "Orion", None, 100.0, colour,
-    )  # fmt: skip
-
-
-def vector_of(colour: str) -> Vectors:
-    return np.eye(DIM, dtype=np.float32)[list(COLOURS).index(colour)]
-
-
-def photo_vectors() -> Vectors:
-    return np.stack([vector_of(colour) for colour in COLOURS])
-
-
-def photo_index() -> ExactIndex:
-    index = ExactIndex(DIM)
-    for colour in COLOURS:
-        own = [f"{colour}/gallery/0", f"{colour}/review/r/0"]
-        index.add(own, [Listing(colour)] * 2, np.stack([vector_of(colour)] * 2))
-    return index
-
-
-def photos_of(index: ExactIndex, where: CardFilter | None = None) -> Photos:
-    return Photos(
-        lambda vector: nearest_cards(index, vector, hits_per_query=4),
-        index.vectors_of, index.dim, where,
-    )  # fmt: skip
-
-
-def learned(folder: Path, model_id: str, *, encoder: str = "ngrams") -> Path:
-    """An aligner that knows the colours' English names, and a refiner that goes where words say."""
-    texts = ngram_encoder()(list(COLOURS))  # (colours, NGRAM_DIM)
-    colours = Layer(texts, np.zeros(DIM, np.float32))
-    save_aligner(folder, Aligner(AlignerManifest(encoder, model_id, NGRAM_DIM, DIM), [colours]))
-    both = np.hstack([np.zeros((DIM, DIM), np.float32), 9 * texts])
-    refine = [Layer(both, np.zeros(DIM, np.float32))]
-    save_refiner(folder, Refiner(RefinerManifest(model_id, encoder, NGRAM_DIM, DIM), refine))
-    return folder
-
-
-def a_release(folder: Path) -> Path:
-    """A release folder as it is when the text side is written: it holds the model."""
-    for name in (CONFIG, WEIGHTS):
-        (folder / "tower").mkdir(parents=True, exist_ok=True)
-        (folder / "tower" / name).write_bytes(b"copied and hashed, never opened here")
-    write_model(
-        folder / "release" / "model", tower=folder / "tower",
-        head=HeadShape("mean", DIM, DIM, [DIM]), lineage=Lineage("d1", 0),
-    )  # fmt: skip
-    return folder / "release"
-
-
-def model_of(release: Path) -> str:
-    return read_model(release / "model").model_id
-
-
-def cards() -> list[Card]:
-    return [a_card(colour) for colour in COLOURS]
-
-
-@pytest.fixture(scope="module")
-def side(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TextSearch]:
-    release = a_release(tmp_path_factory.mktemp("home"))
-    texts = read_learned(
-        learned(release.with_name("text"), model_of(release)), model_id=model_of(release)
-    )
-    write_text_search(release, cards(), REVIEWS, learned=texts, params=PARAMS)
-    opened = open_text_search(release / "text", model_id=model_of(release))
-    yield opened
-    opened.close()
+side = small_text_side.side
 
 
 def ids(found: Sequence[Candidate]) -> list[str]:
@@ -187,81 +111,6 @@ def test_without_a_refiner_the_photo_stays_and_words_still_count(tmp_path: Path)
     by_words = cards_by_text(side, "green", photos_of(photo_index()))
     assert (by_words[0].photo_id, by_words[0].cosine) == ("green/gallery/0", 0.0)
     side.close()
-
-
-# A release
-
-
-@pytest.mark.parametrize(
-    ("model_id", "encoder", "told"),
-    [("another", "ngrams", "none: .* for model another"), (None, "tower", "needs torch.*'ngrams'")],
-)
-def test_what_services_cannot_use_stays_out_and_the_facts_say_why(
-    tmp_path: Path, model_id: str | None, encoder: str, told: str
-):
-    release = a_release(tmp_path)
-    texts = learned(tmp_path / "text", model_id or model_of(release), encoder=encoder)
-    kept = read_learned(texts, model_id=model_of(release))
-    assert (kept.aligner, kept.refiner) == (None, None)
-    assert re.search(told, kept.vectors)
-    assert kept.refinement == kept.vectors
-
-
-def test_a_release_makes_an_aligner_of_its_own_where_there_is_none(tmp_path: Path):
-    release, index = a_release(tmp_path), photo_index()
-    nothing = read_learned(tmp_path / "none", model_id=model_of(release))
-    made = with_closed_form(nothing, cards(), index, model_id=model_of(release), ridge=0.1)
-    assert made.vectors.startswith("closed form of 16 pairs of title and photo (none: `photosearch")
-    write_text_search(release, cards(), [], learned=made, params=PARAMS)
-    side = open_text_search(release / "text", model_id=model_of(release))
-    for colour, russian in COLOURS.items():
-        for text in (colour, russian):
-            assert (photo_vectors() @ side.vector_of(text)).argmax() == list(COLOURS).index(colour)
-    side.close()
-
-
-def test_an_aligner_that_was_trained_stays(tmp_path: Path):
-    release = a_release(tmp_path)
-    model_id = model_of(release)
-    trained = read_learned(learned(tmp_path / "text", model_id), model_id=model_id)
-    kept = with_closed_form(trained, cards(), photo_index(), model_id=model_id, ridge=0.1)
-    assert kept is trained
-
-
-def test_titles_without_photos_make_no_aligner(tmp_path: Path):
-    nothing = read_learned(tmp_path / "none", model_id="m1")
-    made = with_closed_form(nothing, cards(), ExactIndex(DIM), model_id="m1", ridge=0.1)
-    assert made.aligner is None
-    assert made.vectors == "none: no card has both a title and a photo"
-
-
-def test_a_release_without_text_side_says_how_to_make_it(tmp_path: Path):
-    with pytest.raises(BadArtifact, match=r"holds no whole text search.*photosearch index"):
-        open_text_search(tmp_path, model_id="m1")
-
-
-def test_a_text_side_of_another_model_is_refused(tmp_path: Path):
-    release = a_release(tmp_path)
-    model_id = model_of(release)
-    texts = read_learned(learned(tmp_path / "text", model_id), model_id=model_id)
-    write_text_search(release, cards(), [], learned=texts, params=PARAMS)
-    with pytest.raises(BadArtifact, match="not of other"):
-        open_text_search(release / "text", model_id="other")
-
-
-def test_a_damaged_text_side_is_told(tmp_path: Path):
-    release = a_release(tmp_path)
-    nothing = read_learned(tmp_path / "none", model_id=model_of(release))
-    write_text_search(release, cards(), [], learned=nothing, params=PARAMS)
-    facts = release / "text" / FACTS
-    facts.write_text(facts.read_text()[:-5])
-    with pytest.raises(BadArtifact, match="holds no whole text search"):
-        open_text_search(release / "text", model_id=model_of(release))
-
-
-def test_reviews_are_cut_to_so_many_characters_a_card():
-    said = reviews_by_card([("a", "so good")] * 100, {"a"}, chars=20)
-    assert said == {"a": " so good so good so "[:20]}
 
 
 # Fusion

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_texts import ALIGNER, REFINER, a_card
 from small_tower import Colour, ColourTower, png, quarters
-from test_text import ALIGNER, REFINER, a_card
 
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto

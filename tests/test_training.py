@@ -1,7 +1,6 @@
-"""What training learns from: losses, labels, batches; and that it learns, stops and goes on."""
+"""A head learns from photos and labels: it learns, stops, goes on, and ends where it would have."""
 
 import logging
-import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from asked_labels import a_card, a_label
-from small_source import card, review, write_folder
+from small_source import card, write_folder
 from small_tower import ColourTower, png, quarters, write_curated
 from torch.utils.data import DataLoader
 
@@ -20,7 +19,6 @@ from photosearch.catalog.pull import pull
 from photosearch.catalog.schemas import Card, Label
 from photosearch.catalog.sources import FolderSource
 from photosearch.catalog.tables import write_table
-from photosearch.embedding.backbones import OpenClipTower
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.model import HeadShape, mean_pooling_of, read_model
 from photosearch.embedding.tokens import cache_tokens, open_tokens, pool_view
@@ -29,18 +27,13 @@ from photosearch.embedding.tower import CONFIG, WEIGHTS
 from photosearch.errors import EmptySource
 from photosearch.head_settings import HeadParams, TokensParams
 from photosearch.home import Home
-from photosearch.settings import Params, PretrainingParams, TowerParams, load_params
-from training.backbone_pretraining import pretrain
 from training.fit import train_head
-from training.head_module import HeadModule, warm_up_then_cosine
+from training.head_module import HeadModule
 from training.lightning_fit import fingerprint, fit
-from training.losses import info_nce, matryoshka
 from training.sampler import ProductSampler
-from training.tower_module import some_products
 
 # Lightning asks a torch class about itself in a way that torch now calls old.
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
-
 HEAD = HeadParams(
     width=16, tokens=2, heads=2, out=8, lengths=[8, 4], epochs=30, batch=16,
     learning_rate=0.02, weight_decay=0.0, temperature=0.1, learn_temperature=False,
@@ -81,66 +74,6 @@ def is_each_photo_nearest_its_own_product(vectors: Vectors) -> list[bool]:
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -1)
     return (cosines.argmax(axis=1) // 2 == np.arange(len(vectors)) // 2).tolist()
-
-
-def test_info_nce_of_three_points_by_hand():
-    points = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
-    loss = info_nce(points, torch.tensor([1, 1, 2]), temperature=0.5)
-    first = -math.log(math.exp(1.2) / (math.exp(1.2) + math.exp(0.0)))
-    second = -math.log(math.exp(1.2) / (math.exp(1.2) + math.exp(1.6)))
-    assert loss.item() == pytest.approx((first + second) / 2, rel=1e-5)
-
-
-def test_a_photo_alone_of_its_product_only_serves_as_a_negative():
-    pair = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
-    far, near = torch.tensor([[-1.0, 0.0]]), torch.tensor([[0.8, 0.6]])
-    products = torch.tensor([1, 1, 2])
-    alone = info_nce(pair, products[:2], temperature=0.5)
-    with_far = info_nce(torch.cat([pair, far]), products, temperature=0.5)
-    with_near = info_nce(torch.cat([pair, near]), products, temperature=0.5)
-    assert alone.item() == pytest.approx(0, abs=1e-6)
-    assert alone < with_far < with_near
-
-
-def test_info_nce_averages_over_all_positives_of_an_anchor():
-    points = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2], [0.9, 0.5], [0.1, 1.0]]))
-    loss = info_nce(points, torch.tensor([4, 4, 4]), temperature=1.0)
-    logits = points @ points.T
-    by_hand = [
-        -sum(logits[i, j] - torch.logsumexp(logits[i, others], 0) for j in others) / 2
-        for i, others in ((0, [1, 2]), (1, [0, 2]), (2, [0, 1]))
-    ]
-    assert loss.item() == pytest.approx(float(sum(by_hand) / 3), rel=1e-5)
-
-
-def test_matryoshka_averages_the_loss_over_unit_prefixes():
-    embeddings = torch.tensor([[3.0, 4.0, 0.0], [1.0, 0.0, 5.0], [0.0, 2.0, 1.0]])
-    products = torch.tensor([0, 0, 1])
-    loss = partial(info_nce, temperature=0.5)
-    parts = [
-        loss(torch.nn.functional.normalize(embeddings[:, :length], dim=1), products)
-        for length in (3, 2)
-    ]
-    whole = matryoshka(loss, embeddings, products, [3, 2])
-    assert whole.item() == pytest.approx(float(sum(parts) / 2), rel=1e-6)
-
-
-def test_a_step_compares_with_all_products_of_its_batch_and_some_others():
-    random = np.random.default_rng(7)
-    assert some_products(torch.tensor([2, 5, 2]), 6, 100, random).tolist() == [0, 1, 2, 3, 4, 5]
-    few = some_products(torch.tensor([90, 3]), 1000, 10, random).tolist()
-    assert len(few) == 10
-    assert few == sorted(few)
-    assert {3, 90} <= set(few)
-    assert some_products(torch.tensor([4, 1, 3]), 6, 2, random).tolist() == [1, 3, 4]
-
-
-def test_the_learning_rate_warms_up_and_ends_at_nothing():
-    factors = [warm_up_then_cosine(step, steps=100) for step in range(101)]
-    assert factors[0] == pytest.approx(0.1)
-    assert max(factors) == factors[9] == factors[10] == 1
-    assert factors[100] == pytest.approx(0)
-    assert factors[10:] == sorted(factors[10:], reverse=True)
 
 
 def test_a_head_trains_with_hard_negatives(eight_photos: Home):
@@ -331,53 +264,3 @@ def test_every_epoch_of_a_training_draws_other_batches(tmp_path: Path):
     fit(a_module(), loader, doing="training", epochs=3, resume=tmp_path)
     assert len(rows.asked) == 6
     assert len(set(rows.asked)) == 6
-
-
-def small_params(**pretraining: object) -> Params:
-    params = load_params(Path(__file__).parent.parent / "params.yaml")
-    return params.model_copy(
-        update={
-            "tower": TowerParams(name="photosearch-small", pretrained="own", image_px=64),
-            "pretraining": PretrainingParams(
-                samples_seen=8, batch=4, learning_rate=0.1, weight_decay=0.0005, px_schedule=[32],
-                crop_area_min=0.5, turn_degrees=20, erase_probability=0.25, seed=7,
-            ).model_copy(update=pretraining),
-            "curation": params.curation.model_copy(
-                update={"min_side_px": 16, "near_duplicate_bits": 0, "test_card_share": 0.0,
-                        "test_photo_share": 0.0, "page_line_min": 255, "collage_line_min": 255,
-                        "blurred_sharpness_max": 0.0}
-            ),
-        }
-    )  # fmt: skip
-
-
-def pulled_shop(folder: Path, names: list[str]) -> Home:
-    """A snapshot of products with a gallery picture and a buyer's photo each."""
-    dice = np.random.default_rng(0)
-    noise = {
-        f"{name}{n}": png(quarters(*dice.integers(0, 255, (4, 3)).tolist()))
-        for name in names
-        for n in (0, 1)
-    }
-    cards = [card(name, f"{name}0.jpg", title_ru=f"товар {name}") for name in names]
-    reviews = [review(name, name, f"{name}1.jpg", split="train") for name in names]
-    home = Home(folder / "home")
-    pull(FolderSource(write_folder(folder / "shop", cards, reviews, **noise)), home)
-    return home
-
-
-def test_a_tower_is_trained_from_nothing_on_photos_and_titles(tmp_path: Path):
-    home = pulled_shop(tmp_path, ["a", "b", "c", "d"])
-    report = pretrain(home, small_params())
-    assert (report.photos, report.groups) == (8, 4)
-    tower = OpenClipTower(home.tower)
-    assert tower.tower_id == report.tower_id
-    assert tower.embed_photos([quarters(*LOGOS.values())]).shape == (1, 256)
-    assert tower.embed_texts(["товар a"]).shape == (1, 256)
-    assert not list(home.resume.glob("*/"))
-
-
-def test_one_product_is_too_few_to_train_a_tower(tmp_path: Path):
-    home = pulled_shop(tmp_path, ["a"])
-    with pytest.raises(EmptySource, match="1 product groups are too few to train a tower"):
-        pretrain(home, small_params())

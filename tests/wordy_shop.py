@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from small_shop import (
     CALIBRATION,
     SmallShop,
     colour,
     jpeg,
+    open_shop,
     painted,
+    served,
     shop_pipeline,
     with_words,
     write_release,
@@ -47,12 +50,33 @@ def wordy(shop: SmallShop) -> Iterator[SmallShop]:
         yield replace(asked, release=replace(shop.release, manifest=manifest), pipeline=pipeline)
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
+    with wordy(open_shop(tmp_path_factory.mktemp("shop"))) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def address(shop: SmallShop) -> Iterator[str]:
+    with served(shop) as address:
+        yield address
+
+
+@pytest.fixture
+def red_photo(tmp_path: Path) -> Path:
+    """Mostly red, with a stripe of blue."""
+    photo = tmp_path / "red.jpg"
+    photo.write_bytes(jpeg(painted(colour("red"), colour("red"), colour("blue"))))
+    return photo
+
+
 def open_wide_shop(folder: Path, n_cards: int) -> SmallShop:
     """A shop of cards in shades of red, more than one page shows."""
     cards, photos = [], []
     for number in range(n_cards):
         name = f"red-{number:02}"
-        cards.append(Card(name, f"Mug {number}", None, None, [], None, None, 5.0, name))
+        rated = {"rating": 4.0, "n_reviews": 7}
+        cards.append(Card(name, f"Mug {number}", None, None, [], None, None, 5.0, name, **rated))
         stripes = painted(*[colour("red")] * (number + 1), (number * 6, 9, 9))
         stored = images.store(folder / "images", jpeg(stripes))
         photos.append(CuratedPhoto(f"{name}/gallery/0", name, "gallery", stored, "train", True))

@@ -34,9 +34,10 @@ function showWaiting() {
 
 function showFailed({ status, detail }, acts) {
   at("made-by").replaceChildren();
-  const { failed, another, tryAgain, clear } = words();
+  const { failed, advice, another, tryAgain, clear } = words();
   const isOurs = status === 0 || status === 429 || status >= 500; // the same may work later
-  const said = { title: failed[status] ?? failed.other, text: detail };
+  // A problem's detail is for whoever writes programs, and English.
+  const said = { title: failed[status] ?? failed.other, text: advice[status] ?? detail };
   if (isOurs) showNotice(said, { label: tryAgain, act: acts.tryAgain });
   else if (isNarrowed(acts.asked())) showNotice(said, { label: clear, act: () => acts.narrow({}) });
   else showNotice(said, { label: another, act: acts.choose });

@@ -41,7 +41,7 @@ export function cardView(dialog, onLooked) {
     if (SOLD_OUT.includes(card.status)) facts.append(make("p", "badge sold", words().soldOut));
     if (card.seller) facts.append(make("p", "quiet", words().seller(card.seller)));
     if (card.description) facts.append(make("p", "description", card.description));
-    if (cosine !== undefined && !found.isExact && told.canCompare) facts.append(likeness(found));
+    if (cosine !== undefined && !found.isExact && told.canCompare) facts.append(...measured(found));
     if (found.reasons?.length > 0) facts.append(reasonBars(found.reasons));
     facts.append(tools(found, told));
     const close = iconButton("close", words().close, told.acts.closeCard);
@@ -49,6 +49,14 @@ export function cardView(dialog, onLooked) {
     const looks = make("div", "looks");
     looks.append(picture(card));
     dialog.replaceChildren(close, looks, facts);
+  }
+
+  /** The likeness, and in words what it measures: a card of the grid has no room for them. */
+  function measured(found) {
+    const meter = likeness(found);
+    const name = make("p", "quiet", meter.getAttribute("aria-label"));
+    name.setAttribute("aria-hidden", "true"); // the meter says it too
+    return [name, meter];
   }
 
   /** More photos of the card, where the service tells them. */

@@ -48,10 +48,14 @@ function indexSheet(manifest) {
   ]));
 }
 
-function verdictSheet({ verdict, labels, data }) {
+function verdictSheet({ model, verdict, labels, data }) {
   const parts = [];
   if (!verdict?.reasons) {
-    parts.push(make("p", "quiet", "Not known: this model was made before model cards."));
+    const isFrozen = model?.pooling === "mean";
+    const why = isFrozen
+      ? "None: this is the tower as it came. No candidate has passed the gate yet."
+      : "Not known: this model was made before model cards.";
+    parts.push(make("p", "quiet", why));
   } else {
     const { is_promoted: isPromoted, override } = verdict;
     const badge = make("p", isPromoted ? "verdict" : "verdict refused");
@@ -75,7 +79,8 @@ function verdictSheet({ verdict, labels, data }) {
     ["answers", Object.entries(labels?.answers ?? {}).map(([k, n]) => `${k} ${n}`).join(", ")],
     ["annotators", labels?.annotators],
   ]);
-  return sheet("Gate", ...parts, make("h3", "", "Trained on"), trained);
+  const isTold = trained.children.length > 0;
+  return sheet("Gate", ...parts, ...(isTold ? [make("h3", "", "Trained on"), trained] : []));
 }
 
 function calibrationSheet(calibration) {

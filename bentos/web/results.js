@@ -69,7 +69,8 @@ export function makerOf(card) {
 
 export function ratingOf(card) {
   if (!card.rating) return ""; // 0 where nobody has rated
-  const stars = formatNumber(card.rating, { maximumFractionDigits: 1 });
+  // "4 (5)" would read as four of five.
+  const stars = formatNumber(card.rating, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   return words().rating(stars, card.n_reviews);
 }
 
@@ -130,7 +131,7 @@ function cardElement(found, told) {
   if (rank !== null) item.dataset.rank = rank;
   item.append(picture(card), make("p", "category", card.category.join(" › ")));
   if (isExact) item.append(make("span", "badge exact", words().exact));
-  else if (isBest) item.append(make("span", "badge", isSure ? words().best : words().nearest));
+  else if (isBest && told.canCompare) item.append(make("span", "badge", isSure ? words().best : words().nearest));
   const title = make("h2");
   const open = textButton("open", titleOf(card), () => told.acts.open(found));
   title.append(open);

@@ -56,6 +56,11 @@ export const ENGLISH = {
     0: "No connection",
     other: "This search did not work",
   },
+  advice: {
+    422: "It may be damaged, or of another kind. Try a JPEG, PNG or WebP photo.",
+    429: "Wait a moment, then try again.",
+    503: "Try again in a few seconds.",
+  },
   tooLarge: (megabytes) => `A photo may have up to ${megabytes} MB.`,
   noConnection: "The server does not answer. Check your connection and try again.",
   tryAgain: "Try again",

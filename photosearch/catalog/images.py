@@ -97,6 +97,10 @@ def _decoding(content: bytes, name: str) -> Iterator[Image.Image]:
         raise HugePhoto(
             f"{name} has {len(content):,} bytes, more than {MAX_BYTES:,}. Send a smaller file."
         )
+    if not content:
+        raise UnreadablePhoto(
+            f"{name} is not a photo but an empty file. Send a JPEG, PNG or WebP one."
+        )
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:

@@ -1,0 +1,103 @@
+"""What metrics tell, and answers that go without a step and say so."""
+
+import dataclasses
+
+import httpx
+import pytest
+import whole_shop
+from asking import RED, assert_problem, batch, search
+from prometheus_client.parser import text_string_to_metric_families
+from small_shop import (
+    SmallShop,
+    jpeg,
+    painted,
+)
+
+from photosearch.search.schemas import SearchResponse
+
+shop, api = whole_shop.shop, whole_shop.api
+
+
+def fail(*_: object, **__: object) -> None:
+    raise RuntimeError("a step of no use")
+
+
+class DeadReader:
+    start = read = fail
+
+
+@pytest.mark.parametrize(
+    ("field", "broken"),
+    [
+        ("rank", fail), ("late_interaction", fail), ("rerank", fail), ("chips", fail),
+        ("articles", DeadReader()),
+    ],
+)  # fmt: skip
+def test_a_step_that_fails_is_gone_without_and_told(
+    api: httpx.Client, shop: SmallShop, field: str, broken: object
+):
+    before = counted(api, "photosearch_degraded_total", step=field)
+    whole = shop.pipeline
+    right = SearchResponse.model_validate(search(api).json())
+    shop.pipeline = dataclasses.replace(whole, **{field: broken})
+    try:
+        answer = SearchResponse.model_validate(search(api).json())
+    finally:
+        shop.pipeline = whole
+    assert answer.cards == right.cards
+    assert answer.degraded == [field]
+    assert right.degraded == []
+    assert answer.articles.state == ("failed" if field == "articles" else "read")
+    assert counted(api, "photosearch_degraded_total", step=field) == before + 1
+
+
+@pytest.mark.parametrize("field", ["candidates", "embed", "enrich", "policies"])
+def test_a_step_that_an_answer_needs_is_not_gone_without(
+    api: httpx.Client, shop: SmallShop, field: str
+):
+    whole = shop.pipeline
+    shop.pipeline = dataclasses.replace(whole, **{field: fail})
+    try:
+        assert_problem(search(api), 500, "by no fault of yours")
+    finally:
+        shop.pipeline = whole
+
+
+def counted(api: httpx.Client, name: str, **labels: str) -> float:
+    """The value of a metric, 0 where nothing was counted."""
+    families = text_string_to_metric_families(api.get("/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+
+def test_metrics_tell_stages_problems_and_abstentions(api: httpx.Client):
+    def now() -> list[float]:
+        stage = {"call": "search", "stage": "candidates"}
+        return [
+            counted(api, "photosearch_stage_seconds_count", **stage),
+            counted(api, "photosearch_call_seconds_count", call="search", status="200"),
+            counted(api, "photosearch_call_seconds_count", call="search", status="422"),
+            counted(api, "photosearch_problems_total", kind="UnreadablePhoto", status="422"),
+            counted(api, "photosearch_answers_total", confident="yes"),
+            counted(api, "photosearch_answers_total", confident="no"),
+            counted(api, "photosearch_queue_seconds_count"),
+            counted(api, "photosearch_batch_searches_sum"),
+            counted(api, "photosearch_searches_running"),
+        ]
+
+    before = now()
+    search(api)
+    search(api, jpeg(painted((250, 250, 250))))  # white: none of the shop's colours
+    search(api, b"dear diary")
+    batch(api, RED, RED)
+    assert [b - a for a, b in zip(before, now(), strict=True)] == [2, 2, 1, 1, 3, 1, 5, 2, 0]
+
+
+def test_calls_are_counted_by_their_name_and_not_by_their_path(api: httpx.Client):
+    for number in range(20):
+        api.get(f"/v1/cards/{number}")
+        api.get(f"/nowhere/{number}")
+    text = api.get("/metrics").text
+    assert 'call="card"' in text
+    assert "nowhere" not in text
+    assert "/v1/cards" not in text

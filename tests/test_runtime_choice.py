@@ -1,0 +1,72 @@
+"""The runtime of a graph: the fastest that agrees is chosen, and the log says why."""
+
+import logging
+from pathlib import Path
+
+import drawn_graph
+import numpy as np
+import pytest
+from drawn_graph import PHOTOS
+
+from photosearch.embedding.graph import (
+    Run,
+    agreement,
+    read_golden,
+)
+from photosearch.embedding.onnx_runtime import load_onnx
+from photosearch.embedding.runtime_choice import (
+    MIN_COSINE,
+    Runtime,
+    Trial,
+    as_table,
+    choose,
+    load_fastest,
+)
+from photosearch.errors import GraphDisagrees
+
+model = drawn_graph.model
+graph = drawn_graph.graph
+
+
+def trial(name: str, ms: float, cosine: float) -> Trial:
+    return Trial(name, "bf16" if "bf16" in name else "fp32", cosine, {1: ms, 8: ms / 2})
+
+
+def test_the_fastest_runtime_that_agrees_is_chosen_and_the_reason_names_the_others():
+    trials = [trial("a", 9.0, 1.0), trial("b bf16", 4.0, 0.996), trial("c", 2.0, 0.998)]
+    number, reason = choose(trials)
+    assert number == 1
+    assert "fastest here of those that agree with PyTorch" in reason
+    assert (
+        "c fp32, 2.0 ms a photo, refused: cosine 0.99800 to PyTorch, 0.999 is the least" in reason
+    )
+    assert "| b bf16 | bf16 | all cores | 4.00 | 2.00 | 0.99600 | 0.995 |" in as_table(
+        trials, threads=0
+    )
+
+
+def test_where_no_runtime_agrees_nothing_serves():
+    with pytest.raises(GraphDisagrees, match=r"run by a makes .* cosine of only 0.5000"):
+        choose([trial("a", 1.0, 0.5), trial("b", 1.0, float("-inf"))])
+    assert not trial("a", 1.0, float("nan")).agrees
+
+
+def test_a_runtime_that_disagrees_is_refused_aloud_though_it_is_the_fastest(
+    model: Path, graph: Path, caplog: pytest.LogCaptureFixture
+):
+    def broken() -> Run:
+        return lambda pixels: [np.ones((len(pixels), 64), np.float32)]
+
+    golden = read_golden(graph, model=model)
+    runtimes = [
+        Runtime("broken", "fp32", broken),
+        Runtime("onnxruntime", "fp32", lambda: load_onnx(graph, threads=1)),
+    ]
+    with caplog.at_level(logging.INFO):
+        embedder = load_fastest(runtimes, model, golden)
+    assert agreement(golden, embedder.embed(PHOTOS)) >= MIN_COSINE["fp32"]
+    assert "runtime broken fp32" in caplog.text
+    assert "refused: cosine" in caplog.text
+    assert "runtime onnxruntime fp32" in caplog.text
+    with pytest.raises(GraphDisagrees, match="photosearch models bench"):
+        load_fastest(runtimes[:1], model, golden)

@@ -1,0 +1,103 @@
+"""What a release carries to look at photos with, and how it is asked from another process."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from seen_shelf import SHELF
+from small_shop import painted
+
+from bentos.detector_client import FoundThing, RemoteDetector
+from bentos.reader_client import ReadWord, read_remotely
+from photosearch.assembly_perception import seeing_of
+from photosearch.assembly_serving import load_served_detector, load_served_reader
+from photosearch.errors import BadArtifact, BadParams, EncoderUnavailable
+from photosearch.home import Home
+from photosearch.perception.reader import Doubt, Word
+from photosearch.perception_settings import DetectorParams, OcrParams
+from photosearch.search.seeing import read_seeing, write_seeing
+
+OCR = OcrParams(reader="rapidocr", side_px=640, confidence_min=0.5, threads=1)
+DETECTOR = DetectorParams(
+    model="ours", file="", classes="", confidence_min=0.3, overlap_max=0.6, masks=False, threads=1
+)
+
+
+def test_a_release_carries_what_it_looks_at_photos_with(tmp_path: Path):
+    assert read_seeing(tmp_path) is None
+    assert load_served_detector_of(tmp_path) is None
+    seeing, graph = seeing_of(DETECTOR, OCR, Home(tmp_path))
+    write_seeing(tmp_path, seeing, graph=graph)
+    assert read_seeing(tmp_path) == seeing
+    less_sure = DETECTOR.model_copy(update={"confidence_min": 0.2})
+    assert seeing_of(less_sure, OCR, Home(tmp_path))[0].id != seeing.id
+    (tmp_path / "seeing" / "seeing.json").write_text("{}")
+    with pytest.raises(BadArtifact, match="does not say how to look at photos"):
+        read_seeing(tmp_path)
+
+
+def test_without_a_detector_and_a_reader_a_release_says_so(tmp_path: Path):
+    params, ocr = DETECTOR.model_copy(update={"model": "none"}), OCR.model_copy()
+    seeing, graph = seeing_of(params, ocr.model_copy(update={"reader": "off"}), Home(tmp_path))
+    assert (seeing.detector, graph) == (None, None)
+    write_seeing(tmp_path, seeing, graph=graph)
+    assert [path.name for path in (tmp_path / "seeing").iterdir()] == ["seeing.json"]
+    assert load_served_detector_of(tmp_path) is None
+
+
+def test_masks_are_refused_in_a_release(tmp_path: Path):
+    with pytest.raises(BadParams, match="a search cuts boxes out with what is behind"):
+        seeing_of(DETECTOR.model_copy(update={"masks": True}), OCR, Home(tmp_path))
+
+
+def load_served_detector_of(folder: Path):
+    from types import SimpleNamespace
+
+    release = SimpleNamespace(folder=folder)
+    if (seeing := read_seeing(folder)) is not None and seeing.ocr.reader == "off":
+        assert load_served_reader(release) is None
+    return load_served_detector(release)
+
+
+def test_a_remote_detector_finds_what_the_detector_finds(tmp_path: Path):
+    unsure = DETECTOR.model_copy(update={"confidence_min": 0.02})
+    seeing, graph = seeing_of(unsure, OCR, Home(tmp_path))
+    write_seeing(tmp_path, seeing, graph=graph)
+    here = load_served_detector_of(tmp_path)
+    assert here is not None
+    assert seeing.detector is not None
+    sent: list[tuple[int, ...]] = []
+
+    def find(pixels: np.ndarray, size: tuple[int, int]) -> list[FoundThing]:
+        sent.append(pixels.shape)
+        things = here.find_on(Image.fromarray(pixels), size)
+        return [FoundThing(box=t.box, confidence=t.confidence, name=t.name) for t in things]
+
+    photo = painted((240, 240, 235), (200, 40, 40), (240, 240, 235), size=(700, 500))
+    remote = RemoteDetector(seeing.detector, find)
+    found = [(thing.box, thing.confidence, thing.name) for thing in remote.find(photo)]
+    assert found == [(thing.box, thing.confidence, thing.name) for thing in here.find(photo)]
+    assert found != []
+    assert sent[0] == (320, 320, 3)
+
+
+def test_a_detector_that_is_away_is_unavailable(tmp_path: Path):
+    seeing, _ = seeing_of(DETECTOR, OCR, Home(tmp_path))
+    assert seeing.detector is not None
+
+    def away(*_: object) -> list[FoundThing]:
+        raise ConnectionResetError("gone")
+
+    with pytest.raises(EncoderUnavailable, match="The detector does not answer"):
+        RemoteDetector(seeing.detector, away).find(SHELF)
+
+
+def test_words_cross_the_wire_as_they_are():
+    word = Word("KR-4821", 0.9, (1.0, 2.0, 3.0, 4.0), 2, (Doubt(3, "6", 0.4),))
+
+    def read(photo: np.ndarray) -> list[ReadWord]:
+        assert photo.tobytes() == b"the photo"
+        return [ReadWord.model_validate_json(ReadWord.of(word).model_dump_json())]
+
+    assert read_remotely(b"the photo", read) == [word]
