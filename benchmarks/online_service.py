@@ -35,6 +35,8 @@ class Serving:
             if b"--service-name" in said:
                 name = said[said.index(b"--service-name") + 1].decode()
                 worked[name] = worked.get(name, 0.0) + _worked_s(pid)
+            elif any(b"index_process" in one for one in said):
+                worked["index"] = worked.get("index", 0.0) + _worked_s(pid)
             elif b"bentoml" in b" ".join(said):
                 worked["search"] = worked.get("search", 0.0) + _worked_s(pid)
         return worked
@@ -132,7 +134,8 @@ def free_port() -> int:
 
 def _children(pid: int) -> list[int]:
     """All processes below one."""
-    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    of_threads = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    own = [child for told in of_threads for child in told.split()]
     return [int(child) for child in own] + [one for child in own for one in _children(int(child))]
 
 

@@ -139,7 +139,7 @@ class Search:
     def _open(self, release: Release) -> Opened:
         from photosearch.assembly_online import with_learned_order
         from photosearch.assembly_search import Eyes, complete, finder_of, release_ids
-        from photosearch.assembly_serving import open_index
+        from photosearch.assembly_serving import open_index_apart
 
         manifest = release.manifest
         preprocessing = read_preprocessing(release.model / TOWER)
@@ -152,7 +152,7 @@ class Search:
         )
         cards = CardFactsTable(release.cards, release.thumbnail_table)
         with ExitStack() as stack:
-            index = stack.enter_context(closing(open_index(release, self._services)))
+            index = stack.enter_context(closing(open_index_apart(release, self._services)))
             finder = stack.enter_context(finder_of(release, index))
             plain = make_pipeline(
                 release_ids(release), embedder,

@@ -13,7 +13,7 @@ from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_table
 from photosearch.embedding.embedder import Vectors
 from photosearch.evaluation.calibration import read_calibration
-from photosearch.index.vector_index import VectorIndex
+from photosearch.index.vector_index import SearchedIndex
 from photosearch.perception.detector import Found
 from photosearch.release import Release
 from photosearch.search.alike import twins_by_card
@@ -53,7 +53,7 @@ class Eyes:
 
 
 @contextmanager
-def finder_of(release: Release, index: VectorIndex) -> Iterator[Finder]:
+def finder_of(release: Release, index: SearchedIndex) -> Iterator[Finder]:
     """Whom a release asks for candidates, as long as the context lasts.
 
     Raises:
@@ -85,7 +85,7 @@ def complete(
     release: Release,
     *,
     cards: CardFactsTable,
-    index: VectorIndex,
+    index: SearchedIndex,
     eyes: Eyes,
 ) -> SearchPipeline:
     """Adds the steps whose parts the release carries; those it lacks stay off.
@@ -149,7 +149,7 @@ def _with_eyes(
     return pipeline
 
 
-def _marks(release: Release, index: VectorIndex) -> CardMarks:
+def _marks(release: Release, index: SearchedIndex) -> CardMarks:
     def matched(found: Sequence[FoundCard]) -> Vectors:
         theirs = index.vectors_of([card.facts.card_id for card in found])
         return np.stack([

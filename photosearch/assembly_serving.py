@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from photosearch.embedding.runtime_choice import Precision, Runtime
     from photosearch.embedding.short_tokens import Projection
     from photosearch.index.qdrant_connection import QdrantConnection
-    from photosearch.index.vector_index import VectorIndex
+    from photosearch.index.vector_index import SearchedIndex, VectorIndex
     from photosearch.perception.onnx_detector import OnnxDetector
     from photosearch.perception.reader import Reader
 
@@ -201,6 +202,15 @@ def open_index(release: Release, services: Services) -> "VectorIndex":
         f"Release {manifest.release} keeps its index in {manifest.index_kind}. Set "
         "PHOTOSEARCH_QDRANT_URL to that server, or build a release without it."
     )
+
+
+def open_index_apart(release: Release, services: Services) -> "SearchedIndex":
+    """The same, in a process of its own where the engine would hold up this one."""
+    if release.manifest.index_kind != "qdrant_edge":
+        return open_index(release, services)
+    from photosearch.index.index_process import IndexProcess
+
+    return IndexProcess(partial(open_index, release, services))
 
 
 def point_alias(release: Release, services: Services) -> None:

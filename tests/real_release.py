@@ -1,6 +1,7 @@
 """Whole releases over a shop of five painted cards, and the two services that serve them."""
 
 import dataclasses
+import re
 import signal
 import subprocess
 import time
@@ -163,6 +164,15 @@ class Service:
             for pid in children.split()
             if f"--service-name\0{name}\0" in Path(f"/proc/{pid}/cmdline").read_text()
         ]
+
+    def open_copies(self) -> set[str]:
+        """Private copies of indexes that processes of the search process have open."""
+        (searching,) = self.workers("search")
+        of_threads = [
+            file.read_text() for file in Path(f"/proc/{searching}/task").glob("*/children")
+        ]
+        maps = [Path(f"/proc/{pid}/maps").read_text() for one in of_threads for pid in one.split()]
+        return {copy for one in maps for copy in re.findall(r"/photosearch-\w+", one)}
 
 
 @contextmanager

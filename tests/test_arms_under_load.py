@@ -1,7 +1,6 @@
 """A running service parts shoppers by an experiment, under load, while what is live changes."""
 
 import itertools
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -105,11 +104,6 @@ def live(service: Service) -> str:
     return service.api.get("/v1/release").json()["release"]
 
 
-def open_copies(service: Service) -> set[str]:
-    (searching,) = service.workers("search")
-    return set(re.findall(r"/photosearch-\w+", Path(f"/proc/{searching}/maps").read_text()))
-
-
 def is_whole(answer: SearchResponse) -> bool:
     """Whether index and card facts are of the release that it tells."""
     name = answer.release.release
@@ -136,7 +130,7 @@ def test_an_experiment_begins_and_ends_and_what_is_live_changes_without_a_failed
         )
         wait_until(lambda: served(service) == ["trial"], service)
         begun = len(asked.answers)
-        assert len(open_copies(service)) == 2
+        assert len(service.open_copies()) == 2
         time.sleep(2)
         switch_live(home.releases, "r2")
         wait_until(lambda: live(service) == "r2", service)
@@ -158,7 +152,7 @@ def test_an_experiment_begins_and_ends_and_what_is_live_changes_without_a_failed
     assert seen["now"] == {"r0", "r2"}
     assert seen[None] == {"r0", "r2"}  # before it began, and after it ended
     assert len(asked.answers) > begun
-    wait_until(lambda: len(open_copies(service)) == 1, service)
+    wait_until(lambda: len(service.open_copies()) == 1, service)
     logged = wait_for_log(home, service, len(asked.answers))
     for shopper, answer in asked.answers:
         told = answer.experiment

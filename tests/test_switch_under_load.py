@@ -1,7 +1,6 @@
 """Running services follow the live release: model, index and card facts change together."""
 
 import itertools
-import re
 import threading
 import time
 from collections import Counter
@@ -125,13 +124,7 @@ def test_five_switches_under_load_fail_no_search_and_mix_no_answer(
     assert load.failures == []
     assert mixed == []
     assert set(Counter(a.release.release for a in load.answers)) == set(by_name)
-    assert len(open_copies(service)) == 1  # those that nobody searches any more are closed
-
-
-def open_copies(service: Service) -> set[str]:
-    """Private copies of indexes that the search process has open."""
-    (searching,) = service.workers("search")
-    return set(re.findall(r"/photosearch-\w+", Path(f"/proc/{searching}/maps").read_text()))
+    assert len(service.open_copies()) == 1  # those that nobody searches any more are closed
 
 
 def next_of(photos: Iterator[tuple[str, bytes]], lock: threading.Lock) -> tuple[str, bytes]:

@@ -30,10 +30,35 @@ class Hit:
     cosine: float
 
 
-class VectorIndex(Protocol):
-    """Unit vectors of photos, searchable by cosine."""
+class SearchedIndex(Protocol):
+    """What a search asks of an index: unit vectors of photos, by cosine."""
 
     dim: int
+
+    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
+        """At most `limit` photos of cards that pass `where`, nearest first.
+
+        Equal cosines come in order of photo_id.
+
+        An approximate engine chooses which of the photos with the last cosine come in; those that
+        come in are in this order.
+
+        Raises:
+            DimensionMismatch: `vector` is not (dim,).
+        """
+        ...
+
+    def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
+        """Photos of these cards: ids in order, vectors (n, dim); a card without any is absent."""
+        ...
+
+    def close(self) -> None:
+        """Flushes and lets go of files or connections; calling twice is no error."""
+        ...
+
+
+class VectorIndex(SearchedIndex, Protocol):
+    """One that can be filled, changed and looked through too."""
 
     def add(self, photo_ids: Sequence[str], listings: Sequence[Listing], vectors: Vectors) -> None:
         """Stores photos, each with its card's listing; one that is there already is replaced.
@@ -57,19 +82,6 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
-        """At most `limit` photos of cards that pass `where`, nearest first.
-
-        Equal cosines come in order of photo_id.
-
-        An approximate engine chooses which of the photos with the last cosine come in; those that
-        come in are in this order.
-
-        Raises:
-            DimensionMismatch: `vector` is not (dim,).
-        """
-        ...
-
     def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
         """What `nearest` should find: the engine compares with every photo, by stored vectors."""
         ...
@@ -82,16 +94,8 @@ class VectorIndex(Protocol):
         """All photos in batches, as `add` takes them. Change nothing meanwhile."""
         ...
 
-    def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
-        """Photos of these cards: ids in order, vectors (n, dim); a card without any is absent."""
-        ...
-
     def optimize(self) -> None:
         """Builds what makes search fast; call once after many changes."""
-        ...
-
-    def close(self) -> None:
-        """Flushes and lets go of files or connections; calling twice is no error."""
         ...
 
 

@@ -28,7 +28,7 @@ def cards_like(
     Args:
         card_id: Where there is no gallery photo, its buyers' photos ask.
         near: The search.
-        vectors_of: See VectorIndex.
+        vectors_of: See SearchedIndex.
         twins: Cards of the same product; left out, as the card itself.
 
     Raises:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from photosearch.index.filters import CardFilter
-from photosearch.index.vector_index import Hit, VectorIndex, Vectors
+from photosearch.index.vector_index import Hit, SearchedIndex, Vectors
 from photosearch.search.query import Candidate
 
 VOTERS = 10
@@ -19,7 +19,7 @@ EXACT_SCORE = 2.0
 
 
 def nearest_cards(
-    index: VectorIndex, vector: Vectors, *, hits_per_query: int, where: CardFilter | None = None
+    index: SearchedIndex, vector: Vectors, *, hits_per_query: int, where: CardFilter | None = None
 ) -> list[Candidate]:
     """Searches photos and collapses them into unique cards that pass `where`, best first."""
     return collapse(index.nearest(vector, limit=hits_per_query, where=where))

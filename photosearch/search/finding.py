@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from photosearch.embedding.embedder import Vectors, shorten
 from photosearch.errors import BadRequest
 from photosearch.index.filters import CardFilter
-from photosearch.index.vector_index import Hit, VectorIndex
+from photosearch.index.vector_index import Hit, SearchedIndex
 from photosearch.search.alike import cards_like
 from photosearch.search.candidates import collapse
 from photosearch.search.likes import moved_by_likes
@@ -23,7 +23,7 @@ from photosearch.search.text_search import (
 class Finder:
     """Whom a release asks for candidates."""
 
-    index: VectorIndex
+    index: SearchedIndex
     hits_per_query: int
     """Photos fetched before they are collapsed into cards."""
     text: TextSearch | None = None
