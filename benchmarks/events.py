@@ -27,6 +27,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from flows.package import serve_command
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # a PostgreSQL of one's own is started as the tests do
 READY_WITHIN_S = 180
@@ -163,9 +165,8 @@ def service(home: Path | None, address: str) -> Iterator[tuple[str, int]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     environment = os.environ | {"PHOTOSEARCH_HOME": str(home), "PHOTOSEARCH_EVENTS": address}
-    command = [sys.executable, "-m", "bentoml", "serve", "bentos.search:Search"]
     process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        serve_command("bentos.search:Search", port),
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from flows.package import serve_command
 from photosearch.settings import quiet_environment
 
 ROOT = Path(__file__).parents[1]
@@ -73,8 +74,6 @@ def following_service(home: Path, work: Path, *, encoder_threads: int) -> Iterat
 @contextmanager
 def _ours(served: dict[str, str], work: Path, encoder_threads: int) -> Iterator[Serving]:
     port = free_port()
-    address = ["--host", "127.0.0.1", "--port", str(port)]
-    command = [sys.executable, "-m", "bentoml", "serve", "bentos.search:Search", *address]
     environment = (
         quiet_environment()
         | served
@@ -83,7 +82,9 @@ def _ours(served: dict[str, str], work: Path, encoder_threads: int) -> Iterator[
             "BENTOML_HOME": str(work / "bentoml"),
         }
     )
-    with _started(command, environment, work / "service.log", port) as pid:
+    with _started(
+        serve_command("bentos.search:Search", port), environment, work / "service.log", port
+    ) as pid:
         yield Serving(port, pid)
 
 

@@ -20,10 +20,15 @@ from bentos.turns import Turns
 from photosearch.errors import PhotosearchError
 
 
-def make_app(served: Callable[[], Served]) -> Starlette:
-    """The app; `served` is asked at each request, when the service has been set up."""
+def make_app(served: Callable[[], Served], turns: Turns) -> Starlette:
+    """The app.
+
+    Args:
+        served: Asked at each request, when the service has been set up.
+        turns: Given to searches.
+    """
     calls = [
-        *searches.routes(served, Turns()),
+        *searches.routes(served, turns),
         *catalogue.routes(served),
         *maps.routes(served),
         *engineers.routes(served),

@@ -49,6 +49,10 @@ LONGEST_CALL_S = 150
 """BentoML's own limit: beyond the longest body and the longest search that settings allow."""
 PROBE_S, READY_S = 2, 5
 """For each part, and for all."""
+READ_WITHIN_S = 2.0
+"""A photo waits no longer for searches to end before it is read beside them."""
+TURNS = Turns()
+"""Of all searches of this process."""
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +68,7 @@ log = logging.getLogger(__name__)
     # Its own look at the others hung for a minute where one of them was stopped.
     runner_probe={"enabled": False},
 )
-@bentoml.asgi_app(make_app(bentoml.get_current_service), path="/")
+@bentoml.asgi_app(make_app(bentoml.get_current_service, TURNS), path="/")
 class Search:
     encoder = bentoml.depends(Encoder)
     reader = bentoml.depends(Reader)
@@ -204,7 +208,10 @@ class Search:
         return found
 
     def _read(self, photo: bytes) -> list[Word]:
+        waited_for = 1 if self._services.articles_wait_ms > 0 else 0  # searches that want the words
+
         async def ask(content: NDArray[np.uint8]) -> list[ReadWord]:
+            await TURNS.quiet(besides=waited_for, at_most_s=READ_WITHIN_S)
             # A reader that was killed leaves its callers waiting for longer than its timeout.
             with fail_after(READING_TIMEOUT_S):
                 read: list[ReadWord] = await self.reader.to_async.call("read", content)

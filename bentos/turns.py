@@ -49,6 +49,12 @@ class Turns:
             return await asyncio.shield(task)
         raise Overdue(deadline_s)
 
+    async def quiet(self, *, besides: int, at_most_s: float) -> None:
+        """Returns once no more than `besides` searches are under way, or after so many seconds."""
+        with move_on_after(at_most_s):
+            while len(self._running) > besides:
+                await asyncio.wait(tuple(self._running), return_when=asyncio.FIRST_COMPLETED)
+
     async def _work(self, act: Callable[[], Answer]) -> Answer:
         try:
             with metrics.RUNNING.track_inprogress():

@@ -35,6 +35,10 @@ SERVED_WITH = (
 LEFT_AT_HOME = (WEIGHTS, HEAD_WEIGHTS)
 """Files of a release that only torch reads: the graph holds the same weights."""
 BENTO = "search"
+KEEP_ALIVE_S = 75
+"""A connection may be silent for so long. Far longer than the engine takes to open an index of a
+million photos, while which no request is read: a shorter limit would then close connections that
+a request has just been written to (measured with BentoML's 5 s)."""
 
 
 def build_bento(home: Home) -> Path:
@@ -79,14 +83,14 @@ def build_bento(home: Home) -> Path:
 def serve_bento(home: Home, port: int) -> None:
     """Becomes the service of the live release's bento; stops on Ctrl-C."""
     bento = build_bento(home)
-    command = _serve_command(bento, port)
+    command = serve_command(bento, port)
     os.execve(command[0], command, _environment(home))
 
 
 def serve_home(home: Home, port: int) -> None:
     """Becomes the service of whatever is live in the home, now and after each switch."""
     graph_of(live_release(home.releases))
-    command = _serve_command("bentos.search:Search", port)
+    command = serve_command("bentos.search:Search", port)
     where = {"PHOTOSEARCH_HOME": str(home.root.resolve())}
     os.chdir(ROOT)
     os.execve(command[0], command, _environment(home) | where)
@@ -113,7 +117,7 @@ def serve_in_background(home: Home, bento: Path, port: int) -> str:
                 "port with --port."
             ) from None
     process = start_detached(
-        _serve_command(bento, port),
+        serve_command(bento, port),
         environment=_environment(home),
         log_file=log_file,
         pid_file=pid_file,
@@ -132,8 +136,9 @@ def restart_page(home: Home) -> str | None:
     return serve_in_background(home, build_bento(home), port)
 
 
-def _serve_command(bento: Path | str, port: int) -> list[str]:
-    where = ["--host", "127.0.0.1", "--port", str(port)]
+def serve_command(bento: Path | str, port: int) -> list[str]:
+    """Starts the service of a bento or of `bentos.search:Search` on this machine alone."""
+    where = ["--host", "127.0.0.1", "--port", str(port), "--timeout-keep-alive", str(KEEP_ALIVE_S)]
     return [sys.executable, "-m", "bentoml", "serve", str(bento), *where]
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from processes import ROOT, free_port
 from safetensors.torch import save_file
 from small_shop import open_shop
 
+from flows.package import serve_command
 from photosearch.assembly import load_embedder
 from photosearch.assembly_index import index_engine
 from photosearch.assembly_perception import seeing_of
@@ -176,10 +176,9 @@ def real_service(folder: Path, **environment: str) -> Iterator[Service]:
         "PYTHONPATH": str(ROOT / "tests" / "no_torch"),  # in every process of the service
         **environment,
     }
-    command = [sys.executable, "-m", "bentoml", "serve", "bentos.search:Search"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            serve_command("bentos.search:Search", port),
             cwd=ROOT, env=environment, stdout=log, stderr=log,
         )  # fmt: skip
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as api:

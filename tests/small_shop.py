@@ -19,6 +19,7 @@ from bentos.access import Access
 from bentos.answers import Answers
 from bentos.answers_log import LoggedAnswers
 from bentos.api import make_app
+from bentos.turns import Turns
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows, write_table
@@ -285,7 +286,7 @@ def served(
     `before` puts another app before it, which sees each request first.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        app = before(make_app(lambda: shop))
+        app = before(make_app(lambda: shop, Turns()))
         config = uvicorn.Config(app, ws="none", log_level="critical")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -13,6 +13,7 @@ from told_events import an_event
 from bentos.api import make_app
 from bentos.openapi import document
 from bentos.openapi_calls import CALLS, PARTS
+from bentos.turns import Turns
 from bentos.upload import WISHES_OF_BATCH
 from bentos.wishes import WISHES
 
@@ -26,7 +27,7 @@ def test_the_document_is_valid_openapi(api: httpx.Client):
 
 
 def test_the_document_has_every_call_and_every_part():
-    app = make_app(lambda: None)
+    app = make_app(lambda: None, Turns())
     mounted = next(route for route in app.routes if getattr(route, "path", "") == "/v1")
     served_here = {
         (method.lower(), f"/v1{route.path}")

@@ -1,0 +1,67 @@
+"""Searches have their turn; what is less urgent can wait until there are few of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from threading import Event
+
+import pytest
+
+from bentos.turns import Turns
+
+LONG_S = 60.0
+
+
+def held_up(while_searching: Callable[[Turns, Event], Awaitable[None]], n_searches: int) -> None:
+    """Runs searches that end when the event is set, and something beside them."""
+
+    async def run() -> None:
+        turns, may_end = Turns(), Event()
+        searches = [
+            asyncio.create_task(turns.take(may_end.wait, deadline_s=LONG_S))
+            for _ in range(n_searches)
+        ]
+        await asyncio.sleep(0.1)  # they are under way
+        try:
+            await while_searching(turns, may_end)
+        finally:
+            may_end.set()
+            await asyncio.gather(*searches)
+
+    asyncio.run(run())
+
+
+def test_it_is_quiet_where_nobody_searches():
+    async def at_once(turns: Turns, _: Event) -> None:
+        await asyncio.wait_for(turns.quiet(besides=0, at_most_s=LONG_S), 5)
+
+    held_up(at_once, 0)
+
+
+def test_quiet_comes_when_the_last_search_ends():
+    async def waits(turns: Turns, may_end: Event) -> None:
+        quiet = asyncio.create_task(turns.quiet(besides=0, at_most_s=LONG_S))
+        await asyncio.sleep(0.2)
+        assert not quiet.done()
+        may_end.set()
+        await asyncio.wait_for(quiet, 5)
+
+    held_up(waits, 3)
+
+
+@pytest.mark.parametrize(("n_searches", "is_quiet"), [(1, True), (2, False)])
+def test_so_many_searches_as_are_allowed_besides_disturb_nobody(n_searches: int, is_quiet: bool):
+    async def waits(turns: Turns, _: Event) -> None:
+        quiet = asyncio.create_task(turns.quiet(besides=1, at_most_s=LONG_S))
+        await asyncio.sleep(0.2)
+        assert quiet.done() == is_quiet
+        quiet.cancel()
+
+    held_up(waits, n_searches)
+
+
+def test_nobody_waits_for_quiet_longer_than_was_said():
+    async def gives_up(turns: Turns, may_end: Event) -> None:
+        await asyncio.wait_for(turns.quiet(besides=0, at_most_s=0.2), 5)
+        assert not may_end.is_set()
+
+    held_up(gives_up, 1)
