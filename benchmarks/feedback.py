@@ -9,7 +9,7 @@ python benchmarks/feedback.py --home home/simulator --kept /tmp/vectors
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,8 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from crowds import CROWDS, Crowd, shopper
 from ranking import School, asked, boosted, open_school, scores, tell, widened
-from shopped import SHOWN, Street, number_of, open_street
+from shopped import SHOWN, open_street
 
 from photosearch.catalog.schemas import CuratedPhoto, Impression
 from photosearch.catalog.tables import read_rows, write_table
@@ -33,24 +34,14 @@ from photosearch.home import Home
 from photosearch.progress import configure_logging
 from photosearch.search.boosted_ranker import BoostedRanker
 from photosearch.search.features import named
-from photosearch.search.found import FoundCard
 from photosearch.search.online_ranker import OnlineState, read_state, rerank
 from photosearch.settings import Params, load_params
-from simulator.dice import dice
-from simulator.shoppers import clicks, look_share
 from training.ranker import RankerReport, choose_ranker
 from training.ranker_data import Answered
 
 PARAMS = Path(__file__).parents[1] / "simulator" / "params.yaml"
-CHANCE = 0.2
-"""What shoppers by chance click of what they look at."""
-MACHINES = 0.3
-"""Share of visits by one and the same machine."""
-MACHINE_CLICKS = 3
 AT_ONCE = 100
 """Visits of which the events wait for one commit: one commit a visit costs a disk's time each."""
-Crowd = Callable[[Street, int, int, Sequence[FoundCard]], tuple[str, list[bool]]]
-"""Street, visit, query and what was shown -> the shopper's key and what is clicked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,42 +167,6 @@ def visit(
               card_id=card.card_id, rank=card.rank, at=now)
         for n, (kind, card) in enumerate(done)
     ])  # fmt: skip
-
-
-def shopper(
-    street: Street, number: int, row: int, shown: Sequence[FoundCard]
-) -> tuple[str, list[bool]]:
-    """Each visit is another one, who clicks by taste."""
-    cards = [number_of(card) for card in shown]
-    return f"shopper-{number}", clicks(street.world, number, street.wanted[row], cards)
-
-
-def by_chance(
-    street: Street, number: int, row: int, shown: Sequence[FoundCard]
-) -> tuple[str, list[bool]]:
-    """Looks as the others do, and clicks whatever it is."""
-    del row
-    luck = dice(street.world.seed, "by chance", number).random((len(shown), 2)).tolist()
-    return f"shopper-{number}", [
-        looks < look_share(rank) and likes < CHANCE
-        for rank, (looks, likes) in enumerate(luck, start=1)
-    ]
-
-
-def shopper_or_machine(
-    street: Street, number: int, row: int, shown: Sequence[FoundCard]
-) -> tuple[str, list[bool]]:
-    """Now and then a machine, always the same one, that clicks the dearest cards."""
-    if dice(street.world.seed, "machine", number).random() >= MACHINES:
-        return shopper(street, number, row, shown)
-    prices = [card.facts.price or 0.0 for card in shown]
-    least = sorted(prices)[-MACHINE_CLICKS:][0]
-    return "machine", [price >= least for price in prices]
-
-
-CROWDS: dict[str, Crowd] = {
-    "shoppers": shopper, "by chance": by_chance, "shoppers and a machine": shopper_or_machine
-}  # fmt: skip
 
 
 def ranker_from(
