@@ -9,16 +9,18 @@ python benchmarks/feedback.py --home home/simulator --kept /tmp/vectors
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from ranking import School, asked, boosted, open_school, widened
-from shopped import SHOWN, Street, number_of
+from crowds import CROWDS, Crowd, shopper
+from ranking import School, asked, boosted, open_school, scores, tell, widened
+from shopped import SHOWN, open_street
 
 from photosearch.catalog.schemas import CuratedPhoto, Impression
 from photosearch.catalog.tables import read_rows, write_table
@@ -30,23 +32,16 @@ from photosearch.feedback.schemas import Answer, Event, ShownCard
 from photosearch.feedback.store import EventStore, open_store
 from photosearch.home import Home
 from photosearch.progress import configure_logging
+from photosearch.search.boosted_ranker import BoostedRanker
 from photosearch.search.features import named
-from photosearch.search.found import FoundCard
 from photosearch.search.online_ranker import OnlineState, read_state, rerank
 from photosearch.settings import Params, load_params
-from simulator.dice import dice
-from simulator.shoppers import clicks, look_share
-from training.ranker import TrainedRanker, train_ranker
-from training.ranker_trial import try_ranker
+from training.ranker import RankerReport, choose_ranker
+from training.ranker_data import Answered
 
 PARAMS = Path(__file__).parents[1] / "simulator" / "params.yaml"
-CHANCE = 0.2
-"""What shoppers by chance click of what they look at."""
-MACHINES = 0.3
-"""Share of visits by one and the same machine."""
-MACHINE_CLICKS = 3
-Crowd = Callable[[Street, int, int, Sequence[FoundCard]], tuple[str, list[bool]]]
-"""Street, visit, query and what was shown -> the shopper's key and what is clicked."""
+AT_ONCE = 100
+"""Visits of which the events wait for one commit: one commit a visit costs a disk's time each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +53,10 @@ class Lived:
     unguarded: list[PerQuery]
     """What they would be if the learner's state were used whatever the guard says."""
     reports: list[OnlineReport]
-    ranker: TrainedRanker | None
-    """Of labels and of clicks, from the tables; None where it was not asked for."""
+    ranker: BoostedRanker | None = None
+    """What a release would rank with, from the tables; None: nothing."""
+    trial: RankerReport | None = None
+    """Why; None where it was not asked for."""
 
 
 def main() -> None:
@@ -67,6 +64,10 @@ def main() -> None:
     options = _options()
     configure_logging()
     params, school = load_params(PARAMS), open_school(options)
+    held_out = open_street(
+        options.home / "build" / "candidate", options.kept,
+        seed=options.hold_out, n_cards=options.cards,
+    ).answers  # fmt: skip
     before = judged(school, OnlineState())
     products = [answered.product for answered in school.judged.answers]
     each = options.visits // options.rounds
@@ -80,13 +81,13 @@ def main() -> None:
     by_crowd = {}
     for name in options.crowds:
         by_crowd[name] = [
-            live(school, params, CROWDS[name], seed, options.rounds)
+            live(school, params, CROWDS[name], seed, options.rounds, held_out=held_out)
             for seed in range(options.seeds)
         ]
         tell_rounds(name, by_crowd[name], products)
     if options.wide:
         wide = [
-            live(widened(school), params, shopper, seed, options.rounds, with_ranker=False)
+            live(widened(school), params, shopper, seed, options.rounds)
             for seed in range(options.seeds)
         ]
         tell_rounds("shoppers, margin 0.1, 20 places", wide, products)
@@ -95,36 +96,56 @@ def main() -> None:
 
 def live(  # noqa: PLR0913 - options have names
     school: School, params: Params, crowd: Crowd, seed: int, n_rounds: int, *,
-    with_ranker: bool = True,
+    held_out: Sequence[Answered] = (),
 ) -> Lived:  # fmt: skip
-    """Rounds of visits, each followed by learning from the log; then a ranker from the tables."""
+    """Rounds of visits, each followed by learning from the log; then a ranker from the tables.
+
+    The ranker's trial asks `held_out` for truth; none: no ranker is trained.
+    """
     before, gains, unguarded, reports = judged(school, OnlineState()), [], [], []
     visits = list(enumerate(asked(school, seed)))
     with TemporaryDirectory(prefix="photosearch-feedback-") as folder:
         home = Home(Path(folder))
         with closing(open_store(f"sqlite:///{home.event_log}")) as log:
             for part in np.array_split(np.array(visits), n_rounds):
-                state = read_state(home.states)
-                for number, row in part.tolist():
-                    visit(school, log, state, crowd, (seed * 1_000_000 + number, row))
+                visit_all(school, log, read_state(home.states), crowd, part.tolist(), seed=seed)
                 report = learn_from_log(
                     home.states, log, school.ranking, params.feedback, now=settled(params)
                 )
                 reports.append(report)
                 gains.append(judged(school, read_state(home.states)) - before)
                 unguarded.append(judged(school, read_learner(home.states).state) - before)
-            ranker = ranker_from(home, log, school, params) if with_ranker else None
-    return Lived(gains, unguarded, reports, ranker)
+            lived = Lived(gains, unguarded, reports)
+            if held_out:
+                ranker, trial = ranker_from(home, log, school, params, held_out)
+                lived = replace(lived, ranker=ranker, trial=trial)
+    return lived
+
+
+def visit_all(  # noqa: PLR0913 - as above
+    school: School, log: EventStore, state: OnlineState, crowd: Crowd,
+    visits: Sequence[Sequence[int]], *, seed: int,
+) -> None:  # fmt: skip
+    """Visits of one round: AT_ONCE share a commit, all are durable when it returns."""
+    for first in range(0, len(visits), AT_ONCE):
+        some = [
+            visit(school, log, state, crowd, (seed * 1_000_000 + number, row))
+            for number, row in visits[first : first + AT_ONCE]
+        ]
+        for kept in some:
+            kept.result()
+    if log.answers_dropped:
+        raise RuntimeError(f"{log.answers_dropped} answers were not logged: lower AT_ONCE.")
 
 
 def visit(
     school: School, log: EventStore, state: OnlineState, crowd: Crowd, which: tuple[int, int]
-) -> None:
+) -> Future[int]:
     """One search: what is shown and what comes of it go into the log.
 
     Args:
         school: The shop to learn in is visited.
-        log: Kept durably before the next visit.
+        log: Has the visit written soon; the future is done once it is durable.
         state: In use at the time.
         crowd: Who visits.
         which: Number of the visit, and the query it asks.
@@ -141,56 +162,28 @@ def visit(
     log.log_answer(Answer(query_id, now, key, "benchmark", "", "", "", cards))
     done = [("impression", card) for card in cards]
     done += [("click", card) for card, is_one in zip(cards, clicked, strict=True) if is_one]
-    log.keep([
+    return log.keep_soon([
         Event(event_id=f"{query_id}-{n}", kind=kind, shopper=key, query_id=query_id,
               card_id=card.card_id, rank=card.rank, at=now)
         for n, (kind, card) in enumerate(done)
     ])  # fmt: skip
 
 
-def shopper(
-    street: Street, number: int, row: int, shown: Sequence[FoundCard]
-) -> tuple[str, list[bool]]:
-    """Each visit is another one, who clicks by taste."""
-    cards = [number_of(card) for card in shown]
-    return f"shopper-{number}", clicks(street.world, number, street.wanted[row], cards)
+def ranker_from(
+    home: Home, log: EventStore, school: School, params: Params, held_out: Sequence[Answered]
+) -> tuple[BoostedRanker | None, RankerReport]:
+    """The tables that the log becomes, and the ranker that a release would get of them.
 
-
-def by_chance(
-    street: Street, number: int, row: int, shown: Sequence[FoundCard]
-) -> tuple[str, list[bool]]:
-    """Looks as the others do, and clicks whatever it is."""
-    del row
-    luck = dice(street.world.seed, "by chance", number).random((len(shown), 2)).tolist()
-    return f"shopper-{number}", [
-        looks < look_share(rank) and likes < CHANCE
-        for rank, (looks, likes) in enumerate(luck, start=1)
-    ]
-
-
-def shopper_or_machine(
-    street: Street, number: int, row: int, shown: Sequence[FoundCard]
-) -> tuple[str, list[bool]]:
-    """Now and then a machine, always the same one, that clicks the dearest cards."""
-    if dice(street.world.seed, "machine", number).random() >= MACHINES:
-        return shopper(street, number, row, shown)
-    prices = [card.facts.price or 0.0 for card in shown]
-    least = sorted(prices)[-MACHINE_CLICKS:][0]
-    return "machine", [price >= least for price in prices]
-
-
-CROWDS: dict[str, Crowd] = {
-    "shoppers": shopper, "by chance": by_chance, "shoppers and a machine": shopper_or_machine
-}  # fmt: skip
-
-
-def ranker_from(home: Home, log: EventStore, school: School, params: Params) -> TrainedRanker:
-    """The tables that the log becomes, and the ranker they teach beside the labels."""
+    Neither the shop to learn in nor the one to be judged in decides what is kept: truth is asked of
+    `held_out`, photos of a third one.
+    """
     write_table(home.curated / "photos.parquet", CuratedPhoto, [])
-    report = keep_feedback(home, log, params, now=settled(params))
-    say_left_out(report)
-    shown = read_rows(home.impressions, Impression)
-    return train_ranker(school.learned.answers, shown, school.ranking, model_id="x")
+    say_left_out(keep_feedback(home, log, params, now=settled(params)))
+    trained, report = choose_ranker(
+        school.learned.answers, held_out, read_rows(home.impressions, Impression),
+        school.ranking, model_id="x",
+    )  # fmt: skip
+    return trained.running() if report.trial.is_better else None, report
 
 
 def settled(params: Params) -> datetime:
@@ -224,22 +217,21 @@ def tell_rounds(name: str, lived: Sequence[Lived], products: Sequence[str]) -> N
 
 
 def tell_rankers(school: School, by_crowd: dict[str, list[Lived]]) -> None:
-    """The boosted ranker of labels and clicks in the second shop, by both measures."""
-    answers = school.judged.answers
-    plain = school.judged.shoppers_ndcg([answered.found for answered in answers])
-    drawn = draw([answered.product for answered in answers])
-    say("\n| crowd | ranker: shoppers' nDCG@10, gain | the photo's product: nDCG@10, gain | used |")
-    say("|---|---|---|---|")
+    """What releases would rank with: in the second shop by both measures, and why."""
+    plain = [answered.found for answered in school.judged.answers]
+    before = scores(school.judged, [plain])
+    say("\n| crowd | recall@1 | nDCG@10 | MRR | shoppers' nDCG@10 |\n|---|---|---|---|---|")
+    tell("candidates alone", before, before, school.judged)
     for name, lived in by_crowd.items():
-        rankers = [one.ranker.running() for one in lived if one.ranker]
-        ends = [school.judged.shoppers_ndcg(boosted(one, school.judged)) for one in rankers]
-        gain = mean_interval(np.mean(ends, axis=0) - plain, drawn)
-        trials = [try_ranker(one, answers) for one in rankers]
-        truth = "; ".join(str(trial.metrics[1].gain) for trial in trials)
-        used = ", ".join("yes" if trial.is_better else "no" for trial in trials)
-        say(
-            f"| {name} | {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] | {truth} | {used} |"
-        )
+        orders = [boosted(one.ranker, school.judged) if one.ranker else plain for one in lived]
+        after = scores(school.judged, orders)
+        tell(f"what goes live, {name}", after, before, school.judged)
+    say("\n| crowd | seed | clicks taught | the trial |\n|---|---|---|---|")
+    for name, lived in by_crowd.items():
+        for seed, one in enumerate(lived):
+            if one.trial:
+                why = one.trial.refused or one.trial.trial.reason
+                say(f"| {name} | {seed} | {one.trial.lessons_of_clicks} | {why} |")
 
 
 def say_left_out(report: FeedbackReport) -> None:
@@ -257,6 +249,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kept", type=Path, required=True, help="Vectors of the shops.")
     parser.add_argument("--learn", type=int, default=31, help="Seed of the shop to learn in.")
     parser.add_argument("--ask", type=int, default=37, help="Seed of the shop to be judged in.")
+    parser.add_argument("--hold-out", type=int, default=41,
+                        help="Seed of the shop whose photos the trial asks for truth.")  # fmt: skip
     parser.add_argument("--cards", type=int, default=600, help="Of each shop.")
     parser.add_argument("--visits", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)

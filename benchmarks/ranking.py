@@ -36,6 +36,8 @@ from training.ranker_trial import found_right, measure
 NOBODY = Popularity({}, 0.0)
 PARAMS = Path(__file__).parents[1] / "simulator" / "params.yaml"
 TIMED = 200
+SHARES = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
+"""Of `clicks_share`."""
 WIDE = "online, margin 0.1, 20 places"
 PAIRS = (
     ("ranker", "ranker, labels and clicks, steepness 1", "ranker, labels and clicks, steepness 0"),
@@ -79,6 +81,11 @@ def main() -> None:
             ranker_of_clicks(s, seed), s.judged
         )
         ways[f"online, {named}"] = lambda seed, s=with_it: online_order(s, seed)
+    for share in SHARES:
+        in_part = shared(school, share)
+        ways[f"ranker, labels and clicks, share {share:g}"] = lambda seed, s=in_part: boosted(
+            ranker_of_clicks(s, seed), s.judged
+        )
     wide = widened(school)
     ways[WIDE] = lambda seed: online_order(wide, seed)
     ways[f"{WIDE}, steepness 0"] = lambda seed: online_order(debiased(wide, 0.0), seed)
@@ -127,6 +134,14 @@ def debiased(school: School, steepness: float) -> School:
     """The school that believes in another steepness of looking; 0 debiases nothing."""
     looks = school.ranking.propensity.model_copy(update={"steepness": steepness})
     ranking = school.ranking.model_copy(update={"propensity": looks})
+    return School(school.learned, school.judged, school.learned_rows, school.judged_rows, ranking,
+                  school.visits)  # fmt: skip
+
+
+def shared(school: School, clicks_share: float) -> School:
+    """The school whose boosted ranker counts what clicks teach in part; 1 counts all of it."""
+    ranker = school.ranking.ranker.model_copy(update={"clicks_share": clicks_share})
+    ranking = school.ranking.model_copy(update={"ranker": ranker})
     return School(school.learned, school.judged, school.learned_rows, school.judged_rows, ranking,
                   school.visits)  # fmt: skip
 

@@ -14,6 +14,18 @@ class PropensityParams(Frozen):
     """No click weighs more than 1 / least: bounds the variance."""
 
 
+class RankerTrialParams(Frozen):
+    """When a ranker that clicks have taught may take the place of the one without them."""
+
+    held_out_share: float = Field(gt=0, lt=1)
+    """Of answers with clicks, the last ones: they teach nothing, they judge."""
+    answers_min: int = Field(ge=2)
+    """Fewer such answers judge nothing: clicks are left out."""
+    truth_margin: float = Field(ge=0)
+    """nDCG@10 on the photo's own product that clicks may cost: the 95% interval of its change must
+    lie above minus this, and the change of recall@1 itself. See docs/decisions.md, 50."""
+
+
 class RankerParams(Frozen):
     """LambdaRank over explainable features; trained by `photosearch ranker`."""
 
@@ -25,12 +37,16 @@ class RankerParams(Frozen):
     rows_a_leaf: int = Field(ge=1)
     """Shown cards that a leaf needs at least."""
     learning_rate: float = Field(gt=0)
+    clicks_share: float = Field(gt=0, le=1)
+    """How much of what clicks teach moves cards: the photo's own product is another aim than what
+    shoppers like. Measured: docs/experiments/ranking.md."""
     short_length: int = Field(gt=0)
     """Length of the second cosine; one of the head's lengths."""
     cards_a_query: int = Field(ge=2)
     """Found cards learned from and judged, best first."""
     queries_max: int = Field(gt=0)
     """Queries to learn from and, apart, to judge by, at most; chosen by the seed."""
+    trial: RankerTrialParams
     seed: int
 
 

@@ -11,7 +11,7 @@ from found_cards import found, hit, ids
 from photosearch.catalog.schemas import Card, CuratedPhoto, Impression
 from photosearch.embedding.embedder import unit
 from photosearch.errors import BadArtifact
-from photosearch.ranking_settings import PropensityParams, RankerParams
+from photosearch.ranking_settings import PropensityParams, RankerParams, RankerTrialParams
 from photosearch.search.boosted_ranker import (
     VERDICT,
     BoostedRanker,
@@ -24,7 +24,7 @@ from photosearch.search.boosted_ranker import (
 )
 from photosearch.search.features import FEATURES, SHOP, Evidence
 from photosearch.search.popularity import CardClicks, Popularity
-from training.ranker import TrainedRanker, fit_trees
+from training.ranker import TrainedRanker
 from training.ranker_data import (
     Answered,
     Lesson,
@@ -34,11 +34,13 @@ from training.ranker_data import (
     lesson_of,
     lessons_from_clicks,
 )
+from training.ranker_trees import fit_trees
 from training.ranker_trial import try_ranker
 
 CHOSEN = RankerParams(
-    use=True, trees=40, leaves=4, rows_a_leaf=5, learning_rate=0.2, short_length=2,
-    cards_a_query=10, queries_max=100, seed=7,
+    use=True, trees=40, leaves=4, rows_a_leaf=5, learning_rate=0.2, clicks_share=1.0,
+    short_length=2, cards_a_query=10, queries_max=100, seed=7,
+    trial=RankerTrialParams(held_out_share=0.3, answers_min=20, truth_margin=0.01),
 )  # fmt: skip
 LOOKS = PropensityParams(steepness=1.0, least=0.05)
 MANIFEST = RankerManifest("m1", list(FEATURES), 10.0, -8.0, cards_most=10, short_length=2)
@@ -65,8 +67,8 @@ def trained() -> TrainedRanker:
         lesson_of(answered(n, right_votes=2 + n % 3), NO_CLICKS, MANIFEST.curve, n_cards=10)
         for n in range(40)
     ]
-    trees = fit_trees(lessons, CHOSEN, slope=MANIFEST.slope)
-    return TrainedRanker(MANIFEST, trees, [CardClicks("right", 10.0, 5)], len(lessons))
+    trees = fit_trees(lessons, [], CHOSEN, slope=MANIFEST.slope)
+    return TrainedRanker(MANIFEST, trees, [CardClicks("right", 10.0, 5)], len(lessons), 0)
 
 
 def test_what_answers_teach_puts_the_right_card_first(trained: TrainedRanker):
@@ -81,7 +83,7 @@ def test_the_same_lessons_make_the_same_trees(trained: TrainedRanker):
         lesson_of(answered(n, right_votes=2 + n % 3), NO_CLICKS, MANIFEST.curve, n_cards=10)
         for n in range(40)
     ]
-    assert fit_trees(lessons, CHOSEN, slope=MANIFEST.slope) == trained.trees
+    assert fit_trees(lessons, [], CHOSEN, slope=MANIFEST.slope) == trained.trees
 
 
 def test_reasons_are_features_and_add_up_to_the_move(trained: TrainedRanker):
@@ -152,8 +154,8 @@ def test_clicks_teach_what_shoppers_prefer():
         table[:, column("price_distance")] = random.uniform(-1, 1, 5)
         cheapest = np.arange(5) == table[:, column("price_distance")].argmin()
         lessons.append(Lesson(table, np.full(5, 0.7), cheapest, 1.0))
-    trees = fit_trees(lessons, CHOSEN, slope=MANIFEST.slope)
-    ranker = TrainedRanker(MANIFEST, trees, [], 100).running()
+    trees = fit_trees([], lessons, CHOSEN, slope=MANIFEST.slope)
+    ranker = TrainedRanker(MANIFEST, trees, [], 0, 100).running()
     cards = [found("dear", 0.8, price=200.0), found("cheap", 0.8, price=50.0),
              found("usual", 0.8, price=100.0)]  # fmt: skip
     assert ids(ranker.rank(cards, Evidence([])))[0] == "cheap"

@@ -17,7 +17,7 @@ from photosearch.catalog.tables import read_rows, write_table
 from photosearch.feedback.online_learning import read_learner
 from photosearch.feedback.store import EventStore
 from photosearch.home import Home
-from photosearch.search.features import named
+from photosearch.search.features import FEATURES, named
 from photosearch.settings import Services, Settings, load_params
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
@@ -69,7 +69,7 @@ def test_learning_goes_on_where_it_stopped_in_the_log(settings: Settings, store:
 
 def test_a_feature_that_is_not_known_survives_the_log(settings: Settings, store: EventStore):
     told = answer(1, at=datetime.now(UTC) - timedelta(seconds=1))
-    row = named(np.array([0.5, np.nan] + [0.25] * 17))
+    row = named(np.array([0.5, np.nan] + [0.25] * (len(FEATURES) - 2)))
     store.log_answer(replace(told, cards=[replace(card, features=row) for card in told.cards]))
     store.keep([event(told, "b", at=told.at)])
     keep_feedback_tables(settings)

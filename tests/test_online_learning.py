@@ -1,5 +1,6 @@
 """The online re-ranker and the log: what it learns, when it is used, what a kill leaves."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -192,6 +193,15 @@ def test_a_damaged_learner_is_told_with_the_way_out(states: Path):
     learned(states, told("d"))
     (states / LEARNING).write_text("{")
     with pytest.raises(BadArtifact, match="Delete it to learn anew"):
+        learned(states, told("d"))
+
+
+def test_a_learner_of_other_features_is_told_with_the_way_out(states: Path):
+    learned(states, told("d"))
+    learner = json.loads((states / LEARNING).read_text())
+    learner["state"]["weights"] = learner["state"]["weights"][1:]
+    (states / LEARNING).write_text(json.dumps(learner))
+    with pytest.raises(BadArtifact, match=r"learned from other features\). Delete it"):
         learned(states, told("d"))
 
 

@@ -77,7 +77,7 @@ def clicks_on_the_second() -> list[Impression]:
 def test_clicks_are_lessons_where_there_are_any(tmp_path: Path):
     learned, _ = ask_home(make_home(tmp_path), vectors_of, RANKING.ranker, INDEX)
     trained = train_ranker(learned, clicks_on_the_second(), RANKING, model_id="m1")
-    assert trained.n_lessons == len(learned) + 7
+    assert (trained.lessons_of_labels, trained.lessons_of_clicks) == (len(learned), 7)
 
 
 def test_clicks_that_fail_the_trial_give_way_to_labels_alone(tmp_path: Path):
@@ -85,7 +85,7 @@ def test_clicks_that_fail_the_trial_give_way_to_labels_alone(tmp_path: Path):
     by_labels = train_home_ranker(plain, "m1", vectors_of, RANKING, INDEX)
     write_table(clicked.impressions, Impression, clicks_on_the_second())
     report = train_home_ranker(clicked, "m1", vectors_of, RANKING, INDEX)
-    assert "the ranker is not used" in report.refused
+    assert "2 held-out answers with clicks are too few to judge, 100 are needed" in report.refused
     assert (report.lessons_of_clicks, report.trial) == (0, by_labels.trial)
     assert ranker_id(clicked.ranker) == ranker_id(plain.ranker)
 

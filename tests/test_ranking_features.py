@@ -51,6 +51,17 @@ def test_prices_are_told_by_the_usual_one_of_the_answer():
     assert column("price_distance", cards) == pytest.approx(expected, nan_ok=True)
 
 
+def test_a_price_is_told_by_the_usual_one_of_its_category_too():
+    cards = [found("a", 0.9, price=100.0), found("b", 0.8, price=200.0),
+             found("c", 0.7, price=5000.0, category=["Furniture"]),
+             found("d", 0.7, price=7000.0, category=["Furniture"]),
+             found("e", 0.6, price=30.0, category=["Bags"]),
+             found("f", 0.6, price=None)]  # fmt: skip
+    expected = [math.log(100 / 150), math.log(200 / 150), math.log(5 / 6), math.log(7 / 6),
+                math.nan, math.nan]  # fmt: skip  # alone in its category, and without a price
+    assert column("price_in_category", cards) == pytest.approx(expected, nan_ok=True)
+
+
 def test_zero_stars_mean_that_nobody_has_rated():
     cards = [found("a", 0.9, rating=0.0, n_reviews=0), found("b", 0.8, n_reviews=None)]
     assert column("rating", cards) == pytest.approx([math.nan, 4], nan_ok=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,25 +23,24 @@ from photosearch.search.boosted_ranker import (
     ShortVectors,
     save_ranker,
 )
-from photosearch.search.features import FEATURES, RISING
+from photosearch.search.features import FEATURES
 from photosearch.search.popularity import CardClicks, count_clicks, popularity
 from photosearch.search.shown_cards import is_indexed, joined_groups
+from training.clicks_trial import part_by_time, try_clicks
 from training.lightning_fit import fingerprint
 from training.ranker_data import (
     Answered,
-    Lesson,
     Shelf,
     ask_shelf,
     exact_index,
     lesson_of,
     lessons_from_clicks,
 )
+from training.ranker_trees import fit_trees
 from training.ranker_trial import Trial, try_ranker
 
 QUERIES_MIN = 20
 """Fewer teach nothing that carries over."""
-BEST = 10
-"""Ranks whose order counts in training."""
 MADE_OF = "made_of"
 """A file beside the ranker: a fingerprint of all that its training read."""
 
@@ -52,7 +51,8 @@ class TrainedRanker:
     trees: str
     """In LightGBM's text format."""
     clicks: list[CardClicks]
-    n_lessons: int
+    lessons_of_labels: int
+    lessons_of_clicks: int
 
     def running(self) -> BoostedRanker:
         """The ranker as a release runs it; short cosines come with the evidence."""
@@ -70,7 +70,7 @@ class RankerReport:
     lessons_of_clicks: int
     """Those that the kept ranker has learned from; 0 where clicks were refused."""
     trial: Trial
-    """Of the kept ranker, on held-out photos."""
+    """Of the kept ranker, on held-out photos; and where clicks taught it, on held-out clicks."""
     refused: str = ""
     """Why clicks were left out though there were some; empty: they were not."""
 
@@ -80,8 +80,8 @@ def train_home_ranker(
 ) -> RankerReport:
     """Trains on photos of the split `train` and on clicks, judges by held-out photos, and saves.
 
-    A ranker taught by clicks too that fails its trial gives way to one taught by labels alone:
-    clicks must not cost what labels have won.
+    What clicks taught and fails its trial gives way to labels alone: clicks must not cost what
+    labels have won.
 
     Args:
         home: After `curate`; labels and impressions are read where there are any.
@@ -95,19 +95,50 @@ def train_home_ranker(
     """
     learned, judging = ask_home(home, vectors_of, ranking.ranker, index)
     shown = read_rows(home.impressions, Impression) if home.impressions.exists() else []
-    trained = train_ranker(learned, shown, ranking, model_id=model_id)
-    trial, refused = try_ranker(trained.running(), judging), ""
-    if trained.n_lessons > len(learned) and not trial.is_better:
-        refused = trial.reason
-        trained = train_ranker(learned, [], ranking, model_id=model_id)
-        trial = try_ranker(trained.running(), judging)
-    n_clicks = trained.n_lessons - len(learned)
-    report = RankerReport(model_id, len(learned), n_clicks, trial, refused)
+    trained, report = choose_ranker(learned, judging, shown, ranking, model_id=model_id)
     (home.ranker / VERDICT).unlink(missing_ok=True)  # written last: it must be of these trees
     write_text(home.ranker / MADE_OF, _made_of(home, model_id, ranking, index))
     save_ranker(home.ranker, trained.manifest, trees=trained.trees, clicks=trained.clicks)
     save_report(home.ranker / VERDICT, report.trial)
     return report
+
+
+def choose_ranker(
+    learned: Sequence[Answered],
+    judging: Sequence[Answered],
+    shown: Sequence[Impression],
+    ranking: RankingParams,
+    *,
+    model_id: str,
+) -> tuple[TrainedRanker, RankerReport]:
+    """Trains on labels, then on clicks too; keeps what clicks add only if it passes its own trial.
+
+    Clicks start from what would be used without them: the ranker of labels, or, where that one
+    is not better than none, the candidates.
+
+    Args:
+        learned: Answers to learn from.
+        judging: Answers to held-out photos.
+        shown: What shoppers saw and clicked, in the order of the log.
+        ranking: See params.yaml.
+        model_id: Of the model that made the vectors.
+    """
+    plain = train_ranker(learned, [], ranking, model_id=model_id)
+    trial = try_ranker(plain.running(), judging)
+    kept = RankerReport(model_id, plain.lessons_of_labels, 0, trial)
+    log = part_by_time(shown, ranking.ranker.trial)
+    if not lessons_from_clicks(log.taught, ranking.propensity):
+        return plain, kept
+    taught = train_ranker(
+        learned, log.taught, ranking, model_id=model_id, with_labels=trial.is_better
+    )
+    champion = plain.running() if trial.is_better else None
+    of_clicks = try_clicks(taught.running(), champion, judging, log.held_out, ranking)
+    if not of_clicks.is_better:
+        return plain, replace(kept, refused=of_clicks.reason)
+    return taught, RankerReport(
+        model_id, taught.lessons_of_labels, taught.lessons_of_clicks, of_clicks
+    )
 
 
 def is_up_to_date(home: Home, model_id: str, ranking: RankingParams, index: IndexParams) -> bool:
@@ -163,8 +194,17 @@ def train_ranker(
     ranking: RankingParams,
     *,
     model_id: str,
+    with_labels: bool = True,
 ) -> TrainedRanker:
-    """Fits the trees on answers of known products, and on clicks."""
+    """Fits the trees on answers of known products, and on clicks.
+
+    Args:
+        answers: Tell the units of a score; and are lessons, unless `with_labels` is false.
+        impressions: What shoppers saw and clicked; none: labels alone teach.
+        ranking: See params.yaml.
+        model_id: Of the model that made the vectors.
+        with_labels: False: clicks start from the candidates.
+    """
     chosen = ranking.ranker
     cosines = [card.cosine for answered in answers for card in answered.found]
     right = np.concatenate([answered.is_right for answered in answers])
@@ -172,55 +212,17 @@ def train_ranker(
     looks = ranking.propensity
     clicks = count_clicks(impressions, steepness=looks.steepness, least=looks.least)
     popular = popularity(clicks)
-    lessons = [
-        lesson_of(answered, popular, curve, n_cards=chosen.cards_a_query) for answered in answers
-    ] + lessons_from_clicks(impressions, looks)
+    of_labels = [
+        lesson_of(answered, popular, curve, n_cards=chosen.cards_a_query)
+        for answered in (answers if with_labels else [])
+    ]
+    of_clicks = lessons_from_clicks(impressions, looks)
     manifest = RankerManifest(
         model_id, list(FEATURES), curve.slope, curve.intercept,
         cards_most=chosen.cards_a_query, short_length=chosen.short_length,
     )  # fmt: skip
-    trees = fit_trees(lessons, chosen, slope=curve.slope)
-    return TrainedRanker(manifest, trees, clicks, len(lessons))
-
-
-def fit_trees(lessons: Sequence[Lesson], chosen: RankerParams, *, slope: float) -> str:
-    """LambdaMART that starts from the scores of the evidence, as LightGBM's text.
-
-    Args:
-        lessons: Answers to learn from; those with nothing to put in order are left out.
-        chosen: See params.yaml.
-        slope: Units of the trees in one unit of a score.
-
-    Source: Burges 2010, "From RankNet to LambdaRank to LambdaMART"; a start from another ranker as
-    in Wu et al. 2010, "Adapting boosting for information retrieval measures", section 6.
-    """
-    import lightgbm
-
-    useful = [lesson for lesson in lessons if 0 < lesson.is_wanted.sum() < len(lesson.is_wanted)]
-    rows = np.concatenate([lesson.features for lesson in useful])
-    data = lightgbm.Dataset(
-        rows,
-        np.concatenate([lesson.is_wanted for lesson in useful]).astype(np.int64),
-        group=[len(lesson.features) for lesson in useful],
-        weight=np.concatenate([np.full(len(one.features), one.weight) for one in useful]),
-        init_score=slope * np.concatenate([lesson.scores for lesson in useful]),
-        feature_name=list(FEATURES),
-    )
-    settings = {
-        "objective": "lambdarank",
-        "lambdarank_truncation_level": BEST,
-        "lambdarank_norm": False,
-        "num_leaves": chosen.leaves,
-        "min_data_in_leaf": chosen.rows_a_leaf,
-        "learning_rate": chosen.learning_rate,
-        "monotone_constraints": [int(name in RISING) for name in FEATURES],
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,
-        "seed": chosen.seed,
-        "verbose": -1,
-    }
-    return lightgbm.train(settings, data, chosen.trees).model_to_string()
+    trees = fit_trees(of_labels, of_clicks, chosen, slope=curve.slope)
+    return TrainedRanker(manifest, trees, clicks, len(of_labels), len(of_clicks))
 
 
 def _shelf(

@@ -1,7 +1,7 @@
 """Does a ranker put the right cards first? The same answers with it and without, query by query."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Trial:
     queries: int
     products: int
     metrics: list[Compared]
+    """Of truth; and of clicks, where clicks were asked."""
     is_better: bool
     reason: str
 
@@ -44,30 +45,41 @@ def try_ranker(ranker: BoostedRanker, answers: Sequence[Answered]) -> Trial:
     The ranker is better if nDCG@10 rises for sure (its 95% interval is above 0) and recall@1 does
     not fall.
     """
-    before = found_right(answers, [answered.is_right for answered in answers])
-    after = found_right(answers, [ranked_right(ranker, answered) for answered in answers])
-    products = [answered.product for answered in answers]
-    metrics = [
-        compare(name, before_one, after_one, products)
-        for (name, before_one), after_one in zip(
-            measure(answers, before).items(), measure(answers, after).values(), strict=True
-        )
-    ]
-    gain_of = {compared.metric: compared.gain for compared in metrics}
+    trial = compare_truth(ranker, answers)
+    gain_of = {compared.metric: compared.gain for compared in trial.metrics}
     surely, recall = gain_of["ndcg_at_10"], gain_of["recall_at_1"].value
     is_better = surely.low is not None and surely.low > 0 and recall >= 0
-    return Trial(
-        len(answers),
-        len(set(products)),
-        metrics,
-        is_better,
-        f"nDCG@10 changes by {surely}, recall@1 by {recall:+.4f}: the ranker is "
+    return replace(
+        trial,
+        is_better=is_better,
+        reason=f"nDCG@10 changes by {surely}, recall@1 by {recall:+.4f}: the ranker is "
         + ("used" if is_better else "not used, it must raise nDCG@10 surely and lose no recall@1"),
     )
 
 
-def ranked_right(ranker: BoostedRanker, answered: Answered) -> Found:
-    """Which cards are right, in the order of the ranker; (n_found,)."""
+def compare_truth(
+    ranker: BoostedRanker, answers: Sequence[Answered], *, champion: BoostedRanker | None = None
+) -> Trial:
+    """Ranks answers whose product is known, by two rankers; decides nothing.
+
+    Args:
+        ranker: Is tried.
+        answers: To held-out photos.
+        champion: Is compared with; None: candidates alone.
+    """
+    before, after = (
+        measure(answers, found_right(answers, [ranked_right(one, some) for some in answers]))
+        for one in (champion, ranker)
+    )
+    products = [answered.product for answered in answers]
+    metrics = [compare(name, before[name], after[name], products) for name in before]
+    return Trial(len(answers), len(set(products)), metrics, is_better=False, reason="")
+
+
+def ranked_right(ranker: BoostedRanker | None, answered: Answered) -> Found:
+    """Which cards are right, in the order of a ranker or of the candidates; (n_found,)."""
+    if ranker is None:
+        return answered.is_right
     row_of = {card.facts.card_id: row for row, card in enumerate(answered.found)}
     ranked = ranker.rank(answered.found, answered.evidence)
     return np.asarray(answered.is_right[[row_of[card.facts.card_id] for card in ranked]])

@@ -134,6 +134,7 @@ export const ENGLISH = {
     tag_overlap: "words of the query in its tags",
     text_score: "words of the query",
     price_distance: "price against the others",
+    price_in_category: "price against its category",
     rating: "rating",
     reviews: "number of reviews",
     popularity: "popularity",

@@ -133,6 +133,7 @@ export const RUSSIAN = {
     tag_overlap: "слова запроса в тегах",
     text_score: "слова запроса",
     price_distance: "цена против остальных",
+    price_in_category: "цена против своей категории",
     rating: "оценка",
     reviews: "число отзывов",
     popularity: "популярность",

@@ -30,6 +30,7 @@ from photosearch.feedback.schemas import Answer, StoredEvent
 from photosearch.feedback_settings import FeedbackParams
 from photosearch.ranking_settings import RankingParams
 from photosearch.report import save_report
+from photosearch.search.features import FEATURES
 from photosearch.search.online_ranker import OnlineState, learn, read_state, save_state
 
 log = logging.getLogger(__name__)
@@ -148,14 +149,17 @@ def read_learner(states: Path) -> Learner:
     """The learner as it was saved last; a fresh one where nothing was learned yet.
 
     Raises:
-        BadArtifact: Its file is damaged.
+        BadArtifact: Its file is damaged, or of a version with other features.
     """
     path = states / LEARNING
     if not path.exists():
         return Learner()
     try:
         told = json.loads(path.read_text())
-        return Learner(OnlineState(**told["state"]), [Gain(**one) for one in told["gains"]])
+        learner = Learner(OnlineState(**told["state"]), [Gain(**one) for one in told["gains"]])
+        if len(learner.state.weights) != len(FEATURES) + 1:
+            raise ValueError("it learned from other features")
+        return learner
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise BadArtifact(
             f"{path} is not what the online re-ranker learned ({error}). Delete it to learn anew "

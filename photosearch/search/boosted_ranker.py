@@ -93,6 +93,11 @@ class BoostedRanker:
         """The table of an answer, (n_cards, n_features)."""
         return card_features(found, evidence, self.popular, self.manifest.curve)
 
+    def moves(self, table: Features) -> NDArray[np.float64]:
+        """How far each row of a table moves its card's score, (n_cards,)."""
+        moved = self.trees.predict(table, raw_score=True, num_threads=1)
+        return np.asarray(moved) / self.manifest.slope
+
     def rank(
         self, found: Sequence[FoundCard], evidence: Evidence, *, explain: bool = False
     ) -> list[FoundCard]:
@@ -106,10 +111,7 @@ class BoostedRanker:
         if not ranked:
             return []
         table = self.features(ranked, evidence)
-        moved = (
-            np.asarray(self.trees.predict(table, raw_score=True, num_threads=1))
-            / self.manifest.slope
-        )
+        moved = self.moves(table)
         made = [
             replace(raised(card, float(by)), features=row)
             for card, by, row in zip(ranked, moved, table, strict=True)

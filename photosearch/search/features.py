@@ -25,7 +25,7 @@ SEEN = ("cosine", "cosine_short", "cosine_gap", "second_cosine", "mean_cosine",
 """What the photo tells."""
 ASKED = ("tag_overlap", "text_score")
 """What the words of the query tell; unknown where it has none."""
-SHOP = ("price_distance", "rating", "reviews", "popularity")
+SHOP = ("price_distance", "price_in_category", "rating", "reviews", "popularity")
 """What the shop tells: only shoppers can say how much it counts."""
 FEATURES = (*SEEN, *ASKED, *SHOP)
 """Columns of the table, in order; names as `explain` shows them."""
@@ -159,6 +159,7 @@ def _shop_columns(found: Sequence[FoundCard], popular: Popularity) -> dict[str, 
     rated = [card.facts.rating or math.nan for card in found]  # 0 stars: nobody has rated
     return {
         "price_distance": [math.log(price / usual) if price > 0 else math.nan for price in prices],
+        "price_in_category": _against_its_category(found, prices),
         "rating": rated,
         "reviews": [
             math.nan if card.facts.n_reviews is None else math.log1p(card.facts.n_reviews)
@@ -166,6 +167,22 @@ def _shop_columns(found: Sequence[FoundCard], popular: Popularity) -> dict[str, 
         ],
         "popularity": [popular[card.facts.card_id] for card in found],
     }
+
+
+def _against_its_category(found: Sequence[FoundCard], prices: Sequence[float]) -> list[float]:
+    """Logarithm of each price over the median of the found cards of its category.
+
+    NaN for a card that is alone in its category: nothing says what is usual there.
+    """
+    of_category: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for card, price in zip(found, prices, strict=True):
+        if price > 0:
+            of_category[tuple(card.facts.category)].append(price)
+    usual = {kind: median(some) for kind, some in of_category.items() if len(some) > 1}
+    return [
+        math.log(price / usual.get(tuple(card.facts.category), math.nan)) if price > 0 else math.nan
+        for card, price in zip(found, prices, strict=True)
+    ]
 
 
 def stems(text: str) -> frozenset[str]:
