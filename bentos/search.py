@@ -49,8 +49,8 @@ LONGEST_CALL_S = 150
 """BentoML's own limit: beyond the longest body and the longest search that settings allow."""
 PROBE_S, READY_S = 2, 5
 """For each part, and for all."""
-READ_WITHIN_S = 2.0
-"""A photo waits no longer for searches to end before it is read beside them."""
+QUIET_S, READ_WITHIN_S = 0.1, 2.0
+"""A photo is read once nobody has searched for so long; beside searches after the latter."""
 TURNS = Turns()
 """Of all searches of this process."""
 
@@ -208,10 +208,8 @@ class Search:
         return found
 
     def _read(self, photo: bytes) -> list[Word]:
-        waited_for = 1 if self._services.articles_wait_ms > 0 else 0  # searches that want the words
-
         async def ask(content: NDArray[np.uint8]) -> list[ReadWord]:
-            await TURNS.quiet(besides=waited_for, at_most_s=READ_WITHIN_S)
+            await self._quiet()
             # A reader that was killed leaves its callers waiting for longer than its timeout.
             with fail_after(READING_TIMEOUT_S):
                 read: list[ReadWord] = await self.reader.to_async.call("read", content)
@@ -219,6 +217,12 @@ class Search:
 
         # The room's thread is none of the event loop's, so the plain proxy would not work there.
         return read_remotely(photo, lambda content: from_thread.run(ask, content, token=self._loop))
+
+    async def _quiet(self) -> None:
+        if self._services.articles_wait_ms > 0:  # the search itself waits for its words
+            await TURNS.quiet(besides=1, for_s=0, at_most_s=READ_WITHIN_S)
+        else:
+            await TURNS.quiet(besides=0, for_s=QUIET_S, at_most_s=READ_WITHIN_S)
 
     def _draw(self, wanted: MapWanted) -> bytes:
         async def ask(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

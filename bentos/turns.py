@@ -25,6 +25,7 @@ class Turns:
         self._free, self._waiting_max = Semaphore(at_once), waiting_max
         self._threads = CapacityLimiter(at_once)
         self._running: set[asyncio.Task[object]] = set()
+        self._n_begun = 0
 
     async def take(self, act: Callable[[], Answer], *, deadline_s: float) -> Answer:
         """What `act` returns or raises, in a thread that the event loop started.
@@ -45,15 +46,27 @@ class Turns:
             metrics.QUEUED.observe(time.perf_counter() - came)
             task = asyncio.create_task(self._work(act))
             self._running.add(task)  # the loop itself keeps no task alive
+            self._n_begun += 1
             task.add_done_callback(self._ended)
             return await asyncio.shield(task)
         raise Overdue(deadline_s)
 
-    async def quiet(self, *, besides: int, at_most_s: float) -> None:
-        """Returns once no more than `besides` searches are under way, or after so many seconds."""
+    async def quiet(self, *, besides: int, for_s: float, at_most_s: float) -> None:
+        """Returns once no search has begun for some time and few are under way.
+
+        Args:
+            besides: So many searches disturb nobody.
+            for_s: No other began for so long: one that ends is often followed by the next.
+            at_most_s: Then it returns in any case.
+        """
         with move_on_after(at_most_s):
-            while len(self._running) > besides:
-                await asyncio.wait(tuple(self._running), return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                while len(self._running) > besides:
+                    await asyncio.wait(tuple(self._running), return_when=asyncio.FIRST_COMPLETED)
+                n_begun = self._n_begun
+                await asyncio.sleep(for_s)
+                if self._n_begun == n_begun:
+                    return
 
     async def _work(self, act: Callable[[], Answer]) -> Answer:
         try:
