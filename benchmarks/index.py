@@ -241,7 +241,11 @@ def each_part(asked: argparse.Namespace) -> list[tuple[int, str, str]]:
     kinds = [asked.quantisation] if asked.quantisation else QUANTISATIONS
     parts = [asked.part] if asked.part else [*PARTS, *PEERS]
     ours = [
-        (size, kind, part) for size in sizes for kind in kinds for part in parts if part in PARTS
+        (size, kind, part)
+        for size in sizes
+        for kind in kinds
+        for part in parts
+        if part in PARTS and kind != "peers"
     ]
     return ours + [(size, "peers", part) for size in sizes for part in parts if part in PEERS]
 
