@@ -168,6 +168,22 @@ def test_a_killed_learner_goes_on_without_learning_anything_twice(
     assert read_state(states) == read_state(tmp_path / "whole")
 
 
+def test_a_busy_shopper_teaches_so_often_a_day_however_often_the_log_is_read(
+    states: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(online_learning, "ANSWERS_A_BATCH", 7)
+    rules, log = RULES.model_copy(update={"answers_a_shopper": 5}), ToldLog()
+    for number in range(20):
+        log.tell(answer(number, at=NOON + number * MINUTE, shopper="robot"), "d")
+    told("d", 10, first=20, log=log)
+    for hours in (1, 2, 3):
+        learn_from_log(states, log, RANKING, rules, now=NOON + timedelta(hours=hours))
+    assert read_learner(states).state.n_answers == 5 + 10
+    log.tell(answer(30, at=NOON + timedelta(days=1), shopper="robot"), "d")
+    learn_from_log(states, log, RANKING, rules, now=NOON + timedelta(days=2))
+    assert read_learner(states).state.n_answers == 5 + 10 + 1
+
+
 def test_one_can_go_back_to_an_earlier_state_and_learn_on_from_there(states: Path):
     log = told("d")
     early = learned(states, log, now=NOON + timedelta(minutes=115))

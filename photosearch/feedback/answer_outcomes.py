@@ -63,7 +63,11 @@ class _Told:
 
 
 def outcomes(
-    answers: Iterable[Answer], events: Iterable[StoredEvent], rules: FeedbackParams
+    answers: Iterable[Answer],
+    events: Iterable[StoredEvent],
+    rules: FeedbackParams,
+    *,
+    counted: Counter[str] | None = None,
 ) -> tuple[list[Outcome], LeftOut]:
     """Joins answers with their events; the same log gives the same outcomes.
 
@@ -71,6 +75,8 @@ def outcomes(
         answers: In the order of the log.
         events: Of these answers, and maybe of others; all are held in memory.
         rules: See params.yaml.
+        counted: How many answers each shopper had each day in earlier parts of a log that is read
+            part by part, see `shopper_day`; these are added.
     """
     no_events, no_answers = Counter[str](), Counter[str]()
     events_of: dict[str, list[StoredEvent]] = defaultdict(list)
@@ -79,7 +85,7 @@ def outcomes(
             no_events["no_answer"] += 1
         else:
             events_of[stored.event.query_id].append(stored)
-    answers_of_day: Counter[tuple[str, str]] = Counter()
+    answers_of_day = Counter[str]() if counted is None else counted
     kept = []
     for answer in answers:
         told = _told(answer, events_of.pop(answer.query_id, []), rules, no_events)
@@ -133,17 +139,20 @@ def _why_no_event(
     return ""
 
 
-def _why_not(
-    told: _Told, at: datetime, answers_of_day: Counter[tuple[str, str]], rules: FeedbackParams
-) -> str:
+def _why_not(told: _Told, at: datetime, answers_of_day: Counter[str], rules: FeedbackParams) -> str:
     """The first reason to leave an answer out; empty: none, and it is counted."""
     if not told.seen and not told.clicked:
         return "silent"
     if len(told.clicked) > rules.clicked_most:
         return "clicks_everything"
-    day = (told.shopper, at.date().isoformat())
+    day = shopper_day(told.shopper, at)
     answers_of_day[day] += 1
     return "busy_shopper" if answers_of_day[day] > rules.answers_a_shopper else ""
+
+
+def shopper_day(shopper: str, at: datetime) -> str:
+    """What a shopper's answers of one day are counted by; begins with the date."""
+    return f"{at.date().isoformat()} {shopper}"
 
 
 def _seen(answer: Answer, told: _Told, first_page: int) -> list[ShownCard]:

@@ -23,7 +23,13 @@ import numpy as np
 
 from photosearch.errors import BadArtifact
 from photosearch.evaluation.intervals import Estimate, draw, mean_interval
-from photosearch.feedback.answer_outcomes import EventLog, LeftOut, Outcome, outcomes
+from photosearch.feedback.answer_outcomes import (
+    EventLog,
+    LeftOut,
+    Outcome,
+    outcomes,
+    shopper_day,
+)
 from photosearch.feedback.hindsight import gain_in_hindsight
 from photosearch.feedback.impressions import impressions_of
 from photosearch.feedback.schemas import Answer, StoredEvent
@@ -63,6 +69,8 @@ class Learner:
     """Its `learned_to` is `ANSWER:EVENT`, numbers in the log up to which nothing new is told."""
     gains: list[Gain] = field(default_factory=list)
     """Of the last answers, oldest first."""
+    answers_of_day: dict[str, int] = field(default_factory=dict)
+    """By shopper, of the day of the last answer: see `shopper_day`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +147,9 @@ def go_back(states: Path, state_id: str) -> OnlineState:
         BadArtifact: There is no such state.
     """
     before = OnlineState() if state_id == NOTHING else read_state(states, state_id)
-    state = replace(before, learned_to=read_learner(states).state.learned_to)
-    save_report(states / LEARNING, Learner(state))
+    learner = read_learner(states)
+    state = replace(before, learned_to=learner.state.learned_to)
+    save_report(states / LEARNING, Learner(state, answers_of_day=learner.answers_of_day))
     save_state(states, state)
     return state
 
@@ -156,7 +165,11 @@ def read_learner(states: Path) -> Learner:
         return Learner()
     try:
         told = json.loads(path.read_text())
-        learner = Learner(OnlineState(**told["state"]), [Gain(**one) for one in told["gains"]])
+        learner = Learner(
+            OnlineState(**told["state"]),
+            [Gain(**one) for one in told["gains"]],
+            told.get("answers_of_day", {}),
+        )
         if len(learner.state.weights) != len(FEATURES) + 1:
             raise ValueError("it learned from other features")
         return learner
@@ -220,7 +233,9 @@ def _learned(
     left_out: _LeftOut,
 ) -> Learner:
     """The learner after a batch, answer by answer."""
-    kept, without = outcomes(batch.answers, batch.events, rules)
+    counted = Counter(learner.answers_of_day)
+    kept, without = outcomes(batch.answers, batch.events, rules, counted=counted)
+    today = shopper_day("", batch.answers[-1].at)
     left_out.add(without)
     state, gains = learner.state, list(learner.gains)
     for outcome in kept:
@@ -230,7 +245,11 @@ def _learned(
             continue
         gains.append(_gain(outcome, state, ranking))
         state = learn(state, shown, ranking.online, ranking.propensity)
-    return Learner(replace(state, learned_to=batch.learned_to), gains[-rules.judged_most :])
+    return Learner(
+        replace(state, learned_to=batch.learned_to),
+        gains[-rules.judged_most :],
+        {day: n for day, n in counted.items() if day.startswith(today)},
+    )
 
 
 def _gain(outcome: Outcome, state: OnlineState, ranking: RankingParams) -> Gain:
