@@ -110,11 +110,20 @@ def test_an_index_whose_process_is_killed_is_opened_again(apart: IndexProcess):
     assert apart.nearest(VECTORS[3], limit=1)[0].photo_id == "p00003"
 
 
-def test_a_closed_index_ends_its_process_and_removes_its_copy(folder: Path):
+def test_a_closed_index_ends_its_process_and_removes_its_copy(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setenv("TMPDIR", str(copies))
     index = IndexProcess(partial(QdrantEdgeIndex.open_copy, folder, model_id="m"))
+    assert len(list(copies.iterdir())) == 1
+    os.kill(index.pid, signal.SIGTERM)  # as a supervisor does to all below a service
+    assert index.nearest(VECTORS[3], limit=1)[0].photo_id == "p00003"
     index.close()
     index.close()
     assert gone(index.pid)
+    assert list(copies.iterdir()) == []
     with pytest.raises(IndexUnavailable, match="was closed"):
         index.nearest(VECTORS[3], limit=1)
 

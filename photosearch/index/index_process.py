@@ -7,6 +7,7 @@ would read no request for 5 s. The process ends with the one that started it, ho
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -140,4 +141,6 @@ def _failed(error: Exception) -> Reply:
 
 
 if __name__ == "__main__":
+    # BentoML's supervisor sends it to all below a service: the copy is removed when the pipe ends.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     serve(Connection(int(sys.argv[1])))
