@@ -36,9 +36,8 @@ LEFT_AT_HOME = (WEIGHTS, HEAD_WEIGHTS)
 """Files of a release that only torch reads: the graph holds the same weights."""
 BENTO = "search"
 KEEP_ALIVE_S = 75
-"""A connection may be silent for so long. Far longer than the engine takes to open an index of a
-million photos, while which no request is read: a shorter limit would then close connections that
-a request has just been written to (measured with BentoML's 5 s)."""
+"""A connection may be silent for so long. A service that stood still for longer than this closes
+connections that a request has just been written to: with BentoML's 5 s that was seen."""
 
 
 def build_bento(home: Home) -> Path:
