@@ -1,4 +1,4 @@
-"""Which curve makes cosines probabilities: logistic or isotonic, from labels or held-out cards.
+"""Which curve makes scores probabilities: logistic or isotonic, of scores or cosines, from what.
 
 python benchmarks/calibration.py --home home/simulator
 """
@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from photosearch.catalog.schemas import Label
 from photosearch.catalog.tables import read_rows
 from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.evaluation.calibration import (
-    Cosines,
     Probabilities,
+    Scores,
     ShownCards,
     abstention,
     calibration_error,
@@ -32,8 +33,10 @@ from photosearch.home import Home
 from photosearch.index.vector_index import VectorIndex
 from photosearch.release import live_release
 from photosearch.search.shown_cards import ask_held_out
+from photosearch.search.steps import Search
+from photosearch.search.trial_search import search_of
 
-Fit = Callable[[Cosines, NDArray[np.bool_]], Callable[[Cosines], Probabilities]]
+Fit = Callable[[Scores, NDArray[np.bool_]], Callable[[Scores], Probabilities]]
 RESAMPLES = 1000
 PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -45,33 +48,37 @@ def main() -> None:
     settings = load_settings(parser.parse_args().home)
     release = live_release(settings.home.releases)
     with closing(open_index(release, settings.services)) as index:
-        shown = ask_held_out(
-            settings.home,
-            catalog_vectors(settings.home, release.model, load_embedder(release.model)),
-            index,
-            hits_per_query=release.manifest.hits_per_query,
-            queries_max=settings.params.calibration.queries_max,
-        )
+        search = search_of(release.folder, release.manifest, index)
+        vectors_of = catalog_vectors(settings.home, release.model, load_embedder(release.model))
+        most = settings.params.calibration.queries_max
+        shown = ask_held_out(settings.home, vectors_of, search, queries_max=most)
+        near = ask_held_out(settings.home, vectors_of, by_cosine(search), queries_max=most)
         labels = labelled(settings.home, index)
     say(f"{len(shown.products)} queries, {shown.is_same.sum()} of {shown.is_same.size} shown cards")
     say(f"are the product; {len(labels[0])} labelled pairs, {labels[1].sum()} the same\n")
     say("| curve | fitted on | calibration error | Brier score | log loss |\n|---|---|---|---|---|")
     for name, fit in (("logistic", fit_logistic), ("isotonic", fit_isotonic)):
-        tell(name, "held-out cards, other products", shown, cross_fitted(shown, fit))
-        tell(name, "labelled pairs of training photos", shown, fit(*labels)(shown.cosines))
-    base_rate = np.full(shown.cosines.shape, shown.is_same.mean())
+        tell(name, "scores of held-out cards, other products", shown, cross_fitted(shown, fit))
+        tell(name, "cosines of held-out cards, other products", near, cross_fitted(near, fit))
+        tell(name, "labelled pairs of training photos", near, fit(*labels)(near.scores))
+    base_rate = np.full(shown.scores.shape, shown.is_same.mean())
     tell("base rate", "held-out cards", shown, base_rate)
-    say("\n| chosen | cosine | precision held out | answered | silent when absent |")
+    say("\n| chosen | score | precision held out | answered | silent when absent |")
     say("|---|---|---|---|---|")
-    curve = fit_logistic(shown.cosines.ravel(), shown.is_same.ravel())
+    curve = fit_logistic(shown.scores.ravel(), shown.is_same.ravel())
     for precision in PRECISIONS:
         found = abstention(shown, precision=precision, curve=curve)
-        cosine = "none" if found.cosine is None else f"{found.cosine:.3f}"
-        say(f"| {precision} | {cosine} | {found.precision_held_out} | {found.answered} | "
+        score = "none" if found.score is None else f"{found.score:.3f}"
+        say(f"| {precision} | {score} | {found.precision_held_out} | {found.answered} | "
             f"{found.silent_when_absent} |")  # fmt: skip
 
 
-def labelled(home: Home, index: VectorIndex) -> tuple[Cosines, NDArray[np.bool_]]:
+def by_cosine(search: Search) -> Search:
+    """The same cards in the same order, with the cosine of their nearest photo for a score."""
+    return lambda vector: [replace(card, score=card.cosine) for card in search(vector)]
+
+
+def labelled(home: Home, index: VectorIndex) -> tuple[Scores, NDArray[np.bool_]]:
     """Cosines of the pairs people answered, by the index's vectors, and their answers."""
     vectors = {
         photo_id: vector
@@ -86,20 +93,18 @@ def labelled(home: Home, index: VectorIndex) -> tuple[Cosines, NDArray[np.bool_]
     return np.array([cosine for cosine, _ in pairs]), np.array([same for _, same in pairs])
 
 
-def fit_isotonic(
-    cosines: Cosines, is_same: NDArray[np.bool_]
-) -> Callable[[Cosines], Probabilities]:
+def fit_isotonic(scores: Scores, is_same: NDArray[np.bool_]) -> Callable[[Scores], Probabilities]:
     """Zadrozny and Elkan 2002."""
-    steps = IsotonicRegression(out_of_bounds="clip").fit(cosines, is_same)
+    steps = IsotonicRegression(out_of_bounds="clip").fit(scores, is_same)
     return lambda asked: np.asarray(steps.predict(asked.ravel())).reshape(asked.shape)
 
 
 def cross_fitted(shown: ShownCards, fit: Fit) -> Probabilities:
     """Probabilities by curves of other products."""
-    fold, said = folds_of(shown.products), np.empty(shown.cosines.shape)
+    fold, said = folds_of(shown.products), np.empty(shown.scores.shape)
     for number in np.unique(fold):
-        curve = fit(shown.cosines[fold != number].ravel(), shown.is_same[fold != number].ravel())
-        said[fold == number] = curve(shown.cosines[fold == number])
+        curve = fit(shown.scores[fold != number].ravel(), shown.is_same[fold != number].ravel())
+        said[fold == number] = curve(shown.scores[fold == number])
     return said
 
 

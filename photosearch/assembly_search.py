@@ -18,7 +18,6 @@ from photosearch.perception.detector import Found
 from photosearch.release import Release
 from photosearch.search.alike import twins_by_card
 from photosearch.search.articles import ArticleDesk
-from photosearch.search.boosted_ranker import open_ranker, rank_by_photo
 from photosearch.search.chips import tag_chips
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
@@ -28,11 +27,11 @@ from photosearch.search.moderation import open_moderation
 from photosearch.search.photo_tokens import tokens_of_release
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.policies import CardMarks, apply_policies, may_be_shown, read_policies
-from photosearch.search.rank import rank_by_evidence
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import CardFacts, ReleaseIds
 from photosearch.search.seeing import SeenBy, read_seeing
 from photosearch.search.text_search import open_text_search
+from photosearch.search.trial_search import rank_of
 from photosearch.tagging.tag_index import open_tags
 
 log = logging.getLogger(__name__)
@@ -118,9 +117,12 @@ def _ordered(pipeline: SearchPipeline, release: Release, dim: int) -> SearchPipe
     calibration = None
     if release.calibration.exists():
         calibration = read_calibration(release.calibration)
-    rank = rank_by_evidence(None if calibration is None else calibration.curve)
-    if release.ranker.exists():
-        rank = rank_by_photo(open_ranker(release.ranker, model_id=release.manifest.model_id), dim)
+    rank = rank_of(
+        release.folder,
+        model_id=release.manifest.model_id,
+        dim=dim,
+        curve=None if calibration is None else calibration.curve,
+    )
     tokens = tokens_of_release(release)
     return replace(
         pipeline,

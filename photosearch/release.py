@@ -9,7 +9,7 @@ switched by one rename.
     releases/switches.jsonl           what was live before, and why somebody rolled back
     releases/NAME/release.json        ids and what the folder was made of; written last
     releases/NAME/MODEL_CARD.md       what the model is made of and how good it is; also .json
-    releases/NAME/calibration.json    from cosine to probability; absent where nothing can be asked
+    releases/NAME/calibration.json    from score to probability; absent where nothing can be asked
     releases/NAME/model/              the model artifact: see embedding/model.py
     releases/NAME/graph/              the model for serving without torch: see embedding/graph.py
     releases/NAME/index/              the vectors of every curated photo
@@ -34,7 +34,7 @@ MANIFEST = "release.json"
 SWITCHES = "switches.jsonl"
 
 
-CARDS, PHOTOS = "cards.parquet", "photos.parquet"
+CARDS, PHOTOS, THUMBNAILS = "cards.parquet", "photos.parquet", "thumbnails.parquet"
 TEXT, TAGS, RANKER = "text", "tags", "ranker"
 
 
@@ -60,6 +60,8 @@ class Manifest:
     """Photos fetched before they are collapsed into cards; from params.yaml when it was made."""
     abstain_precision: float | None = None
     """Precision its abstain threshold was chosen for; None: made before there was calibration."""
+    calibrated_by: str = "cosine"
+    """What its probabilities are of: `score`, after the ranker; `cosine` in releases of before."""
     has_graph: bool = False
     """False: made before services ran graphs, so none can serve it."""
     parts: dict[str, str] = field(default_factory=dict)
@@ -108,7 +110,7 @@ class Release:
 
     @property
     def thumbnail_table(self) -> Path:
-        return self.folder / "thumbnails.parquet"
+        return self.folder / THUMBNAILS
 
     @property
     def calibration(self) -> Path:

@@ -23,8 +23,9 @@ from photosearch.release import Release, live_release
 from photosearch.settings import Services
 
 STEPS = (
-    "compare", "take over the model", "embed new photos", "copy the index", "change the index",
-    "optimise the index", "prove the index", "write the other parts", "draw thumbnails", "seal",
+    "compare", "take over the model", "draw thumbnails", "embed new photos", "copy the index",
+    "change the index", "optimise the index", "prove the index", "write the other parts",
+    "calibrate", "seal",
 )  # fmt: skip
 
 

@@ -256,7 +256,7 @@ CALIBRATION = Calibration(
     model_id="colours", index_id="i1", slope=10.0, intercept=-7.0, queries=100, pairs=1000,
     same=300, calibration_error=0.01, brier=0.05, brier_of_base_rate=0.2, bins=[],
     abstention=Abstention(
-        precision=0.9, cosine=0.8, probability=0.73, precision_held_out=0.9, answered=0.9,
+        precision=0.9, score=0.8, probability=0.73, precision_held_out=0.9, answered=0.9,
         silent_when_absent=0.5,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""From cosine to probability: the curve, what is said of it, when a search should say nothing."""
+"""From score to probability: the curve, what is said of it, when a search should say nothing."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from photosearch.evaluation.calibration import (
     fit_logistic,
     folds_of,
     held_out_probabilities,
-    lowest_precise_cosine,
+    lowest_precise_score,
     read_calibration,
     reliability,
     save_calibration,
@@ -28,14 +28,14 @@ IDS = {"model_id": "m", "index_id": "i"}
 def shown_by_chance(n_queries: int = 600, *, slope: float = 12.0, seed: int = 0) -> ShownCards:
     """Five cards a query; the true probability is a logistic curve that is a half at .6."""
     dice = np.random.default_rng(seed)
-    cosines = -np.sort(-dice.uniform(0.2, 1.0, (n_queries, 5)), axis=1)
-    is_same = dice.random((n_queries, 5)) < 1 / (1 + np.exp(-slope * (cosines - 0.6)))
-    return ShownCards(cosines, is_same, [f"p{n // 3}" for n in range(n_queries)])
+    scores = -np.sort(-dice.uniform(0.2, 1.0, (n_queries, 5)), axis=1)
+    is_same = dice.random((n_queries, 5)) < 1 / (1 + np.exp(-slope * (scores - 0.6)))
+    return ShownCards(scores, is_same, [f"p{n // 3}" for n in range(n_queries)])
 
 
 def test_the_curve_is_found_that_made_the_answers():
     shown = shown_by_chance(3000)
-    curve = fit_logistic(shown.cosines.ravel(), shown.is_same.ravel())
+    curve = fit_logistic(shown.scores.ravel(), shown.is_same.ravel())
     assert curve.slope == pytest.approx(12, rel=0.1)
     assert curve.threshold == pytest.approx(0.6, abs=0.01)
     assert curve(np.array([0.6, 1.0])) == pytest.approx([0.5, 0.99], abs=0.03)
@@ -51,10 +51,10 @@ def test_a_calibrated_curve_says_what_happens_to_products_held_out():
     assert said == sorted(said)
 
 
-def test_a_nearer_card_is_never_less_likely():
+def test_a_better_card_is_never_less_likely():
     dice = np.random.default_rng(0)
-    cosines = dice.random(400)
-    curve = fit_logistic(cosines, dice.random(400) < 1 - cosines)  # the nearer, the less alike
+    scores = dice.random(400)
+    curve = fit_logistic(scores, dice.random(400) < 1 - scores)  # the better, the less alike
     assert curve.slope == 0
     assert curve(np.array([0.1, 0.9])) == pytest.approx([0.5, 0.5], abs=0.08)
 
@@ -83,7 +83,7 @@ def test_a_product_is_judged_by_a_curve_that_never_saw_it():
 
 def test_cards_that_were_not_found_are_no_pairs():
     shown = shown_by_chance()
-    shown.cosines[:, 4] = np.nan
+    shown.scores[:, 4] = np.nan
     assert calibrate(shown, precision=0.9, **IDS).pairs == 2400
 
 
@@ -100,22 +100,22 @@ def test_the_calibration_error_by_hand():
     assert calibration_error(bins) == pytest.approx(by_hand)
 
 
-def test_the_lowest_cosine_that_is_precise_enough_by_hand():
-    cosines = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+def test_the_lowest_score_that_is_precise_enough_by_hand():
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
     is_same = np.array([True, True, False, True, False])
-    assert lowest_precise_cosine(cosines, is_same, precision_min=0.75, n_min=2) == 0.6
-    assert lowest_precise_cosine(cosines, is_same, precision_min=1.0, n_min=2) == 0.8
-    assert lowest_precise_cosine(cosines, is_same, precision_min=1.0, n_min=3) is None
+    assert lowest_precise_score(scores, is_same, precision_min=0.75, n_min=2) == 0.6
+    assert lowest_precise_score(scores, is_same, precision_min=1.0, n_min=2) == 0.8
+    assert lowest_precise_score(scores, is_same, precision_min=1.0, n_min=3) is None
 
 
 def test_below_the_threshold_a_search_is_silent_where_the_product_is_absent():
     n = 60
-    cosines = np.column_stack([np.full(n, 0.9), np.full(n, 0.3)])
-    cosines[:20, 0] = 0.4  # twenty are answered wrongly, from afar
+    scores = np.column_stack([np.full(n, 0.9), np.full(n, 0.3)])
+    scores[:20, 0] = 0.4  # twenty are answered wrongly, from afar
     is_same = np.column_stack([np.arange(n) >= 20, np.zeros(n, np.bool_)])
-    shown = ShownCards(cosines, is_same, [f"p{row}" for row in range(n)])
-    found = abstention(shown, precision=0.95, curve=fit_logistic(cosines.ravel(), is_same.ravel()))
-    assert found.cosine == 0.9
+    shown = ShownCards(scores, is_same, [f"p{row}" for row in range(n)])
+    found = abstention(shown, precision=0.95, curve=fit_logistic(scores.ravel(), is_same.ravel()))
+    assert found.score == 0.9
     assert (found.precision_held_out, found.silent_when_absent) == (1.0, 1.0)
     assert found.answered == pytest.approx(40 / 60, abs=1e-4)
 
@@ -123,7 +123,7 @@ def test_below_the_threshold_a_search_is_silent_where_the_product_is_absent():
 def test_a_precision_that_nothing_reaches_gives_no_threshold():
     shown = shown_by_chance(slope=0.0)
     found = calibrate(shown, precision=0.99, **IDS).abstention
-    assert (found.cosine, found.probability, found.precision_held_out) == (None, None, None)
+    assert (found.score, found.probability, found.precision_held_out) == (None, None, None)
     assert (found.answered, found.silent_when_absent) == (0.0, 1.0)
 
 

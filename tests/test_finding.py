@@ -1,10 +1,20 @@
 """Who is asked for a query: photos, words, both, moved by likes; over HTTP too."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
-from small_shop import SmallShop, colour, jpeg, open_shop, painted, served, with_words
+from small_shop import (
+    CALIBRATION,
+    SmallShop,
+    colour,
+    jpeg,
+    open_shop,
+    painted,
+    served,
+    with_words,
+)
 
 from photosearch.errors import BadRequest
 from photosearch.index.filters import CardFilter
@@ -48,6 +58,14 @@ def test_words_beside_a_photo_bring_their_card_up(pipeline: SearchPipeline):
     with_red = ids(pipeline.answer(SearchRequest(GREEN, text="red")))
     assert without.index("red") > with_red.index("red")
     assert with_red[0] in {"green", "red"}
+
+
+def test_beside_words_no_card_has_a_probability(pipeline: SearchPipeline):
+    sure = replace(pipeline, calibration=CALIBRATION)
+    assert sure.answer(SearchRequest(GREEN)).cards[0].probability == 1.0
+    answer = sure.answer(SearchRequest(GREEN, text="red"))
+    assert {card.probability for card in answer.cards} == {None}
+    assert answer.is_confident is None
 
 
 def test_a_liked_card_comes_nearer_and_a_disliked_one_goes_away(pipeline: SearchPipeline):

@@ -6,9 +6,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from lightgbm import Dataset, train
 from small_shop import PAINTS, ColourEmbedder, colour, jpeg, painted
 
+from photosearch.assembly_index import index_engine
 from photosearch.catalog import images
 from photosearch.catalog.pull import Snapshot
 from photosearch.catalog.schemas import Card, CuratedPhoto, Label
@@ -16,11 +19,11 @@ from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.embedding.model import HeadShape, Lineage, ModelManifest
 from photosearch.errors import BadArtifact
-from photosearch.evaluation.calibration import read_calibration
+from photosearch.evaluation.calibration import Calibration, read_calibration
 from photosearch.evaluation.promotion import Override, Verdict
 from photosearch.home import Home
 from photosearch.index.filters import Listing
-from photosearch.index.vector_index import ExactIndex
+from photosearch.index.vector_index import ExactIndex, VectorIndex
 from photosearch.index_settings import IndexParams
 from photosearch.judging_settings import CalibrationParams
 from photosearch.release import (
@@ -32,10 +35,15 @@ from photosearch.release import (
     switch_live,
 )
 from photosearch.report import save_report, write_text
+from photosearch.search.boosted_ranker import RankerManifest, save_ranker, write_ranker
+from photosearch.search.features import FEATURES
 from photosearch.search.model_card import UNKNOWN
 from photosearch.search.release_folder import build_release
-from photosearch.search.release_recipe import IndexEngine, Recipe
+from photosearch.search.release_recipe import IndexEngine, Part, Recipe
+from photosearch.search.release_refresh import refresh_release
 from photosearch.search.shown_cards import ask_held_out, joined_groups
+from photosearch.search.trial_search import search_of
+from photosearch.settings import Services
 
 RECIPE = Recipe(
     IndexEngine(
@@ -111,23 +119,56 @@ def test_a_release_says_how_sure_it_is_by_asking_itself(home: Home):
     assert calibration.index_id == made.manifest.index_id
     assert calibration.brier < calibration.brier_of_base_rate
     assert calibration.abstention.precision == made.manifest.abstain_precision == 0.9
-    near, far = calibration.curve(read_cosines(home))
+    near, far = calibration.curve(read_scores(home, made))
     assert near > 0.9
     assert far < 0.1
     assert (made.folder / "reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
-def read_cosines(home: Home):
-    """The nearest and the farthest card that is shown to the first query."""
+def read_scores(home: Home, made: Release):
+    """Of the nearest and the farthest card that is shown to the first query."""
     index = ExactIndex(64)
     photos = [p for p in read_rows(home.curated / "photos.parquet", CuratedPhoto)]
     indexed = [p for p in photos if p.kind == "gallery"]
     vectors = ColourEmbedder().embed([images.load(home.images, p.sha256) for p in indexed])
     index.add([p.photo_id for p in indexed], [Listing(p.card_id) for p in indexed], vectors)
     vectors_of = catalog_vectors(home, home.candidate, ColourEmbedder())
-    shown = ask_held_out(home, vectors_of, index, hits_per_query=20, queries_max=7)
+    search = search_of(made.folder, made.manifest, index)
+    shown = ask_held_out(home, vectors_of, search, queries_max=7)
     assert len(shown.products) == 7
-    return shown.cosines[0, [0, 4]]
+    return shown.scores[0, [0, 4]]
+
+
+def test_a_refresh_with_another_ranker_is_calibrated_anew_and_without_it_is_not(home: Home):
+    plain = replace(RECIPE, engine=index_engine(Services(), "int8"))
+    vectors_of = catalog_vectors(home, home.candidate, ColourEmbedder())
+
+    def refreshed(data_version: str, recipe: Recipe) -> Calibration:
+        save_report(home.catalog / "snapshot.json", Snapshot("paint", 5, 65, 60, {}, data_version))
+        next_second()
+        report = refresh_release(home, vectors_of, recipe)
+        assert report.built_anew_because is None
+        switch_live(home.releases, report.release)
+        return read_calibration(live_release(home.releases).calibration)
+
+    first = release(home, plain)
+    switch_live(home.releases, first.manifest.release)
+    assert refreshed("d2", plain) == read_calibration(first.calibration)
+    by_ranker = refreshed("d3", replace(plain, parts=(Part("ranker", "r1", write_any_ranker),)))
+    assert by_ranker.slope != read_calibration(first.calibration).slope
+    assert by_ranker.index_id == first.manifest.index_id
+
+
+def write_any_ranker(folder: Path, index: VectorIndex, _: Path | None) -> None:
+    """Trees by chance: they move cards, whatever for."""
+    dice = np.random.default_rng(7)
+    table, wanted = dice.normal(size=(500, len(FEATURES))), dice.normal(size=500)
+    trees = train({"verbose": -1, "num_leaves": 4}, Dataset(table, wanted), num_boost_round=9)
+    trained = folder / "trained"
+    manifest = RankerManifest("colours", list(FEATURES), 10.0, -8.0, 10, 16)
+    save_ranker(trained, manifest, trees=trees.model_to_string(), clicks=[])
+    (photo_ids, _listings, vectors) = next(index.scroll())
+    write_ranker(folder / "ranker", trained, photo_ids=photo_ids, vectors=vectors)
 
 
 def test_the_model_card_tells_data_labels_settings_metrics_verdict_and_lineage(home: Home):

@@ -15,6 +15,7 @@ from photosearch.search.articles import exact_first
 from photosearch.search.found import FoundCard
 from photosearch.search.policies import Dropped, Policed
 from photosearch.search.query import Query, SearchRequest
+from photosearch.search.rank import best_first
 from photosearch.search.schemas import DetectResponse, Reason
 from photosearch.search.steps import Reranker
 
@@ -131,13 +132,45 @@ def test_facets_tell_what_there_was_before_it_was_narrowed(shop: SmallShop):
 
 def test_probabilities_come_from_the_calibration(shop: SmallShop, blind: SmallShop):
     answer = shop.pipeline.answer(SearchRequest(PHOTO))
-    best = answer.cards[0]
-    assert best.probability == pytest.approx(1 / (1 + np.exp(7 - 10 * best.cosine)), abs=1e-4)
+    for card in answer.cards:
+        assert card.probability == pytest.approx(1 / (1 + np.exp(7 - 10 * card.score)), abs=1e-4)
     assert answer.is_confident is True
     strange = shop.pipeline.answer(SearchRequest(jpeg(painted((90, 90, 90)))))
     assert strange.is_confident is False
     uncalibrated = blind.pipeline.answer(SearchRequest(PHOTO))
     assert (uncalibrated.is_confident, uncalibrated.cards[0].probability) == (None, None)
+
+
+def test_probabilities_follow_the_ranker_and_never_rise_down_the_page(shop: SmallShop):
+    def farthest_first(found: Sequence[FoundCard], _: object) -> list[FoundCard]:
+        far = max(found, key=lambda card: -card.cosine)
+        return best_first([replace(c, score=0.99 if c is far else c.score / 4) for c in found])
+
+    def last_to_second(found: Sequence[FoundCard], _: object) -> list[FoundCard]:
+        return [found[0], found[-1], *found[1:-1]]
+
+    ranked = replace(shop.pipeline, rank=farthest_first)
+    by_score = ranked.answer(SearchRequest(PHOTO))
+    assert by_score.cards[0].cosine == min(card.cosine for card in by_score.cards)
+    assert by_score.cards[0].probability > 0.9
+    assert by_score.is_confident is True
+    moved = replace(ranked, late_interaction=last_to_second).answer(SearchRequest(PHOTO))
+    said = [card.probability for card in moved.cards]
+    assert said == sorted(said, reverse=True)
+    assert sum(said) == pytest.approx(sum(c.probability for c in by_score.cards), abs=1e-3)
+    page = replace(ranked, late_interaction=last_to_second).answer(
+        SearchRequest(PHOTO, offset=1, limit=2)
+    )
+    assert [card.probability for card in page.cards] == said[1:3]
+
+
+def test_a_ranker_that_fails_leaves_no_probabilities(shop: SmallShop):
+    def fails(*_: object) -> list[FoundCard]:
+        raise RuntimeError
+
+    answer = replace(shop.pipeline, rank=fails).answer(SearchRequest(PHOTO))
+    assert answer.degraded == ["rank"]
+    assert (answer.cards[0].probability, answer.is_confident) == (None, None)
 
 
 def test_reasons_are_told_on_request_only(shop: SmallShop):

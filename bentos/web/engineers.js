@@ -87,9 +87,9 @@ function calibrationSheet(calibration) {
   if (!calibration) return sheet("Calibration", make("p", "quiet", "None."));
   const { abstention, bins } = calibration;
   const rows = bins.map(({ said, happened, pairs }) => [percent(said), percent(happened), pairs]);
-  const sure = abstention.cosine === null
-    ? `No cosine reaches precision ${abstention.precision}: no answer is called sure.`
-    : `Sure from ${abstention.cosine.toFixed(3)}: ${percent(abstention.answered)} of queries.`;
+  const sure = abstention.score === null
+    ? `No score reaches precision ${abstention.precision}: no answer is called sure.`
+    : `Sure from ${abstention.score.toFixed(3)}: ${percent(abstention.answered)} of queries.`;
   return sheet(
     "Calibration",
     make("p", "quiet", `${sure} Calibration error ${calibration.calibration_error}.`),

@@ -16,7 +16,7 @@ from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows
 from photosearch.curation.snapshot import VECTORS_NAME
 from photosearch.errors import BadParams
-from photosearch.evaluation.calibration import lowest_precise_cosine
+from photosearch.evaluation.calibration import lowest_precise_score
 from photosearch.home import Home
 from photosearch.report import write_text
 
@@ -58,7 +58,7 @@ def lowest_precise(
         is_same: What people answered, (n,).
         precision_min: In (0, 1].
     """
-    cosine = lowest_precise_cosine(
+    cosine = lowest_precise_score(
         cosines, is_same, precision_min=precision_min, n_min=PAIRS_ABOVE_MIN
     )
     return None if cosine is None else at_cosine(cosines, is_same, cosine)

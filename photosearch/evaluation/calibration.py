@@ -1,4 +1,4 @@
-"""From the cosine of a found card to the probability that it is the product that was asked for."""
+"""From the score of a found card to the probability that it is the product that was asked for."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ BINS = 10
 FREE = 1e6
 """Inverse strength of scikit-learn's penalty: none to speak of."""
 
-Cosines = NDArray[np.float64]
+Scores = NDArray[np.float64]
+"""Of found cards, or cosines of photos."""
 Probabilities = NDArray[np.float64]
 
 
@@ -27,8 +28,8 @@ Probabilities = NDArray[np.float64]
 class ShownCards:
     """What a search showed to queries whose product is known, best card first."""
 
-    cosines: Cosines
-    """(n_queries, n_shown); NaN where fewer cards were found."""
+    scores: Scores
+    """By which they were ordered, (n_queries, n_shown); NaN where fewer cards were found."""
     is_same: NDArray[np.bool_]
     """(n_queries, n_shown): is it the product?"""
     products: list[str]
@@ -37,19 +38,19 @@ class ShownCards:
 
 @dataclass(frozen=True, slots=True)
 class SameProbability:
-    """A logistic curve over cosines."""
+    """A logistic curve over scores or cosines."""
 
     slope: float
     intercept: float
 
-    def __call__(self, cosines: NDArray[np.floating]) -> Probabilities:
+    def __call__(self, scores: NDArray[np.floating]) -> Probabilities:
         """Probabilities in (0, 1), of the same shape."""
-        steepness = self.slope * np.asarray(cosines, np.float64) + self.intercept
+        steepness = self.slope * np.asarray(scores, np.float64) + self.intercept
         return 1 / (1 + np.exp(-np.clip(steepness, -30, 30)))
 
     @property
     def threshold(self) -> float:
-        """The cosine at which both answers are equally likely."""
+        """The score at which both answers are equally likely."""
         return -self.intercept / self.slope if self.slope else 0.0
 
 
@@ -66,14 +67,14 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """From which cosine up the first card is worth showing."""
+    """From which score up the first card is worth showing."""
 
     precision: float
     """What was chosen: at least this share of the answers given is right."""
-    cosine: float | None
-    """Below it a search may say "nothing like it here"; None: no cosine reaches the precision."""
+    score: float | None
+    """Below it a search may say "nothing like it here"; None: no score reaches the precision."""
     probability: float | None
-    """At that cosine."""
+    """At that score."""
     precision_held_out: float | None
     """Of answers to products that the threshold was not chosen on."""
     answered: float
@@ -88,7 +89,7 @@ class Calibration:
     index_id: str
     slope: float
     intercept: float
-    """Probability = 1 / (1 + exp(-(slope * cosine + intercept)))."""
+    """Probability = 1 / (1 + exp(-(slope * score + intercept)))."""
     queries: int
     pairs: int
     """Queries and cards shown to them."""
@@ -127,11 +128,11 @@ def calibrate(
     Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines"; isotonic regression
     was compared: docs/experiments/calibration.md.
     """
-    is_there = ~np.isnan(shown.cosines)
-    cosines, is_same = shown.cosines[is_there], shown.is_same[is_there]
+    is_there = ~np.isnan(shown.scores)
+    scores, is_same = shown.scores[is_there], shown.is_same[is_there]
     if min(is_same.sum(), (~is_same).sum()) < PAIRS_MIN:
         return None
-    curve = fit_logistic(cosines, is_same)
+    curve = fit_logistic(scores, is_same)
     held_out = held_out_probabilities(shown)[is_there]
     bins = reliability(held_out, is_same)
     base_rate = float(is_same.mean())
@@ -141,7 +142,7 @@ def calibrate(
         curve.slope,
         curve.intercept,
         queries=len(shown.products),
-        pairs=len(cosines),
+        pairs=len(scores),
         same=int(is_same.sum()),
         calibration_error=round(calibration_error(bins), 4),
         brier=round(float(((held_out - is_same) ** 2).mean()), 4),
@@ -151,11 +152,11 @@ def calibrate(
     )
 
 
-def fit_logistic(cosines: Cosines, is_same: NDArray[np.bool_]) -> SameProbability:
-    """Fits the curve by maximum likelihood; never falling: a nearer card is never less likely."""
+def fit_logistic(scores: Scores, is_same: NDArray[np.bool_]) -> SameProbability:
+    """Fits the curve by maximum likelihood; never falling: a better card is never less likely."""
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
-    model = LogisticRegression(C=FREE, max_iter=1000).fit(cosines.reshape(-1, 1), is_same)
+    model = LogisticRegression(C=FREE, max_iter=1000).fit(scores.reshape(-1, 1), is_same)
     slope, share = float(model.coef_[0, 0]), float(is_same.mean())
     if slope <= 0:
         return SameProbability(0.0, float(np.log(share / (1 - share))))
@@ -171,11 +172,11 @@ def folds_of(products: list[str]) -> NDArray[np.int64]:
 
 def held_out_probabilities(shown: ShownCards) -> Probabilities:
     """Probabilities by curves of the other folds, (n_queries, n_shown)."""
-    fold, said = folds_of(shown.products), np.full(shown.cosines.shape, np.nan)
+    fold, said = folds_of(shown.products), np.full(shown.scores.shape, np.nan)
     for number in np.unique(fold):
-        rest = ~np.isnan(shown.cosines) & (fold != number)[:, None]
-        curve = fit_logistic(shown.cosines[rest], shown.is_same[rest])
-        said[fold == number] = curve(shown.cosines[fold == number])
+        rest = ~np.isnan(shown.scores) & (fold != number)[:, None]
+        curve = fit_logistic(shown.scores[rest], shown.is_same[rest])
+        said[fold == number] = curve(shown.scores[fold == number])
     return said
 
 
@@ -199,26 +200,26 @@ def calibration_error(bins: list[Bin]) -> float:
     return sum(part.pairs * abs(part.said - part.happened) for part in bins) / pairs
 
 
-def lowest_precise_cosine(
-    cosines: NDArray[np.floating],
+def lowest_precise_score(
+    scores: NDArray[np.floating],
     is_same: NDArray[np.bool_],
     *,
     precision_min: float,
     n_min: int = ANSWERS_MIN,
 ) -> float | None:
-    """The lowest cosine from which up answers are precise enough; None if there is none.
+    """The lowest score from which up answers are precise enough; None if there is none.
 
     Args:
-        cosines: (n,)
+        scores: (n,)
         is_same: (n,)
         precision_min: In (0, 1].
         n_min: Fewer above it prove nothing.
     """
-    order = np.argsort(-cosines, kind="stable")
+    order = np.argsort(-scores, kind="stable")
     hits, n_above = np.cumsum(is_same[order]), np.arange(1, len(order) + 1)
-    is_end = np.append(np.diff(cosines[order]) != 0, True)  # equal cosines are on one side
+    is_end = np.append(np.diff(scores[order]) != 0, True)  # equal scores are on one side
     good = (hits / n_above >= precision_min) & (n_above >= n_min) & is_end
-    return float(cosines[order][np.nonzero(good)[0][-1]]) if good.any() else None
+    return float(scores[order][np.nonzero(good)[0][-1]]) if good.any() else None
 
 
 def abstention(shown: ShownCards, *, precision: float, curve: SameProbability) -> Abstention:
@@ -227,20 +228,20 @@ def abstention(shown: ShownCards, *, precision: float, curve: SameProbability) -
     Absent products are pretended: the first card that is not the product stands for what a search
     of a catalogue without it would show first.
     """
-    cosines, is_right = shown.cosines[:, 0], shown.is_same[:, 0]
-    others = np.where(shown.is_same, np.nan, shown.cosines)
+    scores, is_right = shown.scores[:, 0], shown.is_same[:, 0]
+    others = np.where(shown.is_same, np.nan, shown.scores)
     first_other = np.array([row[~np.isnan(row)][:1].sum() for row in others])
-    fold, bar = folds_of(shown.products), np.full(len(cosines), np.inf)
+    fold, bar = folds_of(shown.products), np.full(len(scores), np.inf)
     for number in np.unique(fold):
         rest = fold != number
-        found = lowest_precise_cosine(cosines[rest], is_right[rest], precision_min=precision)
+        found = lowest_precise_score(scores[rest], is_right[rest], precision_min=precision)
         bar[fold == number] = np.inf if found is None else found
-    is_answered = cosines >= bar
-    cosine = lowest_precise_cosine(cosines, is_right, precision_min=precision)
+    is_answered = scores >= bar
+    score = lowest_precise_score(scores, is_right, precision_min=precision)
     return Abstention(
         precision,
-        cosine,
-        probability=None if cosine is None else round(float(curve(np.array(cosine))), 4),
+        score,
+        probability=None if score is None else round(float(curve(np.array(score))), 4),
         precision_held_out=(
             round(float(is_right[is_answered].mean()), 4) if is_answered.any() else None
         ),
@@ -270,7 +271,7 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def _plot(path: Path, calibration: Calibration) -> None:
-    """Said against happened, and where the cosines of pairs lie."""
+    """Said against happened, and where the scores of pairs lie."""
     import matplotlib
 
     matplotlib.use("Agg")

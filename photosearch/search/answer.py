@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
 
 from photosearch.evaluation.calibration import Calibration
 from photosearch.search.features import RANKED_SCORE, named
@@ -26,19 +27,33 @@ class Shown:
     """State of the re-ranker that took part."""
 
 
-def page_of(
-    found: Sequence[FoundCard], request: SearchRequest, calibration: Calibration | None
-) -> list[RankedCard]:
+def with_probabilities(
+    found: Sequence[FoundCard], calibration: Calibration | None
+) -> Sequence[FoundCard]:
+    """The same cards with the probability that each is the product.
+
+    Args:
+        found: As the ranker leaves them: its scores are what the curve was fitted on.
+        calibration: None where a release has none.
+    """
+    if calibration is None:
+        return found
+    said = calibration.curve(np.array([card.score for card in found])).tolist()
+    return [replace(card, probability=one) for card, one in zip(found, said, strict=True)]
+
+
+def page_of(found: Sequence[FoundCard], request: SearchRequest) -> list[RankedCard]:
     """The cards from `offset` on, at most `limit`, in the order in which they come.
+
+    Probabilities never rise along the order: where a step after the ranker moved a card over
+    others, they share their mean.
 
     Args:
         found: All cards, best first.
         request: Says which page, and whether to explain.
-        calibration: Of the index that found them; None where a release has none.
     """
     shown = found[request.offset : request.offset + request.limit]
-    cosines = np.array([card.cosine for card in shown])
-    probabilities = None if calibration is None else calibration.curve(cosines).round(4).tolist()
+    probabilities = _falling(found)[request.offset :]
     return [
         RankedCard(
             card=card.facts,
@@ -46,12 +61,20 @@ def page_of(
             score=card.score,
             cosine=card.cosine,
             matched_photo_id=card.photo_id,
-            probability=None if probabilities is None else probabilities[place],
+            probability=probabilities[place],
             reasons=list(card.reasons) if request.explain else [],
             features=_told_features(card),
         )
         for place, card in enumerate(shown)
     ]
+
+
+def _falling(found: Sequence[FoundCard]) -> list[float | None]:
+    said = [card.probability for card in found]
+    if not said or None in said:
+        return said
+    falling: list[float | None] = isotonic_regression(said, increasing=False).x.round(4).tolist()
+    return falling
 
 
 def _told_features(card: FoundCard) -> dict[str, float]:
@@ -62,12 +85,15 @@ def _told_features(card: FoundCard) -> dict[str, float]:
 def is_confident(found: Sequence[FoundCard], calibration: Calibration | None) -> bool | None:
     """Whether the best card is the product, at the precision of the calibration; None: unknown.
 
-    Where no cosine reaches that precision, no search of the release is confident.
+    Where no score reaches that precision, no search of the release is confident.
     """
     if calibration is None:
         return None
-    threshold = calibration.abstention.cosine
-    return threshold is not None and bool(found) and found[0].cosine >= threshold
+    threshold = calibration.abstention.score
+    if threshold is None or not found:
+        return False
+    said = found[0].probability
+    return None if said is None else said >= float(calibration.curve(np.array(threshold)))
 
 
 def told_of_candidates(found: Sequence[FoundCard]) -> list[FoundCard]:

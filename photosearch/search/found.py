@@ -22,5 +22,7 @@ class FoundCard:
     features: NDArray[np.float64] | None = field(default=None, compare=False)
     """Its row of the table that ranked it, (n_features,): see features.py. None: nothing looked at
     it, as with words or likes, or so far down."""
+    probability: float | None = None
+    """That it is the product; None: nobody knows, as with words or likes."""
     ranked_score: float | None = field(default=None, compare=False)
     """What the online re-ranker started from; None: it took no part."""

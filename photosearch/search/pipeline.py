@@ -26,6 +26,7 @@ from photosearch.search.answer import (
     page_of,
     told_of_candidates,
     told_of_dropped,
+    with_probabilities,
 )
 from photosearch.search.filtering import facets_of
 from photosearch.search.found import FoundCard
@@ -91,7 +92,7 @@ class SearchPipeline:
     maps: Maps | None = None
     """Drawn afterwards, of searches that asked to explain."""
     calibration: Calibration | None = None
-    """From cosine to probability; off: no probabilities."""
+    """From score to probability; off: no probabilities."""
 
     def answer(self, request: SearchRequest) -> SearchResponse:
         """Finds the cards that show what is on the photo; finding none is an answer too.
@@ -130,7 +131,7 @@ class SearchPipeline:
             width=photo.size[0],
             height=photo.size[1],
             length=self.length,
-            cards=page_of(shown.cards, request, self.calibration),
+            cards=page_of(shown.cards, request),
             n_found=len(shown.cards),
             is_confident=is_confident(shown.cards, self.calibration),
             facets=shown.facets,
@@ -199,7 +200,7 @@ class SearchPipeline:
         return CardsResponse(
             query_id=uuid.uuid4().hex,
             length=self.length,
-            cards=page_of(shown.cards, request, None),  # calibrated on photos' cosines alone
+            cards=page_of(shown.cards, request),
             n_found=len(shown.cards),
             facets=shown.facets,
             chips=shown.chips,
@@ -229,8 +230,11 @@ class SearchPipeline:
         if self.rerank is not None:
             with watch.spared("rerank"):
                 reranker = self.rerank()
+        with watch.optional("rank"):
+            found = self.rank(found, query)
+            if query.is_photo_alone:  # the scores of others mean something else
+                found = with_probabilities(found, self.calibration)
         steps: tuple[tuple[str, Step | None], ...] = (
-            ("rank", self.rank),
             ("late_interaction", self.late_interaction),
             ("rerank", None if reranker is None else reranker.step),
         )

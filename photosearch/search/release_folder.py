@@ -20,6 +20,7 @@ from photosearch.home import Home
 from photosearch.index.filters import Listing, listing_of
 from photosearch.index.lifecycle import fill
 from photosearch.index.vector_index import Batch
+from photosearch.judging_settings import CalibrationParams
 from photosearch.progress import Steps
 from photosearch.release import Manifest, Release, list_releases, open_release, seal
 from photosearch.search.canaries import canaries_of, spread, write_canaries
@@ -35,7 +36,9 @@ from photosearch.search.release_recipe import (
     write_parts,
 )
 from photosearch.search.shown_cards import ask_held_out, indexed_rows
+from photosearch.search.steps import Search
 from photosearch.search.thumbnails import write_thumbnails
+from photosearch.search.trial_search import search_of
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +123,25 @@ def finish(
     return open_release(home.releases / made.release)
 
 
+def calibrated(
+    home: Home, wanted: Manifest, vectors_of: VectorsOf, search: Search, params: CalibrationParams
+) -> Calibration | None:
+    """The curve of a release that is searched by `search`; None where too few photos can ask."""
+    shown = ask_held_out(home, vectors_of, search, queries_max=params.queries_max)
+    calibration = calibrate(
+        shown,
+        precision=params.precision,
+        model_id=wanted.model_id,
+        index_id=wanted.index_id,
+    )
+    if calibration is None:
+        log.warning(
+            "%d held-out queries are too few to calibrate on: release %s says no probabilities",
+            len(shown.products), wanted.release,
+        )  # fmt: skip
+    return calibration
+
+
 def embedded(
     photos: Sequence[CuratedPhoto],
     listings: Mapping[str, Listing],
@@ -138,7 +160,7 @@ def embedded(
 def _fill_and_prove(
     home: Home, folder: Path, wanted: Manifest, *, vectors_of: VectorsOf, recipe: Recipe
 ) -> tuple[Manifest, Calibration | None]:
-    """Fills the index, proves it against exact search, calibrates its cosines, and closes it."""
+    """Fills the index, proves it against exact search, calibrates its scores, and closes it."""
     photos = read_rows(folder / "photos.parquet", CuratedPhoto)
     cards = read_rows(folder / "cards.parquet", Card)
     listings = {card.card_id: listing_of(card) for card in cards}
@@ -151,19 +173,6 @@ def _fill_and_prove(
         fill(index, batches, len(photos))
         recall = prove(index, wanted, canaries, min_recall=recipe.index.min_recall_vs_exact)
         write_parts(folder, index, recipe)
-        shown = ask_held_out(
-            home, vectors_of, index,
-            hits_per_query=wanted.hits_per_query, queries_max=recipe.calibration.queries_max,
-        )  # fmt: skip
-    calibration = calibrate(
-        shown,
-        precision=recipe.calibration.precision,
-        model_id=wanted.model_id,
-        index_id=wanted.index_id,
-    )
-    if calibration is None:
-        log.warning(
-            "%d held-out queries are too few to calibrate on: release %s says no probabilities",
-            len(shown.products), wanted.release,
-        )  # fmt: skip
+        search = search_of(folder, wanted, index)
+        calibration = calibrated(home, wanted, vectors_of, search, recipe.calibration)
     return replace(wanted, recall_at_10_vs_exact=round(recall, 4)), calibration

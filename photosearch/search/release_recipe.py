@@ -107,6 +107,7 @@ def manifest_of(home: Home, photos: pa.Table, model: ModelManifest, recipe: Reci
         recall_at_10_vs_exact=0.0,
         hits_per_query=recipe.index.hits_per_query,
         abstain_precision=recipe.calibration.precision,
+        calibrated_by="score",
         has_graph=True,
         parts={part.name: part.made_of for part in recipe.parts},
     )

@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +16,19 @@ from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_table, rows_of, write_columns
 from photosearch.embedding.catalog_vectors import VectorsOf
 from photosearch.embedding.model import read_model
-from photosearch.evaluation.calibration import read_calibration
+from photosearch.evaluation.calibration import Calibration, read_calibration
 from photosearch.home import Home
 from photosearch.index.filters import listing_of
 from photosearch.index.vector_index import Batch, VectorIndex, Vectors
 from photosearch.progress import Steps
-from photosearch.release import Manifest, Release, list_releases, live_release, read_switches
+from photosearch.release import (
+    RANKER,
+    Manifest,
+    Release,
+    list_releases,
+    live_release,
+    read_switches,
+)
 from photosearch.search.canaries import (
     Canary,
     canaries_of,
@@ -30,7 +37,7 @@ from photosearch.search.canaries import (
     write_canaries,
 )
 from photosearch.search.release_changes import Changes, changes_between
-from photosearch.search.release_folder import build_release, embedded, finish
+from photosearch.search.release_folder import build_release, calibrated, embedded, finish
 from photosearch.search.release_recipe import (
     Recipe,
     ReleaseReport,
@@ -44,7 +51,9 @@ from photosearch.search.release_recipe import (
     write_parts,
 )
 from photosearch.search.shown_cards import indexed_rows
+from photosearch.search.steps import Search
 from photosearch.search.thumbnails import bring_thumbnails, link_or_copy
+from photosearch.search.trial_search import search_of
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +74,7 @@ def refresh_release(home: Home, vectors_of: VectorsOf, recipe: Recipe) -> Releas
     A copy of the live index gets the photos that are new and the listings that changed, and loses
     the photos that are gone; then it is proved. The live release is only read. A killed run leaves
     a folder without release.json, which the next run removes, or a whole release, which the next
-    run finds. The calibration is the live one's: model and way of searching are the same.
+    run finds. The calibration is the live one's, unless the ranker is another: its scores are.
 
     Args:
         home: Gives what is live, curated cards, photos and images. The caller holds its releases:
@@ -90,13 +99,17 @@ def refresh_release(home: Home, vectors_of: VectorsOf, recipe: Recipe) -> Releas
     folder = home.releases / f".{plan.wanted.release}.{os.getpid()}"
     with steps.step("take over the model"):
         _take_over(home, live, folder, plan.photos)
-    with steps.step("embed new photos"):
-        batches = _batches(plan, vectors_of)
-    made = _change_and_prove(live, folder, plan, recipe, work=(batches, steps))
     with steps.step("draw thumbnails"):
         bring_thumbnails(folder, live.folder, images_dir=home.images)
+    with steps.step("embed new photos"):
+        batches = _batches(plan, vectors_of)
+    made, calibration = _change_and_prove(
+        folder, plan, recipe, work=(batches, steps),
+        calibrate=lambda search: calibrated(
+            home, plan.wanted, vectors_of, search, recipe.calibration
+        ),
+    )  # fmt: skip
     with steps.step("seal"):
-        calibration = read_calibration(live.calibration) if live.calibration.exists() else None
         release = finish(home, folder, made, calibration=calibration, settings=recipe.settings)
     return replace(
         report_of(release),
@@ -112,6 +125,7 @@ def refresh_release(home: Home, vectors_of: VectorsOf, recipe: Recipe) -> Releas
 class _Plan:
     """How to come from what is live to the catalogue of now."""
 
+    live: Release
     wanted: Manifest
     photos: pa.Table
     """Those that an index holds."""
@@ -128,7 +142,7 @@ def _compare(home: Home, live: Release, recipe: Recipe) -> _Plan:
     before = read_table(live.photos, CuratedPhoto)
     changes = changes_between((before, photos), (read_table(live.cards, Card), cards))
     why_anew = _why_anew(live, wanted, recipe, before=before, changes=changes)
-    return _Plan(wanted, photos, cards, changes, why_anew)
+    return _Plan(live, wanted, photos, cards, changes, why_anew)
 
 
 def _take_over(home: Home, live: Release, folder: Path, photos: pa.Table) -> None:
@@ -140,10 +154,11 @@ def _take_over(home: Home, live: Release, folder: Path, photos: pa.Table) -> Non
 
 
 def _change_and_prove(
-    live: Release, folder: Path, plan: _Plan, recipe: Recipe, *, work: tuple[list[Batch], Steps]
-) -> Manifest:
+    folder: Path, plan: _Plan, recipe: Recipe, *,
+    work: tuple[list[Batch], Steps], calibrate: Callable[[Search], Calibration | None],
+) -> tuple[Manifest, Calibration | None]:  # fmt: skip
     """Changes a copy of the live index until it is the wanted one; returns what was found out."""
-    (batches, steps), wanted = work, plan.wanted
+    (batches, steps), wanted, live = work, plan.wanted, plan.live
     canaries = _canaries(live, plan.changes, batches)
     write_canaries(folder, canaries)
     with steps.step("copy the index"):
@@ -159,7 +174,13 @@ def _change_and_prove(
             recall = prove(index, wanted, canaries, min_recall=bar, photos=photos)
         with steps.step("write the other parts"):
             write_parts(folder, index, recipe, before=live)
-    return replace(wanted, recall_at_10_vs_exact=round(recall, 4))
+        with steps.step("calibrate"):
+            if live.manifest.parts.get(RANKER) != wanted.parts.get(RANKER):
+                calibration = calibrate(search_of(folder, wanted, index))
+            else:
+                there = live.calibration.exists()
+                calibration = read_calibration(live.calibration) if there else None
+    return replace(wanted, recall_at_10_vs_exact=round(recall, 4)), calibration
 
 
 def _already_made(releases: Path, live: Release, wanted: Manifest) -> Release | None:

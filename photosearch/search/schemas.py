@@ -60,7 +60,8 @@ class RankedCard(Wire):
     matched_photo_id: str
     """The photo of this card nearest to the query."""
     probability: float | None
-    """That this is the very product; None where the release is not calibrated."""
+    """That this is the very product, never rising down the list; None where nobody knows: the
+    release is not calibrated, or words or likes took part."""
     reasons: list[Reason]
     """Where the request asks to explain."""
     features: dict[str, float] = Field(default_factory=dict, exclude=True)

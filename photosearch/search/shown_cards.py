@@ -1,4 +1,4 @@
-"""What a new index shows to photos that training never saw: the evidence for its calibration."""
+"""What a new release shows to photos that training never saw: the evidence for its calibration."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,20 +9,18 @@ import pyarrow.compute as pc
 from photosearch.catalog.schemas import Card, CuratedPhoto, Label
 from photosearch.catalog.tables import read_rows
 from photosearch.embedding.catalog_vectors import VectorsOf
-from photosearch.embedding.embedder import shorten
 from photosearch.evaluation.benchmark import RANKS
 from photosearch.evaluation.calibration import ShownCards
 from photosearch.home import Home
-from photosearch.index.vector_index import VectorIndex
-from photosearch.search.candidates import nearest_cards
+from photosearch.search.steps import Search
 
 GroupPair = frozenset[str]
 
 
 def ask_held_out(
-    home: Home, vectors_of: VectorsOf, index: VectorIndex, *, hits_per_query: int, queries_max: int
+    home: Home, vectors_of: VectorsOf, search: Search, *, queries_max: int
 ) -> ShownCards:
-    """Searches the index with buyers' photos that are neither in it nor in training.
+    """Searches with buyers' photos that are neither in the index nor in training.
 
     A card is the product if it belongs to the query's group, or if people said that photos of the
     two groups show the same product.
@@ -30,8 +28,7 @@ def ask_held_out(
     Args:
         home: Gives curated cards and photos, and labels where there are any.
         vectors_of: Gives vectors of curated photos by the index's model.
-        index: As it will be searched.
-        hits_per_query: Photos fetched before they are collapsed into cards.
+        search: Of the release, as it will answer.
         queries_max: Queries beyond these are left out, by chance.
     """
     photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
@@ -41,19 +38,18 @@ def ask_held_out(
     joined = joined_groups(labels, {p.photo_id: group_of[p.card_id] for p in photos})
     queries = _held_out(photos, group_of, queries_max)
     groups = [group_of[photo.card_id] for photo in queries]
-    cosines = np.full((len(queries), RANKS), np.nan)
+    scores = np.full((len(queries), RANKS), np.nan)
     is_same = np.zeros((len(queries), RANKS), np.bool_)
     if not queries:
-        return ShownCards(cosines, is_same, groups)
-    vectors = shorten(vectors_of(queries), index.dim)
-    for row, vector in enumerate(vectors):
-        shown = nearest_cards(index, vector, hits_per_query=hits_per_query)[:RANKS]
-        found = [group_of[card.card_id] for card in shown]
-        cosines[row, : len(shown)] = [card.cosine for card in shown]
+        return ShownCards(scores, is_same, groups)
+    for row, vector in enumerate(vectors_of(queries)):
+        shown = search(vector)[:RANKS]
+        found = [group_of[card.facts.card_id] for card in shown]
+        scores[row, : len(shown)] = [card.score for card in shown]
         is_same[row, : len(shown)] = [
             group == groups[row] or frozenset((group, groups[row])) in joined for group in found
         ]
-    return ShownCards(cosines, is_same, groups)
+    return ShownCards(scores, is_same, groups)
 
 
 def joined_groups(labels: Sequence[Label], group_of_photo: Mapping[str, str]) -> set[GroupPair]:

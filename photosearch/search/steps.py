@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from photosearch.catalog.images import Box
+from photosearch.embedding.embedder import Vectors
 from photosearch.index.filters import CardFilter
 from photosearch.search.found import FoundCard
 from photosearch.search.query import Candidates, Query, SearchRequest
@@ -12,6 +13,9 @@ from photosearch.search.schemas import ReadArticles
 
 Step = Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]
 """Puts cards in another order, changes their scores or leaves some out, and says why."""
+
+Search = Callable[[Vectors], Sequence[FoundCard]]
+"""A photo's vector, (dim,), as long as the model makes it -> what is shown, best card first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_table, write_table
 from photosearch.progress import track
+from photosearch.release import THUMBNAILS
 
 SIDE_PX = 320
 JPEG_QUALITY = 82
@@ -70,7 +71,7 @@ def bring_thumbnails(folder: Path, live: Path, *, images_dir: Path) -> int:
     """
     before, now = _shown(live / "photos.parquet"), _shown(folder / "photos.parquet")
     names: dict[str, str] = {}
-    table = read_table(live / "thumbnails.parquet", Thumbnail)
+    table = read_table(live / THUMBNAILS, Thumbnail)
     drawn = _gallery(zip(table["card_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
     for card_id, thumbnails in drawn.items():
         # a release of before galleries were shown has one thumbnail a card
@@ -131,7 +132,7 @@ def _write_names(
         for card_id, pictures in shown.items()
         for sha256 in pictures
     )
-    write_table(folder / "thumbnails.parquet", Thumbnail, rows)
+    write_table(folder / THUMBNAILS, Thumbnail, rows)
 
 
 def _write_one(pictures: Path, images_dir: Path, sha256: str) -> str:
