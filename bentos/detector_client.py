@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel
 
 from photosearch.errors import EncoderUnavailable
 from photosearch.perception.detector import Found
@@ -16,13 +16,18 @@ from photosearch.search.seeing import SeenBy
 log = logging.getLogger(__name__)
 
 
-class FoundThing(BaseModel):
-    """A thing on a photo, as it goes over the wire."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Shrunk:
+    """A photo as the detector sees it, and the release whose detector is to look."""
 
-    box: tuple[float, float, float, float]
-    """In pixels of the photo before it was shrunk."""
-    confidence: float
-    name: str
+    release: str
+    rgb: NDArray[np.uint8]
+    """(height, width, 3)."""
+    size: tuple[int, int]
+    """Width and height before it was shrunk; boxes are in these pixels."""
+
+    def as_image(self) -> Image.Image:
+        return Image.fromarray(self.rgb)
 
 
 class RemoteDetector:
@@ -33,12 +38,10 @@ class RemoteDetector:
     """
 
     def __init__(
-        self,
-        seen_by: SeenBy,
-        find: Callable[[NDArray[np.uint8], tuple[int, int]], list[FoundThing]],
+        self, seen_by: SeenBy, *, release: str, find: Callable[[Shrunk], list[Found]]
     ) -> None:
-        """`find`: (height, width, 3) uint8, width and height of the photo -> the things on it."""
-        self._seen_by, self._find = seen_by, find
+        """`find`: the things on a photo by the detector of `release`, surest first."""
+        self._seen_by, self._release, self._find = seen_by, release, find
 
     def find(self, photo: Image.Image) -> list[Found]:
         """The things on an RGB photo, surest first.
@@ -48,11 +51,10 @@ class RemoteDetector:
         """
         small = shown(photo, self._seen_by.format, self._seen_by.seen_px)
         try:
-            things = self._find(np.asarray(small), photo.size)
-        # BentoML, httpx and the socket each have errors of their own; all mean no boxes.
+            return self._find(Shrunk(self._release, np.asarray(small), photo.size))
+        # BentoML, the line and the socket each have errors of their own; all mean no boxes.
         except Exception as error:
             log.warning("The detector failed: %s: %s", type(error).__name__, error)
             raise EncoderUnavailable(
                 "The detector does not answer or has too much to do. Try again in a few seconds."
             ) from error
-        return [Found(thing.box, thing.confidence, thing.name) for thing in things]

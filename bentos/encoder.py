@@ -1,17 +1,20 @@
 """The service that runs the models: pixels in, vectors out in batches, or boxes of things."""
 
+import asyncio
+from threading import Lock
+
 import bentoml
-import numpy as np
 from anyio import to_thread
-from numpy.typing import NDArray
 
 from bentos.batches import Batches
-from bentos.detector_client import FoundThing
+from bentos.detector_client import Shrunk
 from bentos.encoder_client import Asked, Encoded
 from bentos.encoder_models import EncoderModels, Running, what_runs
+from bentos.line import Line, Place
 from bentos.looking import load_looker
 from bentos.metrics import ENCODED
 from bentos.served import followed_releases, served_release
+from photosearch.perception.detector import Found
 from photosearch.progress import configure_logging
 from photosearch.settings import load_services
 
@@ -40,42 +43,17 @@ class Encoder:
             what_runs,
             releases=followed_releases(services),
         )
+        # Not BentoML's own batching: it sometimes waits for company that does not come.
         self._batches = Batches(self._embed, most=PHOTOS_MOST, ran=ENCODED.observe)
-
-    # Not BentoML's own batching: it sometimes waits for company that does not come.
-    @bentoml.api  # type: ignore[untyped-decorator]
-    async def embed(self, photos: list[Asked]) -> list[Encoded]:
-        """Embeds photos, each by the model of the release that it names."""
-        return await self._batches.add(photos)
-
-    def _embed(self, photos: list[Asked]) -> list[Encoded]:
-        encoded: dict[int, Encoded] = {}
-        for release in {photo.release for photo in photos}:
-            places = [place for place, photo in enumerate(photos) if photo.release == release]
-            model = self._models.of(release).looker
-            made = model.look([photos[place].as_image() for place in places])
-            for place, one in zip(places, made, strict=True):
-                encoded[place] = Encoded.of(model.model_id, one)
-        return [encoded[place] for place in range(len(photos))]
+        self._loop = asyncio.get_running_loop()
+        self._finding = Lock()
+        # Not BentoML's calls either: photos reach the models by a tenth of the time.
+        self._line = Line({"embed": self._embed_with_others, "find": self._find})
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    def find(
-        self, photo: NDArray[np.uint8], size: tuple[int, int], release: str
-    ) -> list[FoundThing]:
-        """Finds the things on a photo that was shrunk for the detector, surest first.
-
-        Args:
-            photo: (height, width, 3) RGB.
-            size: Width and height before it was shrunk; the boxes are in these pixels.
-            release: Whose detector looks.
-        """
-        from PIL import Image
-
-        detector = self._models.of(release).detector
-        if detector is None:
-            return []
-        things = detector.find_on(Image.fromarray(photo), size)
-        return [FoundThing(box=t.box, confidence=t.confidence, name=t.name) for t in things]
+    async def line(self) -> Place:
+        """Where `embed` and `find` are called, by processes of this machine."""
+        return self._line.place
 
     # In a thread beside the one that embeds: searches go on while a model is loaded. It goes on
     # loading after a timeout too, so that the next call finds it done.
@@ -84,3 +62,30 @@ class Encoder:
         """Loads the model of a release that is about to be served; returns its id."""
         running = await to_thread.run_sync(self._models.of, release)
         return running.looker.model_id
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        self._line.close()
+
+    def _embed_with_others(self, photos: list[Asked]) -> list[Encoded]:
+        """Embeds photos, each by the model of the release that it names."""
+        added = self._batches.add(photos)
+        return asyncio.run_coroutine_threadsafe(added, self._loop).result(TIMEOUT_S)
+
+    def _embed(self, photos: list[Asked]) -> list[Encoded]:
+        encoded: dict[int, Encoded] = {}
+        for release in {photo.release for photo in photos}:
+            places = [place for place, photo in enumerate(photos) if photo.release == release]
+            model = self._models.of(release).looker
+            made = model.look([photos[place].as_image() for place in places])
+            for place, one in zip(places, made, strict=True):
+                encoded[place] = Encoded(model.model_id, one)
+        return [encoded[place] for place in range(len(photos))]
+
+    def _find(self, photo: Shrunk) -> list[Found]:
+        """Finds the things on a photo that was shrunk for the detector, surest first."""
+        detector = self._models.of(photo.release).detector
+        if detector is None:
+            return []
+        with self._finding:  # one at a time: each takes a core
+            return detector.find_on(photo.as_image(), photo.size)

@@ -19,10 +19,12 @@ from bentos.answers_log import LoggedAnswers
 from bentos.api import make_app
 from bentos.by_arm import PipelineByArm, Trial, follow_experiments
 from bentos.current import Current, follow
-from bentos.detector_client import FoundThing, RemoteDetector
+from bentos.detector_client import RemoteDetector, Shrunk
+from bentos.encoder import TIMEOUT_S as MODELS_TIMEOUT_S
 from bentos.encoder import Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.gathering import encode_together
+from bentos.line import Caller, Place
 from bentos.opened import Opened
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
@@ -33,6 +35,7 @@ from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
 from photosearch.feedback.experiments import Experiment
 from photosearch.home import Home
+from photosearch.perception.detector import Found
 from photosearch.perception.reader import Word
 from photosearch.progress import configure_logging
 from photosearch.release import Release, open_release
@@ -80,6 +83,7 @@ class Search:
         self._services = load_services()
         self._loop = current_token()
         self._room = ReadingRoom(self._read, waiting_max=self._services.articles_waiting_max)
+        self._models = Caller(self._line_to_models, timeout_s=MODELS_TIMEOUT_S)
         self._explained: Kept[str, Explained] = Kept(n_max=PHOTOS_KEPT, keep_s=KEPT_S)
         first = self._open(served_release(self._services))
         self._current = Current(first, let_go=lambda opened: opened.close())
@@ -164,7 +168,9 @@ class Search:
                 cards=cards,
                 index=index,
                 eyes=Eyes(
-                    lambda seen_by: RemoteDetector(seen_by, partial(self._find, release)).find,
+                    lambda seen_by: (
+                        RemoteDetector(seen_by, release=manifest.release, find=self._find).find
+                    ),
                     self._room,
                     self._services.articles_wait_ms,
                 ),
@@ -195,16 +201,17 @@ class Search:
             beside = {name: self._open(release)}
         self._trial.switch(Trial(experiment, beside))
 
+    def _line_to_models(self) -> Place:
+        # Looked up late: BentoML gives its proxy the method `line` only after our __init__.
+        place: Place = self.encoder.to_sync.line()
+        return place
+
     def _encode(self, photos: list[Asked]) -> list[Encoded]:
-        # Asked for late: BentoML gives its proxy the method `embed` only after our __init__.
-        encoded: list[Encoded] = encode_together(photos, self.encoder.to_sync.embed)
+        encoded: list[Encoded] = encode_together(photos, partial(self._models.call, "embed"))
         return encoded
 
-    def _find(
-        self, release: Release, pixels: NDArray[np.uint8], size: tuple[int, int]
-    ) -> list[FoundThing]:
-        name = release.manifest.release
-        found: list[FoundThing] = self.encoder.find(pixels, size, release=name)
+    def _find(self, photo: Shrunk) -> list[Found]:
+        found: list[Found] = self._models.call("find", photo)
         return found
 
     def _read(self, photo: bytes) -> list[Word]:
@@ -253,6 +260,7 @@ class Search:
         self._room.close()
         self._trial.close()
         self._current.close()
+        self._models.close()
         if self.events is not None:
             self.events.close()
 

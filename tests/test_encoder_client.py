@@ -1,5 +1,6 @@
 """What the service asks its encoder, and which release both serve."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bentos.served import followed_releases, served_release
 from photosearch.embedding.preprocess import Preprocessing
 from photosearch.errors import EncoderUnavailable, ForeignIndex, HomeNotReady
 from photosearch.release import switch_live
+from photosearch.search.query import Embedded
 from photosearch.settings import Services
 
 PREPROCESSING = Preprocessing(image_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -26,7 +28,7 @@ def remote(encode) -> RemoteEmbedder:
 def encode_here(photos: list[Asked]) -> list[Encoded]:
     assert {photo.release for photo in photos} == {"r1"}
     vectors = ColourEmbedder().embed([photo.as_image() for photo in photos])
-    return [Encoded(model_id="colours", vector=vector.tolist()) for vector in vectors]
+    return [Encoded("colours", Embedded(vector)) for vector in vectors]
 
 
 def test_a_remote_embedder_gives_what_the_encoder_gives():
@@ -53,7 +55,7 @@ def test_an_encoder_that_fails_is_unavailable(caplog: pytest.LogCaptureFixture):
 
 def test_a_vector_of_another_model_is_refused():
     def other(photos: list[Asked]) -> list[Encoded]:
-        return [one.model_copy(update={"model_id": "shapes"}) for one in encode_here(photos)]
+        return [replace(one, model_id="shapes") for one in encode_here(photos)]
 
     with pytest.raises(ForeignIndex, match="made by model colours, the query by shapes"):
         remote(other).embed([painted(colour("red"))])

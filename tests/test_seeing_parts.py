@@ -4,16 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from seen_shelf import SHELF
 from small_shop import painted
 
-from bentos.detector_client import FoundThing, RemoteDetector
+from bentos.detector_client import RemoteDetector, Shrunk
 from bentos.reader_client import ReadWord, read_remotely
 from photosearch.assembly_perception import seeing_of
 from photosearch.assembly_serving import load_served_detector, load_served_reader
 from photosearch.errors import BadArtifact, BadParams, EncoderUnavailable
 from photosearch.home import Home
+from photosearch.perception.detector import Found
 from photosearch.perception.reader import Doubt, Word
 from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.search.seeing import read_seeing, write_seeing
@@ -69,13 +69,13 @@ def test_a_remote_detector_finds_what_the_detector_finds(tmp_path: Path):
     assert seeing.detector is not None
     sent: list[tuple[int, ...]] = []
 
-    def find(pixels: np.ndarray, size: tuple[int, int]) -> list[FoundThing]:
-        sent.append(pixels.shape)
-        things = here.find_on(Image.fromarray(pixels), size)
-        return [FoundThing(box=t.box, confidence=t.confidence, name=t.name) for t in things]
+    def find(photo: Shrunk) -> list[Found]:
+        assert photo.release == "r1"
+        sent.append(photo.rgb.shape)
+        return here.find_on(photo.as_image(), photo.size)
 
     photo = painted((240, 240, 235), (200, 40, 40), (240, 240, 235), size=(700, 500))
-    remote = RemoteDetector(seeing.detector, find)
+    remote = RemoteDetector(seeing.detector, release="r1", find=find)
     found = [(thing.box, thing.confidence, thing.name) for thing in remote.find(photo)]
     assert found == [(thing.box, thing.confidence, thing.name) for thing in here.find(photo)]
     assert found != []
@@ -86,11 +86,11 @@ def test_a_detector_that_is_away_is_unavailable(tmp_path: Path):
     seeing, _ = seeing_of(DETECTOR, OCR, Home(tmp_path))
     assert seeing.detector is not None
 
-    def away(*_: object) -> list[FoundThing]:
+    def away(_: Shrunk) -> list[Found]:
         raise ConnectionResetError("gone")
 
     with pytest.raises(EncoderUnavailable, match="The detector does not answer"):
-        RemoteDetector(seeing.detector, away).find(SHELF)
+        RemoteDetector(seeing.detector, release="r1", find=away).find(SHELF)
 
 
 def test_words_cross_the_wire_as_they_are():
