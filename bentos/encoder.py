@@ -1,6 +1,5 @@
 """The service that runs the models: pixels in, vectors out in batches, or boxes of things."""
 
-import asyncio
 from threading import Lock
 
 import bentoml
@@ -45,10 +44,9 @@ class Encoder:
         )
         # Not BentoML's own batching: it sometimes waits for company that does not come.
         self._batches = Batches(self._embed, most=PHOTOS_MOST, ran=ENCODED.observe)
-        self._loop = asyncio.get_running_loop()
         self._finding = Lock()
         # Not BentoML's calls either: photos reach the models by a tenth of the time.
-        self._line = Line({"embed": self._embed_with_others, "find": self._find})
+        self._line = Line({"embed": self._batches.add, "find": self._find})
 
     @bentoml.api  # type: ignore[untyped-decorator]
     async def line(self) -> Place:
@@ -67,12 +65,8 @@ class Encoder:
     def close(self) -> None:
         self._line.close()
 
-    def _embed_with_others(self, photos: list[Asked]) -> list[Encoded]:
-        """Embeds photos, each by the model of the release that it names."""
-        added = self._batches.add(photos)
-        return asyncio.run_coroutine_threadsafe(added, self._loop).result(TIMEOUT_S)
-
     def _embed(self, photos: list[Asked]) -> list[Encoded]:
+        """Embeds photos, each by the model of the release that it names."""
         encoded: dict[int, Encoded] = {}
         for release in {photo.release for photo in photos}:
             places = [place for place, photo in enumerate(photos) if photo.release == release]

@@ -1,7 +1,9 @@
 """Photos that come while the model is busy are embedded together, and nobody waits for company."""
 
-import asyncio
 import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -25,74 +27,74 @@ class Model:
         return [2 * thing for thing in things]
 
 
-async def busy_with_one(model: Model, batches: "Batches[int, int]") -> "asyncio.Task[list[int]]":
-    first = asyncio.create_task(batches.add([1]))
-    await asyncio.to_thread(model.is_busy.wait, 10)
-    return first
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as threads:
+        yield threads
 
 
-async def asked_while_busy(
-    lists: list[list[int]], *, most: int = 4
-) -> tuple[Model, list[list[int] | BaseException], list[int]]:
-    """The model, what became of each list, and the sizes that were told."""
-    model, sizes = Model(), list[int]()
-    batches = Batches(model, most=most, ran=sizes.append)
-    first = await busy_with_one(model, batches)
-    others = [asyncio.create_task(batches.add(things)) for things in lists]
-    await asyncio.sleep(0)
+def asked_while_busy(
+    threads: ThreadPoolExecutor, model: Model, batches: "Batches[int, int]", lists: list[list[int]]
+) -> list["Future[list[int]]"]:
+    """Lists that come in this order while the model is busy with [1], which is asked first."""
+    asked = [threads.submit(batches.add, [1])]
+    assert model.is_busy.wait(10)
+    for n_waiting, things in enumerate(lists, 1):
+        asked.append(threads.submit(batches.add, things))
+        while len(batches._waiting) < n_waiting:
+            time.sleep(0.001)
     model.may_go_on.set()
-    return model, await asyncio.gather(first, *others, return_exceptions=True), sizes
+    return asked
 
 
-def test_one_that_comes_to_a_free_model_is_run_alone_at_once():
+def test_one_that_comes_to_a_free_model_is_run_alone_at_once_in_its_own_thread():
     model = Model()
     model.may_go_on.set()
-    made = asyncio.run(Batches(model, most=4, ran=lambda _: None).add([7]))
-    assert (made, model.batches) == ([14], [[7]])
+    assert Batches(model, most=4, ran=lambda _: None).add([7]) == [14]
+    assert model.batches == [[7]]
 
 
-def test_those_that_come_meanwhile_are_run_together_and_each_gets_its_own():
-    model, made, sizes = asyncio.run(asked_while_busy([[2], [3, 4]]))
-    assert made == [[2], [4], [6, 8]]
+def test_those_that_come_meanwhile_are_run_together_and_each_gets_its_own(
+    threads: ThreadPoolExecutor,
+):
+    model, sizes = Model(), list[int]()
+    batches = Batches(model, most=4, ran=sizes.append)
+    asked = asked_while_busy(threads, model, batches, [[2], [3, 4]])
+    assert [one.result(10) for one in asked] == [[2], [4], [6, 8]]
     assert model.batches == [[1], [2, 3, 4]]
     assert sizes == [1, 3]
 
 
-def test_a_batch_holds_no_more_than_the_most_unless_one_list_does():
-    model, made, _ = asyncio.run(asked_while_busy([[2, 3], [4], [5, 6, 7, 8]], most=3))
+def test_a_batch_holds_no_more_than_the_most_unless_one_list_does(threads: ThreadPoolExecutor):
+    model = Model()
+    batches = Batches(model, most=3, ran=lambda _: None)
+    asked = asked_while_busy(threads, model, batches, [[2, 3], [4], [5, 6, 7, 8]])
+    assert [one.result(10) for one in asked] == [[2], [4, 6], [8], [10, 12, 14, 16]]
     assert model.batches == [[1], [2, 3, 4], [5, 6, 7, 8]]
-    assert made == [[2], [4, 6], [8], [10, 12, 14, 16]]
 
 
-def test_a_batch_that_fails_fails_for_all_in_it_and_the_next_one_runs():
-    async def story() -> tuple[list[list[int] | BaseException], list[int]]:
-        model = Model()
-        batches = Batches(model, most=4, ran=lambda _: None)
-        first = await busy_with_one(model, batches)
-        doomed = [asyncio.create_task(batches.add([n])) for n in (13, 2)]
-        await asyncio.sleep(0)
-        model.may_go_on.set()
-        made = await asyncio.gather(first, *doomed, return_exceptions=True)
-        return made, await batches.add([3])
-
-    made, later = asyncio.run(story())
-    assert made[0] == [2]
-    assert [str(one) for one in made[1:]] == ["13 cannot be doubled"] * 2
-    assert later == [6]
+def test_a_batch_that_fails_fails_for_all_in_it_and_the_next_one_runs(threads: ThreadPoolExecutor):
+    model = Model()
+    batches = Batches(model, most=4, ran=lambda _: None)
+    first, *doomed = asked_while_busy(threads, model, batches, [[13], [2]])
+    assert first.result(10) == [2]
+    assert [str(one.exception(10)) for one in doomed] == ["13 cannot be doubled"] * 2
+    assert batches.add([3]) == [6]
 
 
-def test_a_caller_who_has_gone_takes_nothing_from_the_others():
-    async def story() -> list[int]:
-        model = Model()
-        batches = Batches(model, most=4, ran=lambda _: None)
-        first = await busy_with_one(model, batches)
-        gone, kept = (asyncio.create_task(batches.add([n])) for n in (2, 3))
-        await asyncio.sleep(0)
-        gone.cancel()
-        model.may_go_on.set()
-        await first
-        with pytest.raises(asyncio.CancelledError):
-            await gone
-        return await kept
+def test_many_callers_each_get_their_own_and_one_batch_runs_at_a_time(threads: ThreadPoolExecutor):
+    running, most_at_once, sizes = [0], [0], list[int]()
 
-    assert asyncio.run(story()) == [6]
+    def double(things: list[int]) -> list[int]:
+        running[0] += 1
+        most_at_once[0] = max(most_at_once[0], running[0])
+        time.sleep(0.001)
+        running[0] -= 1
+        return [2 * thing for thing in things]
+
+    batches = Batches(double, most=8, ran=sizes.append)
+    made = list(threads.map(batches.add, [[n] for n in range(300)]))
+    assert made == [[2 * n] for n in range(300)]
+    assert most_at_once == [1]
+    assert sum(sizes) == 300
+    assert max(sizes) > 1
