@@ -86,7 +86,11 @@ def ask_in_turns(sides: Sides, contents: Sequence[bytes], n: int) -> Asked:
         for _ in range(WARM_UP):
             _answered(ask(sides.ours.port, next(forms)))
         before = sides.ours.worked_s()
-        asked.ours += [_answered(ask(sides.ours.port, next(forms))) for _ in range(A_TURN)]
+        for _ in range(A_TURN):
+            ran = sides.ours.models_ms()
+            asked.ours.append(_answered(ask(sides.ours.port, next(forms))))
+            now = sides.ours.models_ms()
+            asked.models_ms.append({stage: now[stage] - ran[stage] for stage in now})
         for name, seconds in sides.ours.worked_s().items():
             worked[name] = worked.get(name, 0.0) + seconds - before.get(name, 0.0)
         if sides.plain is not None:

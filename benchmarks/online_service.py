@@ -43,12 +43,23 @@ class Serving:
 
     def batches(self) -> tuple[float, float]:
         """How often the encoder ran its model so far, and for how many photos in all."""
+        return (
+            self._metric("photosearch_encoder_batch_photos_count"),
+            self._metric("photosearch_encoder_batch_photos_sum"),
+        )
+
+    def models_ms(self) -> dict[str, float]:
+        """How long each model has run so far, by the stage it runs in."""
+        name = 'photosearch_model_seconds_sum{model="%s"}'
+        return {
+            "embed": self._metric(name % "embed") * 1000,
+            "objects": self._metric(name % "detect") * 1000,
+        }
+
+    def _metric(self, name: str) -> float:
         metrics = httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30).text
-        told = [
-            re.findall(rf"encoder_batch_photos_{what} ([\d.e+]+)", metrics)
-            for what in ("count", "sum")
-        ]
-        return sum(map(float, told[0])), sum(map(float, told[1]))
+        told = re.findall(rf"^{re.escape(name)} ([\d.e+-]+)", metrics, re.MULTILINE)
+        return sum(map(float, told))
 
     def resident_mb(self) -> float:
         """Of all its processes together; pages that two share count twice."""

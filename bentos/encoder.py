@@ -11,7 +11,7 @@ from bentos.encoder_client import Asked, Encoded
 from bentos.encoder_models import EncoderModels, Running, what_runs
 from bentos.line import Line, Place
 from bentos.looking import load_looker
-from bentos.metrics import ENCODED
+from bentos.metrics import ENCODED, MODEL_RAN
 from bentos.served import followed_releases, served_release
 from photosearch.perception.detector import Found
 from photosearch.progress import configure_logging
@@ -71,7 +71,8 @@ class Encoder:
         for release in {photo.release for photo in photos}:
             places = [place for place, photo in enumerate(photos) if photo.release == release]
             model = self._models.of(release).looker
-            made = model.look([photos[place].as_image() for place in places])
+            with MODEL_RAN.labels("embed").time():
+                made = model.look([photos[place].as_image() for place in places])
             for place, one in zip(places, made, strict=True):
                 encoded[place] = Encoded(model.model_id, one)
         return [encoded[place] for place in range(len(photos))]
@@ -81,5 +82,5 @@ class Encoder:
         detector = self._models.of(photo.release).detector
         if detector is None:
             return []
-        with self._finding:  # one at a time: each takes a core
+        with self._finding, MODEL_RAN.labels("detect").time():  # one at a time: each takes a core
             return detector.find_on(photo.as_image(), photo.size)

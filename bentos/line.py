@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
 Place = tuple[str, str]
-"""Address of a socket, and the key to it in hexadecimal digits."""
+"""File of a socket, and the key to it in hexadecimal digits."""
 Reply = tuple[str | None, Any]
 """What was raised over there, or None and the answer."""
 BACKLOG = 64
@@ -37,8 +39,10 @@ class Line:
             calls: What can be called, by name; arguments and answers can be pickled.
         """
         self._calls, key = calls, secrets.token_bytes(32)
-        self._listener = Listener(backlog=BACKLOG, authkey=key)
-        self.place: Place = (str(self._listener.address), key.hex())
+        self._folder = TemporaryDirectory(prefix="photosearch-line-")  # nobody else may enter it
+        address = str(Path(self._folder.name) / "line")
+        self._listener = Listener(address, "AF_UNIX", backlog=BACKLOG, authkey=key)
+        self.place: Place = (address, key.hex())
         self._is_closed = False
         Thread(target=self._accept, name="line", daemon=True).start()
 
@@ -46,6 +50,7 @@ class Line:
         """Nobody new is answered; calls under way end."""
         self._is_closed = True
         self._listener.close()
+        self._folder.cleanup()
 
     def _accept(self) -> None:
         while not self._is_closed:

@@ -50,6 +50,10 @@ ENCODED = Histogram(
     "photosearch_encoder_batch_photos", "Photos that the encoder embedded together.",
     buckets=(1, 2, 4, 8, 16, 32),
 )  # fmt: skip
+MODEL_RAN = Histogram(
+    "photosearch_model_seconds", "One run of a model of the encoder: `embed` a batch, or `detect`.",
+    ["model"], buckets=SECONDS,
+)  # fmt: skip
 CONFIDENCE = Counter(
     "photosearch_answers", "Searches by photo; `no` are abstentions (is_confident).", ["confident"]
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Client, Connection
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,3 +116,4 @@ def test_nobody_is_answered_without_the_key():
         with pytest.raises(multiprocessing.AuthenticationError):
             Client(line.place[0], authkey=b"guessed")
         assert caller.call("double", np.array([2])) == [4]
+    assert not Path(line.place[0]).parent.exists()  # nothing stays behind
