@@ -54,7 +54,8 @@ def main() -> None:
         shown = ask_held_out(settings.home, vectors_of, search, queries_max=most)
         near = ask_held_out(settings.home, vectors_of, by_cosine(search), queries_max=most)
         labels = labelled(settings.home, index)
-    say(f"{len(shown.products)} queries, {shown.is_same.sum()} of {shown.is_same.size} shown cards")
+    asked, shown, near = shown, as_pairs(shown), as_pairs(near)
+    say(f"{len(asked.products)} queries, {shown.is_same.sum()} of {shown.is_same.size} shown cards")
     say(f"are the product; {len(labels[0])} labelled pairs, {labels[1].sum()} the same\n")
     say("| curve | fitted on | calibration error | Brier score | log loss |\n|---|---|---|---|---|")
     for name, fit in (("logistic", fit_logistic), ("isotonic", fit_isotonic)):
@@ -67,7 +68,7 @@ def main() -> None:
     say("|---|---|---|---|---|")
     curve = fit_logistic(shown.scores.ravel(), shown.is_same.ravel())
     for precision in PRECISIONS:
-        found = abstention(shown, precision=precision, curve=curve)
+        found = abstention(asked, precision=precision, curve=curve)
         score = "none" if found.score is None else f"{found.score:.3f}"
         say(f"| {precision} | {score} | {found.precision_held_out} | {found.answered} | "
             f"{found.silent_when_absent} |")  # fmt: skip
@@ -76,6 +77,14 @@ def main() -> None:
 def by_cosine(search: Search) -> Search:
     """The same cards in the same order, with the cosine of their nearest photo for a score."""
     return lambda vector: [replace(card, score=card.cosine) for card in search(vector)]
+
+
+def as_pairs(shown: ShownCards) -> ShownCards:
+    """Each shown card as a row of its own; places where fewer cards were found are left out."""
+    there = ~np.isnan(shown.scores)
+    rows = np.nonzero(there)[0]
+    scores, is_same = shown.scores[there][:, None], shown.is_same[there][:, None]
+    return ShownCards(scores, is_same, [shown.products[row] for row in rows.tolist()])
 
 
 def labelled(home: Home, index: VectorIndex) -> tuple[Scores, NDArray[np.bool_]]:

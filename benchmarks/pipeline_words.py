@@ -63,7 +63,7 @@ def zero_shot(home: Opened, served: SearchPipeline, asked: Asked) -> list[Order]
     tags = open_tags(home.release.tags, model_id=home.release.manifest.model_id)
     orders = []
     for content in asked.contents:
-        vector = served.embed(served.decode(content, "a photo")).vector
+        vector = served.embed(served.decode(content, "a photo").pixels).vector
         words = " ".join(tags.text(near.row) for near in tags.nearest(vector, limit=TAGS))
         orders.append(by_rank(served.answer_words(_request(text=words))))
     return orders
