@@ -85,14 +85,13 @@ def ask_in_turns(sides: Sides, contents: Sequence[bytes], n: int) -> Asked:
     for _ in track(range(-(-n // A_TURN)), "asking in turns", -(-n // A_TURN)):
         for _ in range(WARM_UP):
             _answered(ask(sides.ours.port, next(forms)))
-        before = sides.ours.worked_s()
-        for _ in range(A_TURN):
-            ran = sides.ours.models_ms()
-            asked.ours.append(_answered(ask(sides.ours.port, next(forms))))
-            now = sides.ours.models_ms()
-            asked.models_ms.append({stage: now[stage] - ran[stage] for stage in now})
+        before, ran = sides.ours.worked_s(), sides.ours.models_ms()
+        # nothing else is asked meanwhile: a service that has a moment begins to read words
+        asked.ours += [_answered(ask(sides.ours.port, next(forms))) for _ in range(A_TURN)]
         for name, seconds in sides.ours.worked_s().items():
             worked[name] = worked.get(name, 0.0) + seconds - before.get(name, 0.0)
+        now = sides.ours.models_ms()
+        asked.models_ms += [{name: (now[name] - ran[name]) / A_TURN for name in now}] * A_TURN
         if sides.plain is not None:
             for number in range(WARM_UP + A_TURN):
                 one = _answered(ask(sides.plain.port, next(files)))

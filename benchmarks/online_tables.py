@@ -16,10 +16,10 @@ class Asked:
 
     ours: list[Answer] = field(default_factory=list)
     plain: list[Answer] = field(default_factory=list)
-    models_ms: list[dict[str, float]] = field(default_factory=list)
-    """How long the models ran for each of ours, by stage."""
     worked_ms: dict[str, float] = field(default_factory=dict)
     """Processor time of a search by process."""
+    models_ms: list[dict[str, float]] = field(default_factory=list)
+    """How long the models ran for each of ours, by stage: the mean of its turn."""
 
 
 @dataclass(frozen=True, slots=True)

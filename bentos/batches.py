@@ -58,8 +58,8 @@ class Batches(Generic[Asked, Made]):
             self._changed.wait_for(lambda: mine.done() or not self._is_busy)
             if mine.done():
                 return ()
-            self._is_busy = True
-            return self._next()
+            batch, self._is_busy = self._next(), True
+            return batch
 
     def _next(self) -> "list[tuple[list[Asked], Future[list[Made]]]]":
         batch = [self._waiting.popleft()]
@@ -71,10 +71,10 @@ class Batches(Generic[Asked, Made]):
 
     def _run_together(self, batch: "Sequence[tuple[list[Asked], Future[list[Made]]]]") -> None:
         things = [thing for asked, _ in batch for thing in asked]
-        self._ran(len(things))
         try:
+            self._ran(len(things))
             made = self._run(things)
-        except Exception as error:  # whatever it is, it is every one's
+        except BaseException as error:  # whatever it is, it is every one's, and nobody waits on
             for _, one in batch:
                 one.set_exception(error)
             return

@@ -9,7 +9,7 @@ from bentos.batches import Batches
 from bentos.detector_client import Shrunk
 from bentos.encoder_client import Asked, Encoded
 from bentos.encoder_models import EncoderModels, Running, what_runs
-from bentos.line import Line, Place
+from bentos.line import Line
 from bentos.looking import load_looker
 from bentos.metrics import ENCODED, MODEL_RAN
 from bentos.served import followed_releases, served_release
@@ -45,13 +45,15 @@ class Encoder:
         # Not BentoML's own batching: it sometimes waits for company that does not come.
         self._batches = Batches(self._embed, most=PHOTOS_MOST, ran=ENCODED.observe)
         self._finding = Lock()
-        # Not BentoML's calls either: photos reach the models by a tenth of the time.
-        self._line = Line({"embed": self._batches.add, "find": self._find})
+        # Not BentoML's calls either: decision 53.
+        self._line = Line(
+            {"embed": self._batches.add, "find": self._find, "is_there": lambda: True}
+        )
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    async def line(self) -> Place:
+    async def line(self) -> str:
         """Where `embed` and `find` are called, by processes of this machine."""
-        return self._line.place
+        return self._line.address
 
     # In a thread beside the one that embeds: searches go on while a model is loaded. It goes on
     # loading after a timeout too, so that the next call finds it done.

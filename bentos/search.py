@@ -24,7 +24,7 @@ from bentos.encoder import TIMEOUT_S as MODELS_TIMEOUT_S
 from bentos.encoder import Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.gathering import encode_together
-from bentos.line import Caller, Place
+from bentos.line import Caller
 from bentos.opened import Opened
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
@@ -52,7 +52,7 @@ LONGEST_CALL_S = 150
 """BentoML's own limit: beyond the longest body and the longest search that settings allow."""
 PROBE_S, READY_S = 2, 5
 """For each part, and for all."""
-QUIET_S, READ_WITHIN_S = 0.1, 2.0
+QUIET_S, READ_WITHIN_S = 0.5, 2.0
 """A photo is read once nobody has searched for so long; beside searches after the latter."""
 TURNS = Turns()
 """Of all searches of this process."""
@@ -139,6 +139,7 @@ class Search:
     def _probe(self) -> None:
         with self._current.held() as opened:
             opened.probe()
+        self._models.call("is_there")
 
     def _open(self, release: Release) -> Opened:
         from photosearch.assembly_online import with_learned_order
@@ -201,10 +202,10 @@ class Search:
             beside = {name: self._open(release)}
         self._trial.switch(Trial(experiment, beside))
 
-    def _line_to_models(self) -> Place:
+    def _line_to_models(self) -> str:
         # Looked up late: BentoML gives its proxy the method `line` only after our __init__.
-        place: Place = self.encoder.to_sync.line()
-        return place
+        address: str = self.encoder.to_sync.line()
+        return address
 
     def _encode(self, photos: list[Asked]) -> list[Encoded]:
         encoded: list[Encoded] = encode_together(photos, partial(self._models.call, "embed"))

@@ -114,15 +114,10 @@ def complete(
 
 def _ordered(pipeline: SearchPipeline, release: Release, dim: int) -> SearchPipeline:
     """Adds what orders the candidates: a curve, a ranker or the plain order, late interaction."""
-    calibration = None
-    if release.calibration.exists():
+    manifest, calibration = release.manifest, None
+    if release.calibration.exists() and manifest.calibrated_by == "score":
         calibration = read_calibration(release.calibration)
-    rank = rank_of(
-        release.folder,
-        model_id=release.manifest.model_id,
-        dim=dim,
-        curve=None if calibration is None else calibration.curve,
-    )
+    rank = rank_of(release.folder, model_id=manifest.model_id, dim=dim)
     tokens = tokens_of_release(release)
     return replace(
         pipeline,

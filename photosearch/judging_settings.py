@@ -27,7 +27,7 @@ class GateParams(Frozen):
 
 
 class CalibrationParams(Frozen):
-    """From the cosine of a found card to the probability that it is the product."""
+    """From the score of a found card to the probability that it is the product."""
 
     precision: float = Field(gt=0, lt=1)
     """Answers from the abstain threshold up are right in this share; see docs/decisions.md, 29."""

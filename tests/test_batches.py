@@ -98,3 +98,19 @@ def test_many_callers_each_get_their_own_and_one_batch_runs_at_a_time(threads: T
     assert most_at_once == [1]
     assert sum(sizes) == 300
     assert max(sizes) > 1
+
+
+def test_not_even_an_exit_in_a_batch_keeps_the_others_waiting(threads: ThreadPoolExecutor):
+    class Exits(Model):
+        def __call__(self, things: list[int]) -> list[int]:
+            made = super().__call__(things)
+            if 2 in things:
+                raise SystemExit
+            return made
+
+    model = Exits()
+    batches = Batches(model, most=4, ran=lambda _: None)
+    first, *doomed = asked_while_busy(threads, model, batches, [[2], [3]])
+    assert first.result(10) == [2]
+    assert [type(one.exception(10)) for one in doomed] == [SystemExit] * 2
+    assert threads.submit(batches.add, [5]).result(10) == [10]

@@ -1,6 +1,8 @@
 """Calls between processes of one machine, and what happens when one of the two goes away."""
 
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bentos.line import Caller, CallFailed, Line, Place
+from bentos.line import Caller, CallFailed, Line
 
 
 def double(photo: np.ndarray) -> np.ndarray:
@@ -24,24 +26,26 @@ def fail(why: str) -> None:
 
 
 CALLS: dict[str, Callable] = {"double": double, "fail": fail, "sleep": time.sleep}
+PHOTO = np.arange(640 * 480 * 3, dtype=np.uint8).reshape(480, 640, 3)
+"""More than a socket holds."""
 
 
 @contextmanager
 def line_to(*, timeout_s: float = 20) -> Iterator[tuple[Line, Caller]]:
     line = Line(CALLS)
-    caller = Caller(lambda: line.place, timeout_s=timeout_s)
+    caller = Caller(lambda: line.address, timeout_s=timeout_s)
     yield line, caller
     caller.close()
     line.close()
 
 
 def serve_until_killed(told: Connection) -> None:
-    told.send(Line(CALLS).place)
+    told.send(Line(CALLS).address)
     time.sleep(600)
 
 
 class Elsewhere:
-    """A process with a line, which can be killed and started anew."""
+    """A process with a line, which can be stopped, killed and started anew."""
 
     def __init__(self) -> None:
         self.start()
@@ -51,18 +55,28 @@ class Elsewhere:
         told, theirs = context.Pipe()
         self._process = context.Process(target=serve_until_killed, args=(theirs,), daemon=True)
         self._process.start()
-        self.place: Place = told.recv()
+        self.address: str = told.recv()
+
+    def send_signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         self._process.kill()
         self._process.join()
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    elsewhere = Elsewhere()
+    yield elsewhere
+    elsewhere.kill()
+
+
 def test_pixels_go_there_and_come_back():
-    photo = np.arange(320 * 320 * 3, dtype=np.uint8).reshape(320, 320, 3)
     with line_to() as (_, caller):
         for _ in range(3):
-            np.testing.assert_array_equal(caller.call("double", photo), photo * 2)
+            np.testing.assert_array_equal(caller.call("double", PHOTO), PHOTO * 2)
 
 
 def test_what_fails_over_there_is_told_and_the_next_call_goes_on():
@@ -82,28 +96,38 @@ def test_calls_of_many_threads_run_at_once():
 
 
 def test_a_call_that_is_not_answered_in_time_ends():
-    with line_to(timeout_s=0.1) as (_, caller):
-        with pytest.raises(TimeoutError, match=r"sleep was not answered within 0\.1 s"):
+    with line_to(timeout_s=0.2) as (_, caller):
+        with pytest.raises(TimeoutError, match=r"sleep took more than 0\.2 s"):
             caller.call("sleep", 2)
         assert caller.call("double", np.array([2])) == [4]  # not the late answer of the one before
 
 
-def test_a_process_that_was_started_anew_is_found_and_until_then_the_call_fails():
-    elsewhere = Elsewhere()
-    caller = Caller(lambda: elsewhere.place, timeout_s=20)
+def test_calls_to_a_process_that_stands_still_end_in_time(elsewhere: Elsewhere):
+    caller = Caller(lambda: elsewhere.address, timeout_s=0.5)
+    caller.call("double", PHOTO)
+    elsewhere.send_signal(signal.SIGSTOP)
+    for _ in range(3):  # the first by an open connection, the others by new ones
+        began = time.perf_counter()
+        with pytest.raises(TimeoutError):
+            caller.call("double", PHOTO)
+        assert time.perf_counter() - began < 5
+    elsewhere.send_signal(signal.SIGCONT)
+    np.testing.assert_array_equal(caller.call("double", PHOTO), PHOTO * 2)
+
+
+def test_a_process_that_was_started_anew_is_found_and_until_then_calls_fail(elsewhere: Elsewhere):
+    caller = Caller(lambda: elsewhere.address, timeout_s=20)
     assert caller.call("double", np.array([2])) == [4]
     elsewhere.kill()
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionError):
         caller.call("double", np.array([2]))
     elsewhere.start()
     assert caller.call("double", np.array([2])) == [4]
     assert caller.call("double", np.array([3])) == [6]
-    elsewhere.kill()
 
 
-def test_a_call_under_way_ends_when_the_process_is_killed():
-    elsewhere = Elsewhere()
-    caller = Caller(lambda: elsewhere.place, timeout_s=20)
+def test_a_call_under_way_ends_when_the_process_is_killed(elsewhere: Elsewhere):
+    caller = Caller(lambda: elsewhere.address, timeout_s=20)
     threading.Timer(0.5, elsewhere.kill).start()
     began = time.perf_counter()
     with pytest.raises((OSError, EOFError)):
@@ -111,9 +135,19 @@ def test_a_call_under_way_ends_when_the_process_is_killed():
     assert time.perf_counter() - began < 10
 
 
-def test_nobody_is_answered_without_the_key():
-    with line_to() as (line, caller):
-        with pytest.raises(multiprocessing.AuthenticationError):
-            Client(line.place[0], authkey=b"guessed")
+def test_one_who_comes_in_and_says_nothing_keeps_nobody_out():
+    with line_to(timeout_s=5) as (line, caller), Client(line.address):
         assert caller.call("double", np.array([2])) == [4]
-    assert not Path(line.place[0]).parent.exists()  # nothing stays behind
+
+
+def test_a_line_that_closes_waits_for_calls_under_way_and_leaves_nothing_behind():
+    with line_to() as (line, caller), ThreadPoolExecutor(1) as threads:
+        folder = Path(line.address).parent
+        assert folder.stat().st_mode & 0o077 == 0  # nobody else may come in
+        called = threads.submit(caller.call, "sleep", 0.5)
+        while line._n_under_way == 0:
+            time.sleep(0.01)
+        line.close()
+        assert line._n_under_way == 0
+        assert called.result(5) is None
+        assert not folder.exists()

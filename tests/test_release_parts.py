@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_shop import SmallShop, colour, jpeg, open_shop, painted
+from small_shop import CALIBRATION, SmallShop, colour, jpeg, open_shop, painted
 from test_release_folder import RECIPE, home, next_second, release
 
 from photosearch.assembly_search import Eyes, complete
 from photosearch.errors import BadArtifact
+from photosearch.evaluation.calibration import save_calibration
 from photosearch.home import Home
 from photosearch.index.vector_index import ExactIndex
 from photosearch.policy_settings import ModerationParams, PoliciesParams
@@ -72,6 +73,16 @@ def test_rules_of_a_release_leave_cards_out_and_say_why(shop: SmallShop):
     assert "red" not in [card.card.card_id for card in answer.cards]
     (dropped,) = answer.dropped
     assert (dropped.card_id, dropped.reasons[-1].what) == ("red", "moderation_adult")
+
+
+def test_probabilities_are_of_the_score_and_a_release_of_before_has_none(shop: SmallShop):
+    save_calibration(shop.release.folder, CALIBRATION)
+    of_scores = replace(shop.release.manifest, calibrated_by="score")
+    sure = completed(replace(shop, release=replace(shop.release, manifest=of_scores))).answer(RED)
+    assert (sure.cards[0].probability, sure.is_confident) == (1.0, True)
+    write_text(shop.release.calibration, '{"abstention": {"cosine": 0.8}}')  # as it was then
+    before = completed(shop).answer(RED)
+    assert (before.cards[0].probability, before.is_confident) == (None, None)
 
 
 def test_damaged_rules_are_told_and_not_left_aside(shop: SmallShop):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import seen_shelf
 from seen_shelf import ARTICLE_OF_VIOLET, PHOTO, SHELF, ids
-from small_shop import SmallShop, jpeg, painted, sighted, stripes
+from small_shop import CALIBRATION, SmallShop, jpeg, painted, sighted, stripes
 
 from photosearch.index.filters import CardFilter
 from photosearch.search.articles import exact_first
@@ -168,9 +168,18 @@ def test_a_ranker_that_fails_leaves_no_probabilities(shop: SmallShop):
     def fails(*_: object) -> list[FoundCard]:
         raise RuntimeError
 
-    answer = replace(shop.pipeline, rank=fails).answer(SearchRequest(PHOTO))
-    assert answer.degraded == ["rank"]
-    assert (answer.cards[0].probability, answer.is_confident) == (None, None)
+    unsure = replace(CALIBRATION, abstention=replace(CALIBRATION.abstention, score=None))
+    for calibration in (CALIBRATION, unsure):
+        failing = replace(shop.pipeline, rank=fails, calibration=calibration)
+        answer = failing.answer(SearchRequest(PHOTO))
+        assert answer.degraded == ["rank"]
+        assert (answer.cards[0].probability, answer.is_confident) == (None, None)
+
+
+def test_where_all_cards_are_as_likely_no_search_is_sure(shop: SmallShop):
+    flat = replace(shop.pipeline, calibration=replace(CALIBRATION, slope=0.0, intercept=2.0))
+    answer = flat.answer(SearchRequest(PHOTO))
+    assert (answer.cards[0].probability, answer.is_confident) == (0.8808, False)
 
 
 def test_reasons_are_told_on_request_only(shop: SmallShop):

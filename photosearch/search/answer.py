@@ -89,11 +89,14 @@ def is_confident(found: Sequence[FoundCard], calibration: Calibration | None) ->
     """
     if calibration is None:
         return None
-    threshold = calibration.abstention.score
-    if threshold is None or not found:
+    if not found:
         return False
-    said = found[0].probability
-    return None if said is None else said >= float(calibration.curve(np.array(threshold)))
+    threshold, said = calibration.abstention.score, found[0].probability
+    if said is None:
+        return None
+    if threshold is None or calibration.slope == 0:  # a flat curve tells no card from another
+        return False
+    return said >= float(calibration.curve(np.array(threshold)))
 
 
 def told_of_candidates(found: Sequence[FoundCard]) -> list[FoundCard]:

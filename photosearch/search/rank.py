@@ -1,10 +1,9 @@
 """Puts found cards in order; knows nothing of how they were found."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from photosearch.evaluation.calibration import SameProbability
 from photosearch.search.candidates import EXACT_COSINE, EXACT_SCORE
 from photosearch.search.features import Evidence, card_features
 from photosearch.search.found import FoundCard
@@ -28,22 +27,14 @@ def raised(card: FoundCard, by: float) -> FoundCard:
     return replace(card, score=min(card.score + by, BELOW_EXACT))
 
 
-def rank_by_evidence(
-    curve: SameProbability | None,
-) -> Callable[[Sequence[FoundCard], Query], list[FoundCard]]:
+def rank_by_evidence(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
     """The step of a release without a ranker: the order of the evidence.
 
-    Cards that a photo alone found get their features all the same: clicks on them can teach.
-
-    Args:
-        curve: From cosine to the probability of the same product; None where nobody knows it.
+    Cards that a photo alone found get their features all the same, but for the probability by
+    their cosine, which a ranker alone knows: clicks on them can teach.
     """
-
-    def rank(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
-        ordered = best_first(found)
-        if not query.is_photo_alone:
-            return ordered
-        table = card_features(ordered, Evidence(query.hits), UNKNOWN, curve)
-        return [replace(card, features=row) for card, row in zip(ordered, table, strict=True)]
-
-    return rank
+    ordered = best_first(found)
+    if not query.is_photo_alone:
+        return ordered
+    table = card_features(ordered, Evidence(query.hits), UNKNOWN, None)
+    return [replace(card, features=row) for card, row in zip(ordered, table, strict=True)]

@@ -79,7 +79,8 @@ def refresh_release(home: Home, vectors_of: VectorsOf, recipe: Recipe) -> Releas
     Args:
         home: Gives what is live, curated cards, photos and images. The caller holds its releases:
             `release_lock.alone`.
-        vectors_of: Gives vectors of curated photos by the live model; asked for new ones only.
+        vectors_of: Gives vectors of curated photos by the live model; asked for new ones, and
+            where the ranker is another for those that the calibration asks with.
         recipe: See its fields.
 
     Raises:

@@ -61,7 +61,7 @@ class RankedCard(Wire):
     """The photo of this card nearest to the query."""
     probability: float | None
     """That this is the very product, never rising down the list; None where nobody knows: the
-    release is not calibrated, or words or likes took part."""
+    release is not calibrated, words or likes took part, or the ranker failed."""
     reasons: list[Reason]
     """Where the request asks to explain."""
     features: dict[str, float] = Field(default_factory=dict, exclude=True)

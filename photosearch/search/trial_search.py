@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from photosearch.embedding.embedder import Vectors
-from photosearch.evaluation.calibration import SameProbability
 from photosearch.index.vector_index import SearchedIndex
 from photosearch.release import CARDS, RANKER, THUMBNAILS, Manifest
 from photosearch.search.boosted_ranker import open_ranker, rank_by_photo
@@ -17,23 +16,20 @@ from photosearch.search.rank import rank_by_evidence
 from photosearch.search.steps import Search, Step
 
 
-def rank_of(
-    release: Path, *, model_id: str, dim: int, curve: SameProbability | None = None
-) -> Step:
+def rank_of(release: Path, *, model_id: str, dim: int) -> Step:
     """How a release orders what a photo finds: by its ranker, or plainly where it has none.
 
     Args:
         release: Its folder; it need not be sealed.
         model_id: Of its model.
         dim: Vector length of its index.
-        curve: From score to probability, for the features of the plain order.
 
     Raises:
         BadArtifact: The ranker is damaged, or of another model.
     """
     if (release / RANKER).exists():
         return rank_by_photo(open_ranker(release / RANKER, model_id=model_id), dim)
-    return rank_by_evidence(curve)
+    return rank_by_evidence
 
 
 def search_of(release: Path, manifest: Manifest, index: SearchedIndex) -> Search:
