@@ -31,12 +31,13 @@ class Serving:
         """Processor seconds so far by process of the service; the starter's own is `service`."""
         worked = {"service": _worked_s(self.pid)}
         for pid in _children(self.pid):
-            said = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            said = _said(pid)
             if b"--service-name" in said:
                 name = said[said.index(b"--service-name") + 1].decode()
                 worked[name] = worked.get(name, 0.0) + _worked_s(pid)
-            elif any(b"index_process" in one for one in said):
-                worked["index"] = worked.get("index", 0.0) + _worked_s(pid)
+            elif b"photosearch.own_process" in said:
+                name = "reader" if b"reader" in _said(_parent(pid)) else "index"
+                worked[name] = worked.get(name, 0.0) + _worked_s(pid)
             elif b"bentoml" in b" ".join(said):
                 worked["search"] = worked.get("search", 0.0) + _worked_s(pid)
         return worked
@@ -148,6 +149,15 @@ def _children(pid: int) -> list[int]:
     of_threads = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
     own = [child for told in of_threads for child in told.split()]
     return [int(child) for child in own] + [one for child in own for one in _children(int(child))]
+
+
+def _said(pid: int) -> list[bytes]:
+    """The command that started a process."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _worked_s(pid: int) -> float:

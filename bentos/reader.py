@@ -1,7 +1,9 @@
 """The service that reads words and draws maps, beside the searches and out of their way."""
 
-import os
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import bentoml
@@ -9,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bentos.reader_client import ReadWord
+from bentos.reading import give_way, open_reading, reads
 from bentos.served import named_release, served_release
+from photosearch.own_process import OwnProcess
 from photosearch.progress import configure_logging
 from photosearch.settings import load_services
 
@@ -17,8 +21,8 @@ if TYPE_CHECKING:
     from photosearch.assembly_serving import DrawMap
 
 TIMEOUT_S = 20
-POLITENESS = 10
-"""Where the system knows no idle processes."""
+STANDS_MOST_S = 3.0
+"""A reading that was stopped goes on after so long at the latest."""
 
 
 @bentoml.service(
@@ -29,12 +33,12 @@ POLITENESS = 10
 )
 class Reader:
     def __init__(self) -> None:
-        from photosearch.assembly_serving import load_map_drawer, load_served_reader
+        from photosearch.assembly_serving import load_map_drawer
 
         configure_logging()
-        _give_way()
         self._services = load_services()
-        self._reader = load_served_reader(served_release(self._services))
+        release = served_release(self._services)
+        self._reading = OwnProcess(partial(open_reading, release)) if reads(release) else None
 
         # Loaded when the first map is asked for: most services never draw one.
         @lru_cache(maxsize=1)
@@ -46,12 +50,15 @@ class Reader:
     @bentoml.api  # type: ignore[untyped-decorator]
     def read(self, photo: NDArray[np.uint8]) -> list[ReadWord]:
         """Reads a photo, given as the bytes of its file, (n_bytes,)."""
-        from photosearch.catalog.images import open_photo
-
-        if self._reader is None:
+        if self._reading is None:
             return []
-        image = open_photo(photo.tobytes(), name="a photo to read")
-        return [ReadWord.of(word) for word in self._reader.read(image)]
+        with _let_go_on_every(STANDS_MOST_S, self._reading):
+            return [ReadWord.of(word) for word in self._reading.ask("read", photo.tobytes())]
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def pid(self) -> int:
+        """Of the process that reads, which may be stopped for a while; 0: this reads nothing."""
+        return 0 if self._reading is None else self._reading.pid
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def draw(
@@ -70,6 +77,7 @@ class Reader:
         """
         from photosearch.catalog.images import crop, open_photo
 
+        give_way()
         draw = self._drawer(release)
         if draw is None:
             return np.empty(0, np.uint8)
@@ -83,14 +91,23 @@ class Reader:
             other = open_photo(path.read_bytes(), name=thumbnail)
         return np.frombuffer(draw(image, other), np.uint8)
 
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
 
-def _give_way() -> None:
-    """Lets searches have the processor first: a reading takes several times as long as one.
 
-    A nice process still gets a tenth of a core that a search wants, and a model that runs on
-    several threads waits for the one that is disturbed.
-    """
-    if hasattr(os, "SCHED_IDLE"):  # Linux
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(POLITENESS)
+@contextmanager
+def _let_go_on_every(seconds: float, process: OwnProcess) -> Iterator[None]:
+    """Ends each stop of a process after a while: who stopped it may have died since."""
+    is_over = Event()
+
+    def watch() -> None:
+        while not is_over.wait(seconds):
+            process.go_on()
+
+    Thread(target=watch, name="reading", daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()

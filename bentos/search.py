@@ -17,6 +17,7 @@ from bentos.access import access_of
 from bentos.answers import Answers
 from bentos.answers_log import LoggedAnswers
 from bentos.api import make_app
+from bentos.aside import Aside
 from bentos.by_arm import PipelineByArm, Trial, follow_experiments
 from bentos.current import Current, follow
 from bentos.detector_client import RemoteDetector, Shrunk
@@ -53,8 +54,11 @@ LONGEST_CALL_S = 150
 PROBE_S, READY_S = 2, 5
 """For each part, and for all."""
 QUIET_S, READ_WITHIN_S = 0.5, 2.0
-"""A photo is read once nobody has searched for so long; beside searches after the latter."""
-TURNS = Turns()
+"""A photo is read once nobody has searched for so long; beside searches after the latter, and after
+standing still for the latter."""
+ASIDE = Aside()
+"""Where what is read in another process stands while searches run in this one."""
+TURNS = Turns(aside=ASIDE)
 """Of all searches of this process."""
 
 log = logging.getLogger(__name__)
@@ -220,11 +224,18 @@ class Search:
             await self._quiet()
             # A reader that was killed leaves its callers waiting for longer than its timeout.
             with fail_after(READING_TIMEOUT_S):
-                read: list[ReadWord] = await self.reader.to_async.call("read", content)
-                return read
+                pid: int = await self.reader.to_async.call("pid")
+                with ASIDE.reading(pid or None, most_s=self._stands_most_s):
+                    read: list[ReadWord] = await self.reader.to_async.call("read", content)
+                    return read
 
         # The room's thread is none of the event loop's, so the plain proxy would not work there.
         return read_remotely(photo, lambda content: from_thread.run(ask, content, token=self._loop))
+
+    @property
+    def _stands_most_s(self) -> float:
+        """A search that waits for its own words must not stop their reading."""
+        return 0.0 if self._services.articles_wait_ms > 0 else READ_WITHIN_S
 
     async def _quiet(self) -> None:
         if self._services.articles_wait_ms > 0:  # the search itself waits for its words

@@ -8,6 +8,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter, Semaphore, move_on_after, to_thread
 
 from bentos import metrics
+from bentos.aside import Aside
 from photosearch.errors import Overdue, TooBusy
 
 Answer = TypeVar("Answer")
@@ -21,7 +22,21 @@ WAITING_MAX = 64
 class Turns:
     """Gives searches their turn; one that hangs keeps its place until it ends."""
 
-    def __init__(self, *, at_once: int = AT_ONCE, waiting_max: int = WAITING_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        at_once: int = AT_ONCE,
+        waiting_max: int = WAITING_MAX,
+        aside: Aside | None = None,
+    ) -> None:
+        """Nobody searches yet.
+
+        Args:
+            at_once: Searches that run together.
+            waiting_max: Others that wait.
+            aside: Told when searches run.
+        """
+        self._aside = aside or Aside()
         self._free, self._waiting_max = Semaphore(at_once), waiting_max
         self._threads = CapacityLimiter(at_once)
         self._running: set[asyncio.Task[object]] = set()
@@ -70,7 +85,7 @@ class Turns:
 
     async def _work(self, act: Callable[[], Answer]) -> Answer:
         try:
-            with metrics.RUNNING.track_inprogress():
+            with metrics.RUNNING.track_inprogress(), self._aside.searching():
                 return await to_thread.run_sync(act, limiter=self._threads)
         finally:
             self._free.release()

@@ -140,7 +140,10 @@ time.sleep(60)
 """
 
 
-def test_the_process_ends_with_one_that_is_killed_and_leaves_no_copy(folder: Path, tmp_path: Path):
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_the_process_ends_with_one_that_is_killed_and_leaves_no_copy(
+    folder: Path, tmp_path: Path, is_stopped: bool
+):
     copies = tmp_path / "copies"
     copies.mkdir()
     environment = os.environ | {"TMPDIR": str(copies)}
@@ -149,6 +152,8 @@ def test_the_process_ends_with_one_that_is_killed_and_leaves_no_copy(folder: Pat
         assert holder.stdout is not None
         pid = int(holder.stdout.readline())
         assert len(list(copies.iterdir())) == 1
+        if is_stopped:
+            os.kill(pid, signal.SIGSTOP)
         holder.kill()
     assert gone(pid)
     assert list(copies.iterdir()) == []

@@ -203,7 +203,7 @@ def test_a_tap_on_a_thing_searches_it(sighted_page: Page, two_colours: Path, pic
     page.screenshot(path=pictures / "objects.png")
     tap(page, page.locator(".object:visible"))
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
-    expect(best_match(page).get_by_role("meter")).to_have_attribute("aria-valuenow", "0.95")
+    expect(best_match(page).get_by_role("meter")).to_have_attribute("aria-valuenow", "1.00")
     page.get_by_role("button", name="Whole photo").click()
     expect(page.get_by_role("status")).to_have_text("5 products like your photo")
     expect(page.locator("#frame")).to_be_hidden()

@@ -92,6 +92,34 @@ def test_a_reader_that_dies_costs_only_the_words(service: Service):
     assert read_articles(service, answer.query_id).state in {"failed", "read"}
 
 
+def test_a_reading_stands_still_while_others_search_and_is_read_to_its_end(service: Service):
+    def is_stopped() -> bool:
+        return Path(f"/proc/{reading}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    (reading,) = below(service.workers("reader")[0])
+    plain, seen = jpeg(painted(colour("green"))), list[bool]()
+    for number in range(10):  # a reading may be over before the next search comes
+        answer = SearchResponse.model_validate(search(service, label(f"KR-49{number}0")).json())
+        with ThreadPoolExecutor(1) as threads:
+            until = time.monotonic() + 3
+            while time.monotonic() < until and not any(seen):
+                time.sleep(0.55)  # so long nobody searches before a photo is read
+                searching = threads.submit(search, service, plain)
+                while not searching.done():
+                    seen.append(is_stopped())
+        assert read_articles(service, answer.query_id).state == "read"
+        if any(seen):
+            break
+    assert any(seen)
+    assert not is_stopped()
+
+
+def below(pid: int) -> list[int]:
+    """Processes that a process started."""
+    told = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for one in told for child in one.split()]
+
+
 def test_errors_are_problems_behind_bentoml_too(service: Service):
     response = search(service, b"dear diary")
     assert response.status_code == 422
