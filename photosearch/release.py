@@ -60,12 +60,12 @@ class Manifest:
     """Photos fetched before they are collapsed into cards; from params.yaml when it was made."""
     abstain_precision: float | None = None
     """Precision its abstain threshold was chosen for; None: made before there was calibration."""
-    calibrated_by: str = "cosine"
-    """What its probabilities are of: `score`, after the ranker; `cosine` in releases of before."""
     has_graph: bool = False
     """False: made before services ran graphs, so none can serve it."""
     parts: dict[str, str] = field(default_factory=dict)
     """What it carries beside them, and an id of what that was made of: see release_recipe.py."""
+    calibrated_by: str = "cosine"
+    """What its probabilities are of: `score`, after the ranker; `cosine` in releases of before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ def test_a_step_that_fails_is_gone_without_and_told(
         answer = SearchResponse.model_validate(search(api).json())
     finally:
         shop.pipeline = whole
+    if field == "rank":  # whose scores alone have probabilities
+        unknown = [card.model_copy(update={"probability": None}) for card in right.cards]
+        right = right.model_copy(update={"cards": unknown})
     assert answer.cards == right.cards
     assert answer.degraded == [field]
     assert right.degraded == []

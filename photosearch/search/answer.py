@@ -10,7 +10,7 @@ from photosearch.evaluation.calibration import Calibration
 from photosearch.search.features import RANKED_SCORE, named
 from photosearch.search.found import FoundCard
 from photosearch.search.policies import Dropped
-from photosearch.search.query import SearchRequest
+from photosearch.search.query import Query, SearchRequest
 from photosearch.search.schemas import DroppedCard, Facets, RankedCard, Reason, TagChip
 
 
@@ -28,15 +28,16 @@ class Shown:
 
 
 def with_probabilities(
-    found: Sequence[FoundCard], calibration: Calibration | None
+    found: Sequence[FoundCard], query: Query, calibration: Calibration | None
 ) -> Sequence[FoundCard]:
     """The same cards with the probability that each is the product.
 
     Args:
         found: As the ranker leaves them: its scores are what the curve was fitted on.
+        query: Where words or likes take part, scores mean something else.
         calibration: None where a release has none.
     """
-    if calibration is None:
+    if calibration is None or not query.is_photo_alone:
         return found
     said = calibration.curve(np.array([card.score for card in found])).tolist()
     return [replace(card, probability=one) for card, one in zip(found, said, strict=True)]

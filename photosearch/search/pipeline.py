@@ -231,14 +231,9 @@ class SearchPipeline:
             with watch.spared("rerank"):
                 reranker = self.rerank()
         with watch.optional("rank"):
-            found = self.rank(found, query)
-            if query.is_photo_alone:  # the scores of others mean something else
-                found = with_probabilities(found, self.calibration)
-        steps: tuple[tuple[str, Step | None], ...] = (
-            ("late_interaction", self.late_interaction),
-            ("rerank", None if reranker is None else reranker.step),
-        )
-        for name, step in steps:
+            found = with_probabilities(self.rank(found, query), query, self.calibration)
+        rerank = None if reranker is None else reranker.step
+        for name, step in (("late_interaction", self.late_interaction), ("rerank", rerank)):
             if step is not None:
                 with watch.optional(name):
                     found = step(found, query)
