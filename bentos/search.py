@@ -26,7 +26,7 @@ from bentos.encoder import Encoder
 from bentos.encoder_client import Asked, Encoded, RemoteEmbedder
 from bentos.gathering import encode_together
 from bentos.line import Caller
-from bentos.opened import Opened
+from bentos.opened import Opened, settle
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
 from bentos.reader_client import ReadWord, draw_remotely, read_remotely
@@ -101,6 +101,7 @@ class Search:
 
         self.access = access_of(self._services)
         self._probing = Turns(at_once=1)
+        settle()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -195,6 +196,7 @@ class Search:
         """Answers with `release` from now on; searches under way end with the one before."""
         self.encoder.to_sync.prepare(release=release.manifest.release)
         self._current.switch(self._open(release))
+        settle()
 
     def _try(self, releases: Path, experiment: Experiment | None) -> None:
         """Parts shoppers by `experiment` from now on; searches under way end as they began."""
@@ -205,6 +207,7 @@ class Search:
             self.encoder.to_sync.prepare(release=name)
             beside = {name: self._open(release)}
         self._trial.switch(Trial(experiment, beside))
+        settle()
 
     def _line_to_models(self) -> str:
         # Looked up late: BentoML gives its proxy the method `line` only after our __init__.

@@ -1,8 +1,7 @@
 """The VectorIndex protocol and its reference: exact search by matrix product."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +20,8 @@ ROUNDING = 1e-6
 """Cosines of equal rows may differ by so much in a matrix product: it sums them in other orders."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A photo found near a query vector."""
+class Hit(NamedTuple):
+    """A photo found near a query vector; a tuple, for a hundred cross processes in a search."""
 
     photo_id: str
     card_id: str

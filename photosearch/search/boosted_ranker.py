@@ -67,8 +67,9 @@ class ShortVectors:
 
     def cosines(self, vector: Vectors, hits: Sequence[Hit]) -> dict[str, float]:
         """Cosines to the query's vector, (dim,), by photo_id; photos it does not know left out."""
-        known = [hit.photo_id for hit in hits if hit.photo_id in self.row_of]
-        stored = self.vectors[[self.row_of[photo_id] for photo_id in known]].astype(np.float32)
+        rows = {hit.photo_id: self.row_of.get(hit.photo_id) for hit in hits}
+        known = {photo_id: row for photo_id, row in rows.items() if row is not None}
+        stored = self.vectors[list(known.values())].astype(np.float32)
         asked = shorten(vector[None], self.vectors.shape[1])[0]
         return dict(zip(known, (stored @ asked).tolist(), strict=True))
 
@@ -236,7 +237,7 @@ def open_ranker(folder: Path, *, model_id: str) -> BoostedRanker:
         )
     try:
         photo_ids = json.loads((folder / SHORT_PHOTOS).read_text())
-        vectors = np.load(folder / SHORT, mmap_mode="r")
+        vectors = np.asarray(np.load(folder / SHORT, mmap_mode="r"))
         trees = Booster(model_str=(folder / TREES).read_text())
     except Exception as error:  # LightGBM raises an error of its own for a damaged file
         raise BadArtifact(
