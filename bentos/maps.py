@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bentos.access import Access
+from bentos.turns import Turns
 from bentos.wishes import MAX_NAME, QUERY_ID, SHOWN_CHARACTERS, shorten
 from photosearch.errors import BadRequest, NoMap
 
-DRAWN_AT_ONCE = 2
+DRAWN_AT_ONCE, WAITING_MAX = 2, 16
 
 
 class DrawsMaps(Protocol):
@@ -23,17 +24,20 @@ class DrawsMaps(Protocol):
 class Served(Protocol):
     @property
     def pipeline(self) -> DrawsMaps: ...
+    @property
+    def access(self) -> Access: ...
 
 
 def routes(served: Callable[[], Served]) -> list[Route]:
     """The calls; `served` is asked at each request."""
-    limiter = CapacityLimiter(DRAWN_AT_ONCE)
+    turns = Turns(at_once=DRAWN_AT_ONCE, waiting_max=WAITING_MAX)
 
     async def maps(request: Request) -> Response:
         query_id, card_id = request.path_params["query_id"], _card(request)
         if not QUERY_ID.fullmatch(query_id):
             raise NoMap(f"{query_id[:SHOWN_CHARACTERS]!r} is no query. Send a query_id.")
-        png = await to_thread.run_sync(served().pipeline.map_of, query_id, card_id, limiter=limiter)
+        draw, deadline_s = served().pipeline.map_of, served().access.deadline_s
+        png = await turns.take(lambda: draw(query_id, card_id), deadline_s=deadline_s)
         return Response(png, media_type="image/png", headers={"Cache-Control": "private, no-store"})
 
     return [Route("/queries/{query_id}/maps", maps)]

@@ -1,5 +1,8 @@
 """Maps of searches that asked why: kept for minutes, drawn by the release that answered."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import httpx
 import pytest
 from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
 
+from bentos.maps import DRAWN_AT_ONCE, WAITING_MAX
 from photosearch.errors import EncoderUnavailable
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.kept import Kept
@@ -23,9 +27,11 @@ class Drawer:
     def __init__(self) -> None:
         self.wanted: list[MapWanted] = []
         self.png = PNG
+        self.draw: Callable[[], object] = lambda: None
 
     def __call__(self, wanted: MapWanted) -> bytes:
         self.wanted.append(wanted)
+        self.draw()
         return self.png
 
 
@@ -98,6 +104,27 @@ def test_what_cannot_be_drawn_is_told(shop: SmallShop, path: str, status: int, t
         answer = api.get(f"/v1/queries/{path}")
     assert answer.status_code == status
     assert told in answer.json()["detail"]
+
+
+def test_maps_that_hang_are_503_within_the_deadline_and_few_wait_for_them(
+    shop: SmallShop, drawer: Drawer
+):
+    let_go = threading.Event()
+    drawer.draw = lambda: let_go.wait(60)
+    hurried = replace(shop, access=replace(shop.access, deadline_s=3.0))
+    with served(hurried) as address, httpx.Client(base_url=address) as api:
+        answer = asked(api, jpeg(painted(colour("red"))), explain="1")
+        n_asked = DRAWN_AT_ONCE + WAITING_MAX + 4
+        with ThreadPoolExecutor(n_asked) as clients:
+            path = f"{address}/v1/queries/{answer.query_id}/maps"
+            told = list(clients.map(lambda _: httpx.get(path), range(n_asked)))
+        let_go.set()
+    assert {one.status_code for one in told} == {503}
+    assert all(int(one.headers["retry-after"]) > 0 for one in told)
+    details = [one.json()["detail"] for one in told]
+    assert any("no answer after 3 s" in detail for detail in details)
+    assert any("Too many" in detail for detail in details)
+    assert len(drawer.wanted) == DRAWN_AT_ONCE
 
 
 def test_a_card_without_a_picture_and_a_model_without_attention_are_told(
