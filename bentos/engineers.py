@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bentos.responses import as_json
+from photosearch.home import Home
 from photosearch.release import SWITCHES, Release, Switch, read_switches
 from photosearch.search.schemas import Wire
 
@@ -30,6 +31,8 @@ class ReleaseReport(Wire):
     """By slice and vector length, beside the baseline."""
     verdict: Facts | None
     """Of the gate, with its reasons."""
+    refused: Facts | None
+    """Its verdict of the candidate that it looked at last and kept out."""
     calibration: Facts | None
     """None: too few held-out photos to calibrate on."""
     lineage: Facts | None
@@ -66,10 +69,19 @@ def report_of(release: Release) -> ReleaseReport:
         labels=made.get("labels"),
         metrics=made.get("metrics"),
         verdict=made.get("verdict"),
+        refused=_refused(release),
         calibration=card.get("calibration"),
         lineage=card.get("lineage"),
         switches=_switches(release),
     )
+
+
+def _refused(release: Release) -> Facts | None:
+    verdict_file = Home(release.folder.parent.parent).evaluation / "verdict.json"
+    if _switches(release) is None or not verdict_file.exists():
+        return None
+    verdict: Facts = json.loads(verdict_file.read_text())
+    return None if verdict["is_promoted"] else verdict
 
 
 def _switches(release: Release) -> list[Switch] | None:

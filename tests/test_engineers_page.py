@@ -10,7 +10,9 @@ from page_windows import best_match, window
 from playwright.sync_api import Browser, expect
 from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
 
+from photosearch.home import Home
 from photosearch.release import switch_live
+from photosearch.report import write_text
 
 CARD = {
     "release": "r1",
@@ -36,9 +38,10 @@ CARD = {
 @pytest.fixture
 def shop(tmp_path: Path) -> SmallShop:
     """A shop whose release lies in a home, with a model card."""
-    shop = open_shop(tmp_path)
+    releases = Home(tmp_path).releases
+    shop = open_shop(releases)
     shop.release.model_card.write_text(json.dumps(CARD))
-    switch_live(tmp_path, "release")
+    switch_live(releases, "release")
     return shop
 
 
@@ -62,14 +65,27 @@ def test_a_packed_release_without_a_card_says_what_it_does_not_know(tmp_path: Pa
         report = httpx.get(f"{address}/v1/release/report").raise_for_status().json()
     assert report == {
         "release": "r1", "model": None, "data": None, "labels": None, "metrics": None,
-        "verdict": None, "calibration": None, "lineage": None, "switches": None,
+        "verdict": None, "refused": None, "calibration": None, "lineage": None, "switches": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("is_promoted", [True, False])
+def test_the_report_tells_the_last_candidate_where_the_gate_kept_it_out(
+    tmp_path: Path, address: str, is_promoted: bool
+):
+    verdict = CARD["made_of"]["verdict"] | {"is_promoted": is_promoted, "reasons": ["TOO LITTLE"]}
+    write_text(Home(tmp_path).evaluation / "verdict.json", json.dumps(verdict))
+    report = httpx.get(f"{address}/v1/release/report").raise_for_status().json()
+    assert report["refused"] == (None if is_promoted else verdict)
+    assert report["verdict"]["is_promoted"]
 
 
 @pytest.mark.slow
 def test_engineers_see_what_is_live_and_how_long_searches_took(
     browser: Browser, address: str, tmp_path: Path
 ):
+    refused = CARD["made_of"]["verdict"] | {"is_promoted": False, "reasons": ["TOO LITTLE: +0.01"]}
+    write_text(Home(tmp_path).evaluation / "verdict.json", json.dumps(refused))
     photo = tmp_path / "red.jpg"
     photo.write_bytes(jpeg(painted(colour("red"))))
     with window(browser, address) as page:
@@ -78,6 +94,8 @@ def test_engineers_see_what_is_live_and_how_long_searches_took(
         page.get_by_role("link", name="For engineers").click()
         expect(page.get_by_text("Promoted")).to_be_visible()
         expect(page.get_by_text("ok: gain +0.25")).to_be_visible()
+        expect(page.get_by_role("heading", name="Last candidate")).to_be_visible()
+        expect(page.get_by_text("TOO LITTLE: +0.01")).to_be_visible()
         expect(page.get_by_role("cell", name="0.750")).to_be_visible()
         expect(page.get_by_role("cell", name="went live")).to_be_visible()
         times = page.get_by_role("heading", name="Time by stage, last 1 searches")

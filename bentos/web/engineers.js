@@ -19,7 +19,9 @@ async function start() {
   state.textContent = manifest === null ? "The service does not answer." : "";
   if (manifest !== null) main.append(releaseSheet(manifest), indexSheet(manifest));
   if (report !== null) {
-    main.append(verdictSheet(report), calibrationSheet(report.calibration));
+    main.append(verdictSheet(report));
+    if (report.refused) main.append(sheet("Last candidate", ...judged(report.refused)));
+    main.append(calibrationSheet(report.calibration));
     main.append(metricsSheet(report.metrics), switchesSheet(report.switches));
   }
   main.append(experimentsSheet(experiments), timesSheet());
@@ -57,20 +59,7 @@ function verdictSheet({ model, verdict, labels, data }) {
       : "Not known: this model was made before model cards.";
     parts.push(make("p", "quiet", why));
   } else {
-    const { is_promoted: isPromoted, override } = verdict;
-    const badge = make("p", isPromoted ? "verdict" : "verdict refused");
-    badge.textContent = isPromoted ? "Promoted" : "Refused";
-    const reasons = make("ul", "reasons-of-gate");
-    for (const reason of verdict.reasons) {
-      reasons.append(make("li", reason.startsWith("ok") ? "" : "no", reason));
-    }
-    const who = [["champion", verdict.champion_id], ["candidate", verdict.candidate_id]];
-    const { champion_mean: before, candidate_mean: after } = verdict;
-    const means = [["champion has", before], ["candidate has", after]];
-    const by = `${verdict.metric} at ${verdict.length}`;
-    const asked = [["metric", by], ["queries", verdict.n_queries]];
-    const saidSo = override ? [["override", JSON.stringify(override)]] : [];
-    parts.push(badge, reasons, factList([...who, ...asked, ...means, ...saidSo]));
+    parts.push(...judged(verdict));
   }
   const trained = factList([
     ["source", data?.source],
@@ -81,6 +70,24 @@ function verdictSheet({ model, verdict, labels, data }) {
   ]);
   const isTold = trained.children.length > 0;
   return sheet("Gate", ...parts, ...(isTold ? [make("h3", "", "Trained on"), trained] : []));
+}
+
+/** A verdict of the gate as a badge, its reasons and its figures. */
+function judged(verdict) {
+  const { is_promoted: isPromoted, override } = verdict;
+  const badge = make("p", isPromoted ? "verdict" : "verdict refused");
+  badge.textContent = isPromoted ? "Promoted" : "Refused";
+  const reasons = make("ul", "reasons-of-gate");
+  for (const reason of verdict.reasons) {
+    reasons.append(make("li", reason.startsWith("ok") ? "" : "no", reason));
+  }
+  const who = [["champion", verdict.champion_id], ["candidate", verdict.candidate_id]];
+  const { champion_mean: before, candidate_mean: after } = verdict;
+  const means = [["champion has", before], ["candidate has", after]];
+  const by = `${verdict.metric} at ${verdict.length}`;
+  const asked = [["metric", by], ["queries", verdict.n_queries]];
+  const saidSo = override ? [["override", JSON.stringify(override)]] : [];
+  return [badge, reasons, factList([...who, ...asked, ...means, ...saidSo])];
 }
 
 function calibrationSheet(calibration) {
