@@ -68,6 +68,15 @@ def test_beside_words_no_card_has_a_probability(pipeline: SearchPipeline):
     assert answer.is_confident is None
 
 
+@pytest.mark.parametrize("text, more", [("", "votes"), ("red", "words")])
+def test_what_came_to_the_likeness_is_told_by_its_name(
+    pipeline: SearchPipeline, text: str, more: str
+):
+    answer = pipeline.answer(SearchRequest(GREEN, text=text, explain=True))
+    candidates = [one for one in answer.cards[0].reasons if one.step == "candidates"]
+    assert [one.what for one in candidates] == ["cosine", more]
+
+
 def test_a_liked_card_comes_nearer_and_a_disliked_one_goes_away(pipeline: SearchPipeline):
     def cosine(request: SearchRequest) -> float:
         found = {card.card.card_id: card.cosine for card in pipeline.answer(request).cards}

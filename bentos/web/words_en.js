@@ -112,6 +112,7 @@ export const ENGLISH = {
   reasons: {
     cosine: "likeness of the nearest photo",
     votes: "its other photos agree",
+    words: "its words fit yours",
     max_sim: "parts of the photo match",
     sold_out: "sold out",
     hidden: "hidden by the seller",

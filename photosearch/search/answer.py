@@ -100,15 +100,21 @@ def is_confident(found: Sequence[FoundCard], calibration: Calibration | None) ->
     return said >= float(calibration.curve(np.array(threshold)))
 
 
-def told_of_candidates(found: Sequence[FoundCard]) -> list[FoundCard]:
-    """The same cards, with what their nearest photo and the votes of the others gave them."""
+def told_of_candidates(found: Sequence[FoundCard], query: Query) -> Sequence[FoundCard]:
+    """The same cards; where the query asks to explain, with what made them candidates.
+
+    That is the likeness of their nearest photo, and what their other photos or the words added.
+    """
+    if not query.request.explain:
+        return found
+    more = "words" if query.request.text else "votes"
     return [
         replace(
             card,
             reasons=(
                 *card.reasons,
                 Reason(step="candidates", what="cosine", value=round(card.cosine, 6)),
-                Reason(step="candidates", what="votes", value=round(card.score - card.cosine, 6)),
+                Reason(step="candidates", what=more, value=round(card.score - card.cosine, 6)),
             ),
         )
         for card in found

@@ -225,7 +225,7 @@ class SearchPipeline:
         facets = facets_of([])
         with watch.optional("facets"):
             facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
-        found: Sequence[FoundCard] = told_of_candidates(near) if query.request.explain else near
+        found = told_of_candidates(near, query)
         reranker = None
         if self.rerank is not None:
             with watch.spared("rerank"):
