@@ -24,7 +24,7 @@ from pipeline_home import (
     opened,
     taught_by_shoppers,
 )
-from pipeline_table import Asked, Order, Table, by_rank, measured, say
+from pipeline_table import Asked, Order, Table, by_article_first, by_rank, measured, say
 from pipeline_words import tell_words
 
 from photosearch.assembly import load_settings
@@ -34,10 +34,8 @@ from photosearch.catalog.tables import read_rows
 from photosearch.embedding.model import read_model
 from photosearch.evaluation.intervals import draw, mean_interval
 from photosearch.progress import configure_logging, track
-from photosearch.search.articles import exact_first
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.query import MAX_LIMIT, SearchRequest
-from photosearch.search.schemas import SearchResponse
 from photosearch.search.shown_cards import is_indexed
 from photosearch.settings import Settings
 
@@ -149,11 +147,6 @@ def orders_of(pipeline: SearchPipeline, asked: Asked, doing: str) -> list[Order]
         by_rank(pipeline.answer(SearchRequest(content, limit=MAX_LIMIT)))
         for content in track(asked.contents, doing, len(asked.contents))
     ]
-
-
-def by_article_first(answer: SearchResponse) -> Order:
-    """Cards as a shopper sees them."""
-    return [card.card_id for card in exact_first(answer.articles.cards, answer.cards)]
 
 
 def _options() -> argparse.Namespace:

@@ -60,6 +60,12 @@ def by_rank(answer: SearchResponse | CardsResponse) -> Order:
     return [card.card.card_id for card in answer.cards]
 
 
+def by_article_first(answer: SearchResponse) -> Order:
+    """Cards as the page shows them: those whose article was read, then those found by picture."""
+    read = [card.card_id for card in answer.articles.cards]
+    return [*read, *(card_id for card_id in by_rank(answer) if card_id not in read)]
+
+
 def measured(orders: Sequence[Order], asked: Asked) -> Scores:
     """Metrics of answers to photos: right is the photo's product, wherever it is sold."""
     right = [{product} for product in asked.products]

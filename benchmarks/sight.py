@@ -21,6 +21,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from pipeline_table import by_article_first
 
 from photosearch.assembly_perception import load_detector
 from photosearch.assembly_serving import load_reader, load_served_embedder, open_index
@@ -31,7 +32,7 @@ from photosearch.evaluation.intervals import draw, mean_interval
 from photosearch.home import Home
 from photosearch.perception.reader import Word
 from photosearch.release import live_release
-from photosearch.search.articles import ArticleDesk, exact_first
+from photosearch.search.articles import ArticleDesk
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
 from photosearch.search.query import MAX_LIMIT, SearchRequest
@@ -114,11 +115,6 @@ def recalls(
 def by_picture(answer: SearchResponse) -> list[str]:
     """Cards as the pictures rank them."""
     return [card.card.card_id for card in answer.cards]
-
-
-def by_article_first(answer: SearchResponse) -> list[str]:
-    """Cards as a shopper sees them."""
-    return [card.card_id for card in exact_first(answer.articles.cards, answer.cards)]
 
 
 def measure_here(home: Home, asked: Sequence[Asked], group_of: dict[str, str]) -> None:

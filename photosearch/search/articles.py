@@ -10,7 +10,7 @@ from photosearch.search.enrich import CardFactsTable
 from photosearch.search.filtering import is_wanted
 from photosearch.search.query import SearchRequest
 from photosearch.search.reading_room import Read, ReadingRoom
-from photosearch.search.schemas import CardFacts, RankedCard, ReadArticle, ReadArticles, ReleaseIds
+from photosearch.search.schemas import CardFacts, ReadArticle, ReadArticles, ReleaseIds
 
 
 class ArticleDesk:
@@ -113,11 +113,3 @@ def find_cards(
             )
         )
     return found, list(exact.values())
-
-
-def exact_first(
-    articles: Sequence[CardFacts], cards: Sequence[RankedCard]
-) -> list[CardFacts]:  # fmt: skip
-    """The order that a shopper sees: cards whose article was read, then those found by picture."""
-    read = {card.card_id for card in articles}
-    return [*articles, *(one.card for one in cards if one.card.card_id not in read)]
