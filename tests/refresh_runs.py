@@ -24,10 +24,20 @@ from photosearch.judging_settings import CalibrationParams
 from photosearch.release import live_release, switch_live
 from photosearch.release_lock import alone
 from photosearch.report import save_report, write_text
+from photosearch.search.moderation import write_moderation
+from photosearch.search.policies import save_policies
 from photosearch.search.release_folder import build_release
-from photosearch.search.release_recipe import Recipe
+from photosearch.search.release_recipe import Part, Recipe
 from photosearch.search.release_refresh import refresh_release
-from photosearch.settings import Services
+from photosearch.settings import Services, load_params
+
+POLICIES = load_params(Path(__file__).parents[1] / "params.yaml").policies
+
+
+def write_rules(folder: Path, *_: object) -> None:
+    write_moderation(folder, [])
+    save_policies(folder, POLICIES)
+
 
 RECIPE = Recipe(
     index_engine(Services(), "int8"),
@@ -35,6 +45,7 @@ RECIPE = Recipe(
     CalibrationParams(precision=0.9, queries_max=2000),
     {"head": {"epochs": 10}},
     lambda _model, graph, photos: write_text(graph / "photos", str(len(photos))),
+    parts=(Part("rules", "as params.yaml has them", write_rules),),
 )
 SHADES = 4
 """Gallery pictures a card."""

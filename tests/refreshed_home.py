@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refresh_runs import (
+    POLICIES,
     Colours,
     build_and_switch,
     change_catalogue,
@@ -20,6 +21,8 @@ from photosearch.home import Home
 from photosearch.index.filters import Listing
 from photosearch.index.index_folder import copy_folder
 from photosearch.release import Release, live_release
+from photosearch.search.moderation import open_moderation
+from photosearch.search.policies import read_policies
 from photosearch.settings import Services
 
 STEPS = (
@@ -76,6 +79,7 @@ def assert_is_up_to_date(home: Home) -> None:
     vectors = Colours(home)(photos)
     for photo, vector in zip(photos, vectors, strict=True):
         assert stored[photo.photo_id][1] @ vector == pytest.approx(1, abs=0.001)
+    assert (read_policies(live.folder), open_moderation(live.folder)) == (POLICIES, {})
     prices = {card.card_id: card.price for card in read_rows(live.cards, Card)}
     assert {listing.card_id: listing.price for listing, _ in stored.values()} == prices
     assert prices["blue"] == 7.0

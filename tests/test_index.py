@@ -176,6 +176,9 @@ def test_ten_nearest_are_those_of_exact_search(index_of: IndexOfDim) -> None:
     )
     assert right / 2000 >= 0.98
     assert verify(index, n_queries=100) >= 0.98
+    for query in queries[:20]:
+        true = photo_ids(exact.nearest(query, limit=10))
+        assert photo_ids(index.nearest_exactly(query, limit=10)) == true
 
 
 # ExactIndex

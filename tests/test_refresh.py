@@ -23,8 +23,8 @@ from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import arrow_schema, as_dict, read_rows
 from photosearch.errors import IndexUnavailable
 from photosearch.home import Home
-from photosearch.index.filters import Listing
-from photosearch.index.vector_index import ExactIndex
+from photosearch.index.filters import CardFilter, Listing
+from photosearch.index.vector_index import ExactIndex, Hit, Vectors
 from photosearch.release import Release, live_release, roll_back, switch_live
 from photosearch.report import save_report
 from photosearch.search.canaries import read_canaries
@@ -186,6 +186,35 @@ def test_an_index_that_lost_a_photo_a_card_or_its_sight_stays_out(home: Home):
     index.add(photo_ids, [Listing("nobody")] * 20, vectors)
     with pytest.raises(IndexUnavailable, match=r"cards of 20 of 20 known photos, first \w+/gal"):
         prove(index, live.manifest, canaries, min_recall=0.98)
+
+
+class OnlyTheNearest(ExactIndex):
+    """Finds the nearest photo and misses all others: what a torn graph does."""
+
+    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
+        return super().nearest(vector, limit=min(limit, 1), where=where)
+
+    def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
+        return super().nearest(vector, limit=limit)
+
+
+@pytest.mark.parametrize("knows_vectors", [True, False])
+def test_an_index_that_finds_too_few_of_the_true_nearest_stays_out(home: Home, knows_vectors: bool):
+    live = live_release(home.releases)
+    canaries = read_canaries(live.folder)
+    vectors = np.array([canary.vector for canary in canaries], np.float32)
+    index = OnlyTheNearest(64)
+    index.add(
+        [canary.photo_id for canary in canaries],
+        [Listing(canary.card_id) for canary in canaries],
+        vectors,
+    )
+    said = r"finds 0\.000 of the true 10 nearest photos, less than the 0\.98 .* It stays out"
+    with pytest.raises(IndexUnavailable, match=said):
+        prove(
+            index, live.manifest, canaries,
+            min_recall=0.98, photos=vectors if knows_vectors else None,
+        )  # fmt: skip
 
 
 def test_changes_are_told_by_photo_bytes_and_by_what_an_index_knows_of_a_card():
