@@ -135,7 +135,7 @@ CALLS = (
     ),
     Call(
         "post", "/v1/events", "events", "Keeps what shoppers did, before it says so.",
-        Kept, body=Batch, problems=(400, 408, 413, 415, 503),
+        Kept, body=Batch, problems=(400, 408, 413, 415, 501, 503),
     ),
     Call("get", "/v1/experiments", "experiments", "Tells what is tried on shoppers.", Experiments),
     Call(

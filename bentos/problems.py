@@ -34,7 +34,7 @@ PATH_SHOWN = 100
 STATUS_OF: dict[type[Exception], int] = {
     BadRequest: 400, BadBox: 400, BadLength: 400, UnknownQuery: 404, UnknownCard: 404, NoMap: 404,
     HugePhoto: 413, UnreadablePhoto: 422, TooManyCalls: 429,
-    TooBusy: 503, Overdue: 503, EventsOff: 503,
+    EventsOff: 501, TooBusy: 503, Overdue: 503,
 }  # fmt: skip
 """Errors whose messages are for the caller."""
 

@@ -128,10 +128,11 @@ def test_other_methods_are_405(api: httpx.Client):
     assert_problem(api.get("/v1/events"), 405, "GET /v1/openapi.json lists them")
 
 
-def test_without_a_store_it_is_503_and_names_the_setting(shop: SmallShop):
+def test_without_a_store_it_is_501_not_to_be_asked_again_and_names_the_setting(shop: SmallShop):
     with served(replace(shop, events=None)) as address:
         response = httpx.post(f"{address}/v1/events", json={"events": [wire()]})
-    assert_problem(response, 503, "There is no store of events. Set PHOTOSEARCH_EVENTS")
+    assert_problem(response, 501, "There is no store of events. Set PHOTOSEARCH_EVENTS")
+    assert "retry-after" not in response.headers
 
 
 def test_a_store_that_is_held_is_503_with_retry_after_within_the_deadline(

@@ -143,7 +143,7 @@ def test_a_browser_that_asks_not_to_be_followed_gets_no_key_and_tells_nothing(
     assert told.bodies == 0
 
 
-@pytest.mark.parametrize("status", [404, 503])
+@pytest.mark.parametrize("status", [501, 503])
 def test_a_service_that_keeps_no_events_is_asked_once(
     browser: Browser, desk: tuple[EventDesk, str], red_photo: Path, status: int
 ):

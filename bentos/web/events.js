@@ -9,7 +9,7 @@ const WAITING_MOST = 500;
 
 /** Gathers events and sends them in batches, also when the page is left.
  *
- * `shopper` null: nothing is told. A service that keeps no events (404, 503, or any refusal) is
+ * `shopper` null: nothing is told. A service that keeps no events (501, 503, or any refusal) is
  * not asked again for this visit; without a connection events wait, and one that is sent twice is
  * kept once, by its id.
  */
