@@ -66,6 +66,6 @@ class HeadParams(Frozen):
     into its batch; 0 brings none. Measured: docs/experiments/head.md."""
     weak_pairs: float = Field(ge=0, le=1)
     """What a look-alike by clicks counts beside one that people told apart; 0: clicks are not
-    read. Its effect is not measured yet: docs/decisions.md, 44."""
+    read. Measured: docs/experiments/feedback.md."""
     dropout: float = Field(ge=0, lt=1)
     seed: int
