@@ -73,7 +73,8 @@ def _operation(call: Call, refs: Refs) -> Document:
     told = {"description": HTTPStatus(200).phrase, "content": content}
     responses: Document = {"200": told}
     responses |= {str(s): told | {"description": meaning} for s, meaning in call.also.items()}
-    for status in sorted({*OF_ALL, *call.problems}):
+    problems = call.problems if call.is_probe else (*OF_ALL, *call.problems)
+    for status in sorted(problems):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
             "content": {"application/problem+json": {"schema": refs["Problem", "serialization"]}},
@@ -84,6 +85,8 @@ def _operation(call: Call, refs: Refs) -> Document:
         "parameters": _parameters(call),
         "responses": responses,
     }
+    if call.is_probe:
+        operation["security"] = []
     if call.form:
         operation["requestBody"] = _form(call)
     if call.body is not None:

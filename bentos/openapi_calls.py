@@ -89,6 +89,8 @@ class Call:
     """Statuses beside those that every call may have."""
     also: Mapping[int, str] = field(default_factory=dict)
     """Further statuses with the same answer, and what they mean."""
+    is_probe: bool = False
+    """BentoML answers it, before our app: it needs no key, and its errors are no problems."""
 
 
 OF_FORMS = (400, 408, 413, 415)
@@ -149,4 +151,11 @@ CALLS = (
     ),
     Call("get", "/v1/openapi.json", "openapi", "Gives this document.", "application/json"),
     Call("get", "/metrics", "metrics", "Gives Prometheus metrics.", "text/plain"),
+    Call("get", "/healthz", "healthz", "Says that the process lives.", "text/plain", is_probe=True),
+    Call("get", "/livez", "livez", "Says that the process lives.", "text/plain", is_probe=True),
+    Call(
+        "get", "/readyz", "readyz", "Tells whether a search would be answered in full.",
+        "text/plain", is_probe=True,
+        also={503: "Index, encoder or reader does not answer: send searches elsewhere."},
+    ),
 )  # fmt: skip

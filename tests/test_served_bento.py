@@ -2,7 +2,9 @@
 
 import os
 import re
+import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ import httpx
 import pytest
 from real_release import DIM, READY_WITHIN_S, Service, open_real_shop, real_service
 from small_shop import colour, jpeg, labelled, painted
+from test_api_docs import ADDRESS, CURLS, PROBES
 
 from photosearch.release import Release
 from photosearch.search.schemas import BatchResponse, ReadArticles, SearchResponse
@@ -147,6 +150,16 @@ def test_page_release_and_health_are_served(service: Service):
     assert service.api.get("/readyz").status_code == 200
 
 
+def test_probes_answer_the_curl_lines_of_the_docs(service: Service):
+    lines = [line for line in CURLS if line.endswith(PROBES)]
+    assert len(lines) == len(PROBES)
+    for line in lines:
+        here = line.replace(ADDRESS, str(service.api.base_url).rstrip("/"))
+        command = ["curl", "--silent", "--show-error", "--fail", *shlex.split(here)[1:]]
+        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+        assert (done.returncode, done.stdout) == (0, b"\n"), done.stderr.decode()
+
+
 def test_no_process_of_the_service_runs_torch_and_the_log_says_what_runs(service: Service):
     def libraries(pid: int) -> str:
         return Path(f"/proc/{pid}/maps").read_text()
@@ -216,7 +229,9 @@ def test_an_encoder_that_hangs_is_503_within_the_deadline(service: Service):
         assert (response.status_code, response.headers["retry-after"]) == (503, "5")
         assert time.monotonic() - began < DEADLINE_S + 10
         assert service.api.get("/v1/cards/red").status_code == 200
-        assert service.api.get("/readyz").status_code == 503
+        response = service.api.get("/readyz")
+        assert response.status_code == 503
+        assert response.headers["content-type"].startswith("text/plain")
     finally:
         os.kill(encoding, signal.SIGCONT)
 
