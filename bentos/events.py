@@ -14,7 +14,7 @@ from starlette.routing import Route
 from bentos.responses import as_json
 from bentos.wishes import shorten
 from photosearch.errors import BadRequest, EventsOff
-from photosearch.feedback.schemas import Event
+from photosearch.feedback.schemas import Event, Kept
 from photosearch.feedback.store import KEEP_WITHIN_S, EventStore, too_slow
 
 EVENTS_MOST = 500
@@ -29,15 +29,6 @@ class Batch(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     events: Annotated[list[Event], Field(min_length=1, max_length=EVENTS_MOST)]
-
-
-class Kept(BaseModel):
-    """The answer: all events are durable."""
-
-    kept: int
-    """New ones."""
-    known: int
-    """Those whose event_id had come before; what they say is left aside."""
 
 
 class KeepsEvents(Protocol):

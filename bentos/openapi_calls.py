@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bentos.engineers import ReleaseReport
-from bentos.events import Batch, Kept
+from bentos.events import Batch
 from bentos.experiments import Experiments
 from bentos.upload import PAGING, WISHES_OF_BATCH, WISHES_WITHOUT_PHOTO
 from bentos.wishes import CARD_IDS, MAX_BATCH, MAX_NAME, MAX_TEXT, WISHES, Where
 from photosearch.catalog.images import MIN_BOX_PX
-from photosearch.feedback.schemas import SHOPPER
+from photosearch.feedback.schemas import SHOPPER, Kept
 from photosearch.release import Manifest
 from photosearch.search.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 from photosearch.search.schemas import (

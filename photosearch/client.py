@@ -4,7 +4,8 @@
         for card in api.search(Path("shelf.jpg").read_bytes(), limit=5).cards:
             ...
 
-It needs httpx and pydantic, and no other part of the machine room.
+It needs httpx and pydantic, and no other part of the machine room. Every call that a shop or an
+engineer makes is here; probes, metrics and the OpenAPI document are for other programs.
 """
 
 import json
@@ -18,6 +19,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from photosearch.errors import CallFailed
+from photosearch.feedback.schemas import Event, Kept
 from photosearch.search.schemas import (
     BatchResponse,
     CardResponse,
@@ -32,6 +34,8 @@ from photosearch.search.schemas import (
 Answer = TypeVar("Answer", bound=BaseModel)
 Wishes = Mapping[str, Any]
 """Parts of a form by name, as docs/api.md tells them; lists and objects are sent as JSON."""
+Facts = dict[str, Any]
+"""JSON as docs/api.md tells it."""
 Files = Sequence[tuple[str, tuple[str, bytes]]]
 
 TRIES = 4
@@ -126,10 +130,37 @@ class Client:
             self._wait(pause_s)
             wait_s -= pause_s
 
-    def release(self) -> dict[str, Any]:
+    def maps(self, query_id: str, *, card: str | None = None) -> bytes:
+        """A PNG file of where the model looked, or of what a card shares with the photo.
+
+        Raises:
+            CallFailed: Also where the search did not ask with `explain=True`, or is forgotten.
+        """
+        path = f"/v1/queries/{_quoted(query_id)}/maps"
+        return self._asked("GET", path, params=_texts({"card": card})).content
+
+    def events(self, events: Sequence[Event]) -> Kept:
+        """Keeps what shoppers did, at most 500 events a call; they are durable when it returns.
+
+        Raises:
+            CallFailed: Where its status is one of PASSING, send the same again later: each event is
+                kept once, by its id.
+        """
+        told = [event.model_dump(mode="json", exclude_none=True) for event in events]
+        return _parsed(self._asked("POST", "/v1/events", json={"events": told}), Kept)
+
+    def release(self) -> Facts:
         """The manifest of what is live; raises CallFailed."""
-        manifest: dict[str, Any] = self._asked("GET", "/v1/release").json()
-        return manifest
+        return self._facts("/v1/release")
+
+    def release_report(self) -> Facts:
+        """How the live release was made and judged, and what was live before; raises CallFailed."""
+        return self._facts("/v1/release/report")
+
+    def experiments(self) -> list[Facts]:
+        """What is tried on shoppers, the newest first, and what came of it; raises CallFailed."""
+        found: list[Facts] = self._facts("/v1/experiments")["experiments"]
+        return found
 
     def thumbnail(self, address: str) -> bytes:
         """The JPEG file at an address of `thumbnail` or `gallery`; raises CallFailed."""
@@ -142,8 +173,15 @@ class Client:
     def _get(self, path: str, wishes: Wishes, answer: type[Answer]) -> Answer:
         return _parsed(self._asked("GET", path, params=_texts(wishes)), answer)
 
+    def _facts(self, path: str) -> Facts:
+        facts: Facts = self._asked("GET", path).json()
+        return facts
+
     def _asked(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        """The answer of the first try that is final; every call is safe to repeat."""
+        """The answer of the first try that is final; every call is safe to repeat.
+
+        Events too: those that a lost try had kept are `known` to the next one.
+        """
         tried = 0
         while True:
             tried += 1

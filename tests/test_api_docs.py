@@ -28,8 +28,18 @@ CURLS = [
     for line in block.splitlines()
     if line.startswith("curl ")
 ]
+(PYTHON,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
 ADDRESS = "http://127.0.0.1:3000"
 PROBES = tuple(ADDRESS + call.path for call in CALLS if call.is_probe)
+NAMED_OTHERWISE = {"search_text": "search_words"}
+"""The client's name of a call."""
+NOT_FOR_THE_CLIENT = {
+    "openapi": "generators of clients read it",
+    "metrics": "Prometheus does",
+    "healthz": "supervisors and balancers ask it",
+    "livez": "they do",
+    "readyz": "they do",
+}
 shop, api = whole_shop.shop, whole_shop.api
 
 
@@ -68,15 +78,21 @@ def test_the_docs_have_a_curl_line_for_each_call():
 
 
 def test_the_python_lines_of_the_docs_run(api: httpx.Client, folder: Path, monkeypatch, capsys):
-    (block,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
     monkeypatch.chdir(folder)
     names: dict[str, object] = {}
-    exec(block.replace(ADDRESS, str(api.base_url).rstrip("/")), names)
+    exec(PYTHON.replace(ADDRESS, str(api.base_url).rstrip("/")), names)
     assert len(capsys.readouterr().out.splitlines()) == len(names["answer"].cards)
     assert names["read"].state == "read"
 
 
-def test_the_docs_name_every_call_of_the_client():
-    calls = {name for name in vars(Client) if not name.startswith("_")} - {"close"}
-    told = DOCS.partition("## From Python")[2].partition("## Metrics")[0]
-    assert {name for name in calls if f"`{name}`" not in told} == set()
+def test_the_docs_have_a_python_line_for_each_call_of_the_client():
+    assert {name for name in client_calls() if f"api.{name}(" not in PYTHON} == set()
+
+
+def test_the_client_has_every_call_of_the_api_but_those_for_other_programs():
+    of_the_api = {NAMED_OTHERWISE.get(call.id, call.id) for call in CALLS}
+    assert of_the_api == client_calls() | NOT_FOR_THE_CLIENT.keys()
+
+
+def client_calls() -> set[str]:
+    return {name for name in vars(Client) if not name.startswith("_")} - {"close"}

@@ -3,15 +3,20 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from asking import RED
-from small_shop import SmallShop, colour, jpeg, open_shop, painted, served, sighted
+from small_shop import SmallShop, colour, jpeg, mapped, open_shop, painted, served, sighted
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from told_events import an_event
 
 from photosearch.client import Client
 from photosearch.errors import CallFailed
+from photosearch.feedback.store import open_store
 
 CARD = {
     "card_id": "red", "title": "Red", "title_ru": None, "description": None, "category": [],
@@ -22,8 +27,10 @@ RELEASE = {"release": "r", "model_id": "m", "index_id": "i", "data_version": "d"
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
-    return sighted(open_shop(tmp_path_factory.mktemp("shop")), lambda _: [])
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
+    folder = tmp_path_factory.mktemp("shop")
+    with closing(open_store(f"sqlite:///{folder}/events.sqlite")) as events:
+        yield replace(mapped(sighted(open_shop(folder), lambda _: [])), events=events)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +68,65 @@ def test_cards_pictures_things_and_articles(api: Client):
     assert len(api.detect(RED).objects) == 1
     assert api.articles(answer.query_id).state == "read"
     assert api.tags("re").n_found == 0
+
+
+def test_a_map_is_drawn_of_a_search_that_asked_to_explain(api: Client):
+    query_id = api.search(RED, explain=True).query_id
+    for png in (api.maps(query_id), api.maps(query_id, card="red")):
+        assert png.startswith(b"\x89PNG")
+    with pytest.raises(CallFailed, match="answered 404"):
+        api.maps(api.search(RED).query_id)
+
+
+def test_what_engineers_ask_is_told_as_the_service_tells_it(api: Client):
     assert api.release()["release"] == "r1"
+    assert api.release_report()["switches"] is None
+    assert api.experiments() == []
+
+
+def test_events_are_kept_and_those_sent_again_are_known(api: Client, shop: SmallShop):
+    first, second = an_event(kind="click", rank=1), an_event(kind="view", view_ms=900)
+    assert (api.events([first]).kept, api.events([first, second]).known) == (1, 1)
+    stored = [one.event for one in shop.events.events()]
+    assert stored[-2:] == [first, second]
+
+
+def losing_its_first_answer(app: ASGIApp) -> ASGIApp:
+    """Does what each call asks, but answers the first as a proxy whose connection broke."""
+    calls = list[str]()
+
+    async def nowhere(_: Message) -> None: ...
+
+    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+        is_first = scope["type"] == "http" and not calls
+        calls.extend([scope["path"]] if is_first else [])
+        await app(scope, receive, nowhere if is_first else send)
+        if is_first:
+            await PlainTextResponse("Bad gateway", 502)(scope, receive, send)
+
+    return ask
+
+
+def test_events_whose_answer_was_lost_are_sent_again_and_kept_once(shop: SmallShop):
+    event, waited = an_event(), list[float]()
+    with (
+        served(shop, before=losing_its_first_answer) as address,
+        Client(address, wait=waited.append) as api,
+    ):
+        kept = api.events([event])
+    assert (kept.kept, kept.known, len(waited)) == (0, 1, 1)
+    assert [one.event for one in shop.events.events()].count(event) == 1
+
+
+def test_events_are_not_sent_again_to_a_service_that_keeps_none(shop: SmallShop):
+    waited = list[float]()
+    with (
+        served(replace(shop, events=None)) as address,
+        Client(address, wait=waited.append) as api,
+        pytest.raises(CallFailed, match="answered 501: There is no store of events") as error,
+    ):
+        api.events([an_event()])
+    assert (error.value.status, waited) == (501, [])
 
 
 def test_a_refusal_is_told_at_once_with_its_detail(api: Client):

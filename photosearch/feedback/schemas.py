@@ -45,6 +45,15 @@ class Event(BaseModel):
     """Of a `view`."""
 
 
+class Kept(BaseModel):
+    """The answer of `POST /v1/events`: all events are durable."""
+
+    kept: int
+    """New ones."""
+    known: int
+    """Those whose event_id had come before; what they say is left aside."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     event: Event
