@@ -17,6 +17,11 @@ DOCUMENT = (ROOT / "docs/operations/compose.md").read_text()
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)([^}]*)\}")
 NOT_OURS = {"PHOTOSEARCH_POSTGRES_PASSWORD", "PHOTOSEARCH_BENTO", "PHOTOSEARCH_EVENTS"}
 """Read by compose.yaml alone, or by the part of the service that keeps events."""
+WHO_MAY_CALL = {
+    "PHOTOSEARCH_API_KEYS", "PHOTOSEARCH_KEY_PER_MIN", "PHOTOSEARCH_PUBLIC_PER_MIN",
+    "PHOTOSEARCH_CORS_ORIGINS", "PHOTOSEARCH_DEADLINE_S", "PHOTOSEARCH_UPLOAD_S",
+    "FORWARDED_ALLOW_IPS",
+}  # fmt: skip
 
 every_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -72,7 +77,8 @@ def test_every_variable_is_in_the_document():
 
 @every_service
 def test_no_secret_is_written_down(name: str):
-    for key, value in SERVICES[name].get("environment", {}).items():
+    written = {k: v for k, v in SERVICES[name].get("environment", {}).items() if v is not None}
+    for key, value in written.items():
         if re.search("PASSWORD|KEY|TOKEN$|SECRET", key) and "ENABLE" not in key:
             assert value.startswith("${"), key
         if "://" in value and "@" in value:
@@ -97,3 +103,10 @@ def test_our_service_is_told_only_what_it_reads():
     known = {f"PHOTOSEARCH_{field.upper()}" for field in Services.model_fields} | NOT_OURS
     told = {name for name in SERVICES["search"]["environment"] if name.startswith("PHOTOSEARCH_")}
     assert told <= known
+
+
+def test_who_may_call_is_passed_on_only_where_it_is_set():
+    environment = SERVICES["search"]["environment"]
+    assert {name for name, value in environment.items() if value is None} == WHO_MAY_CALL
+    for name in WHO_MAY_CALL:
+        assert f"`{name}`" in DOCUMENT
