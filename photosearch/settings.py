@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from photosearch.drift_settings import DriftParams
 from photosearch.errors import BadParams
@@ -275,8 +275,9 @@ def load_services() -> Services:
     """Reads the environment; raises BadParams for a value of the wrong type."""
     try:
         return Services()
-    except ValidationError as error:
-        raise BadParams(f"Environment: {_first_complaint(error)}. Mend the variable.") from None
+    except (ValidationError, SettingsError) as error:  # the latter: it is no JSON
+        what = _first_complaint(error) if isinstance(error, ValidationError) else error
+        raise BadParams(f"Environment: {what}. Mend the variable.") from None
 
 
 def quiet_environment() -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from photosearch.settings import Services
+from photosearch.errors import BadParams
+from photosearch.settings import Services, load_services
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "compose.yaml").read_text()
@@ -110,3 +111,10 @@ def test_who_may_call_is_passed_on_only_where_it_is_set():
     assert {name for name, value in environment.items() if value is None} == WHO_MAY_CALL
     for name in WHO_MAY_CALL:
         assert f"`{name}`" in DOCUMENT
+
+
+@pytest.mark.parametrize("field", ["api_keys", "key_per_min", "deadline_s"])
+def test_an_empty_number_or_json_would_be_refused(field: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(f"PHOTOSEARCH_{field.upper()}", "")
+    with pytest.raises(BadParams, match=f"Environment: .*{field}.*Mend"):
+        load_services()
