@@ -86,16 +86,17 @@ log = logging.getLogger(__name__)
 def load_served_embedder(
     release: Release, services: Services, *, sees: bool = False
 ) -> "GraphEmbedder":
-    """A release's graph, run by the runtime that is fastest here; the log says why, and it is warm.
+    """A release's graph, warm, run by the runtime that was asked for or is fastest here.
 
     Args:
         release: Has a graph.
-        services: How many threads it may use.
+        services: How many threads it may use, and which runtime; the log says why it is this one.
         sees: Whether tokens and attention are wanted beside vectors, for `GraphEmbedder.see`. A
             graph that gives none is loaded for its vectors, and the log says so.
 
     Raises:
         BadArtifact: The release has no graph, or none that loads.
+        BadParams: This machine does not have the runtime that was asked for.
         GraphDisagrees: No runtime makes the model's vectors.
     """
     from photosearch.embedding.graph import SIGHT, VECTORS, read_golden
@@ -111,7 +112,24 @@ def load_served_embedder(
         )
     outputs = golden.outputs if sees else (VECTORS,)
     runtimes = graph_runtimes(graph, services.encoder_threads, outputs)
-    return load_fastest(runtimes, release.model, golden)
+    return load_fastest(asked_for(services.encoder_runtime, runtimes), release.model, golden)
+
+
+def asked_for(runtime: str, runtimes: "Sequence[Runtime]") -> "Sequence[Runtime]":
+    """Those of this machine that a setting leaves to choose from: see `Services.encoder_runtime`.
+
+    Raises:
+        BadParams: This machine does not have it.
+    """
+    if runtime == "fastest":
+        return runtimes
+    asked = [one for one in runtimes if one.in_words == runtime]
+    if not asked:
+        raise BadParams(
+            f"PHOTOSEARCH_ENCODER_RUNTIME is {runtime!r}, and this machine has "
+            f"{', '.join(one.in_words for one in runtimes)}. Name one of these, or 'fastest'."
+        )
+    return asked
 
 
 def graph_runtimes(

@@ -179,6 +179,8 @@ class Services(BaseSettings):
     """The release folder a service answers with, before any other."""
     encoder_threads: int = Field(0, ge=0)
     """Of the runtime, for one batch of photos; 0 takes all cores. Changes times and no answer."""
+    encoder_runtime: str = "fastest"
+    """What runs the graph: `openvino bf16`, ...; one for all where two starts may not differ."""
     releases_kept: int = Field(3, gt=0)
     """Of those that were live before, and of the newest; older ones are removed after a switch."""
     articles_wait_ms: float = Field(0.0, ge=0)
@@ -199,8 +201,7 @@ class Services(BaseSettings):
     key_per_min: int = Field(0, ge=0)
     """Calls of one key; 0 means as many as it likes."""
     public_per_min: int = Field(0, ge=0)
-    """Calls of one address without a key, the page's among them; 0 means none where there are keys,
-    and as many as it likes where there are none."""
+    """Calls of an address without a key, the page's too; 0: none where there are keys, else all."""
     cors_origins: str = ""
     """Origins whose pages may call, with commas between; empty means our own page alone."""
     source_hosts: str = ""
@@ -237,8 +238,7 @@ class Services(BaseSettings):
     dask_address: str = ""
     """A Dask scheduler, such as `tcp://HOST:8786`; empty means the threads of this process."""
     webhook_url: str = ""
-    """Address of `photosearch webhook` as Label Studio reaches it; empty means polls on the clock
-    only."""
+    """Address of `photosearch webhook` as Label Studio reaches it; empty means polls alone."""
     webhook_secret: SecretStr = SecretStr("")
     """Label Studio sends it with each message."""
     photos_url: str = ""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from drawn_graph import PHOTOS
 
+from photosearch.assembly_serving import asked_for, graph_runtimes
 from photosearch.embedding.graph import (
     Run,
     agreement,
@@ -22,7 +23,7 @@ from photosearch.embedding.runtime_choice import (
     choose,
     load_fastest,
 )
-from photosearch.errors import GraphDisagrees
+from photosearch.errors import BadParams, GraphDisagrees
 
 model = drawn_graph.model
 graph = drawn_graph.graph
@@ -70,3 +71,22 @@ def test_a_runtime_that_disagrees_is_refused_aloud_though_it_is_the_fastest(
     assert "runtime onnxruntime fp32" in caplog.text
     with pytest.raises(GraphDisagrees, match="photosearch models bench"):
         load_fastest(runtimes[:1], model, golden)
+
+
+def test_the_runtime_that_was_asked_for_runs_alone():
+    def never() -> Run:
+        raise AssertionError
+
+    here = [Runtime("onnxruntime", "fp32", never), Runtime("openvino", "fp32", never)]
+    assert asked_for("fastest", here) == here
+    assert asked_for("openvino fp32", here) == here[1:]
+    said = r"is 'openvino bf16', and this machine has onnxruntime fp32, openvino fp32\. Name one"
+    with pytest.raises(BadParams, match=said):
+        asked_for("openvino bf16", here)
+
+
+def test_two_starts_by_the_same_runtime_make_the_same_vectors(model: Path, graph: Path):
+    golden = read_golden(graph, model=model)
+    only = asked_for("openvino fp32", graph_runtimes(graph, 1))
+    first, second = (load_fastest(only, model, golden).embed(PHOTOS) for _ in range(2))
+    assert np.array_equal(first, second)

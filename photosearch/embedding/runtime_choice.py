@@ -27,6 +27,10 @@ class Runtime:
     precision: Precision
     load: Callable[[], Run]
 
+    @property
+    def in_words(self) -> str:
+        return f"{self.name} {self.precision}"
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -112,7 +116,9 @@ def choose(trials: Sequence[Trial]) -> tuple[int, str]:
         raise GraphDisagrees(best.name, best.min_cosine, MIN_COSINE[best.precision])
     chosen = min(agreeing, key=lambda n: trials[n].alone_ms)
     others = "; ".join(_in_words(trial) for n, trial in enumerate(trials) if n != chosen)
-    return chosen, f"fastest here of those that agree with PyTorch; others: {others or 'none'}"
+    if not others:
+        return chosen, "no other was tried; it agrees with PyTorch"
+    return chosen, f"fastest here of those that agree with PyTorch; others: {others}"
 
 
 def as_table(trials: Sequence[Trial], *, threads: int) -> str:
