@@ -64,6 +64,22 @@ def best_match(page: Page) -> Locator:
     return page.locator(".card[data-card-id]").first
 
 
+def drag(
+    page: Page, surface: Locator, start: tuple[float, float], end: tuple[float, float]
+) -> None:
+    """A press on a surface that is let go elsewhere, both as shares of its width and height."""
+    box = surface.bounding_box()
+    assert box is not None
+    at, to = (
+        (box["x"] + across * box["width"], box["y"] + down * box["height"])
+        for across, down in (start, end)
+    )
+    page.mouse.move(*at)
+    page.mouse.down()
+    page.mouse.move(*to, steps=4)
+    page.mouse.up()
+
+
 def tap(page: Page, thing: Locator) -> None:
     """A press on the middle of a thing: the surface below it gets the pointer."""
     box = thing.bounding_box()

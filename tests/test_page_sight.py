@@ -1,0 +1,109 @@
+"""What the page makes of a photo that is looked at: things to tap, articles that are read."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import wordy_shop
+from page_windows import best_match, tap, window
+from playwright.sync_api import Browser, Page, expect
+from small_shop import SmallShop, colour, jpeg, labelled, open_shop, painted, served, sighted
+
+from photosearch.assembly_serving import load_reader
+from photosearch.catalog.images import open_photo
+from photosearch.perception.reader import Word
+from photosearch.perception_settings import OcrParams
+
+pytestmark = pytest.mark.slow
+red_photo = wordy_shop.red_photo
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
+    return open_shop(tmp_path_factory.mktemp("shop"))
+
+
+class PatientReader:
+    """The real reader, which starts only when the test says so."""
+
+    def __init__(self) -> None:
+        params = OcrParams(reader="rapidocr", side_px=640, confidence_min=0.5, threads=1)
+        self.may_read = threading.Event()
+        self._reader = load_reader(params)
+
+    def read(self, photo: bytes) -> Sequence[Word]:
+        assert self.may_read.wait(30)
+        assert self._reader is not None
+        return self._reader.read(open_photo(photo, name="a test's photo"))
+
+
+@pytest.fixture(scope="module")
+def reader() -> PatientReader:
+    return PatientReader()
+
+
+@pytest.fixture(scope="module")
+def address(shop: SmallShop, reader: PatientReader) -> Iterator[str]:
+    with served(sighted(shop, reader.read)) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A window on the page of the shop that finds things, reads and tells probabilities."""
+    with window(browser, address) as page:
+        yield page
+
+
+@pytest.fixture
+def labelled_shelf(tmp_path: Path) -> Path:
+    """Much red and some blue; the label of the violet scarf lies on the red."""
+    photo = tmp_path / "label.jpg"
+    shelf = painted(colour("red"), colour("red"), colour("blue"))
+    photo.write_bytes(jpeg(labelled(shelf, "KR-4824", left=60, top=20)))
+    return photo
+
+
+def test_a_tap_on_a_thing_searches_it(page: Page, red_photo: Path, pictures: Path):
+    page.set_input_files("#file", red_photo)
+    expect(page.get_by_role("status")).to_have_text("5 products like the chosen part")
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    expect(page.locator("#frame")).to_be_visible()
+    expect(page.locator(".object:visible")).to_have_count(1)
+    page.screenshot(path=pictures / "objects.png")
+    tap(page, page.locator(".object:visible"))
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+    expect(best_match(page).get_by_role("meter")).to_have_attribute("aria-valuenow", "1.00")
+    page.get_by_role("button", name="Whole photo").click()
+    expect(page.get_by_role("status")).to_have_text("5 products like your photo")
+    expect(page.locator("#frame")).to_be_hidden()
+    expect(page.locator(".object:visible")).to_have_count(2)
+
+
+def test_things_can_be_chosen_by_keyboard(page: Page, red_photo: Path):
+    page.set_input_files("#file", red_photo)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    page.get_by_role("button", name="РУ").click()
+    page.get_by_role("button", name="Искать только вещь 2").focus()
+    page.keyboard.press("Enter")
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+
+
+def test_an_article_that_is_read_late_brings_its_card_to_the_front(
+    page: Page, labelled_shelf: Path, reader: PatientReader, pictures: Path
+):
+    reader.may_read.clear()
+    page.set_input_files("#file", labelled_shelf)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    expect(page.locator("#articles")).to_have_text("Reading article numbers on the photo…")
+    reader.may_read.set()
+    expect(best_match(page)).to_have_attribute("data-card-id", "violet", timeout=20_000)
+    expect(best_match(page)).to_contain_text("Exact article")
+    expect(best_match(page).get_by_role("meter")).to_have_count(0)
+    expect(page.locator("#articles")).to_have_text("Read on the photo: KR-4824")
+    expect(page.locator(".card[data-card-id]")).to_have_count(5)
+    page.screenshot(path=pictures / "article.png")
+    tap(page, page.locator(".object:visible"))  # the blue part: the label is not on it
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+    expect(page.locator("#articles")).to_have_text("")
