@@ -1,12 +1,13 @@
-"""Which part of a photo is searched: the box that is drawn on it."""
+"""How a photo comes to the page, and which part of it is searched."""
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import wordy_shop
 from page_windows import best_match, drag, window
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, JSHandle, Page, expect
 
 pytestmark = pytest.mark.slow
 shop, address, red_photo = wordy_shop.shop, wordy_shop.address, wordy_shop.red_photo
@@ -16,6 +17,86 @@ shop, address, red_photo = wordy_shop.shop, wordy_shop.address, wordy_shop.red_p
 def page(browser: Browser, address: str) -> Iterator[Page]:
     with window(browser, address) as page:
         yield page
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    path = tmp_path / "notes.txt"
+    path.write_text("dear diary")
+    return path
+
+
+def carried(page: Page, path: Path, kind: str) -> JSHandle:
+    """A file as the browser holds it while a person drags or pastes it; `kind` is a MIME type."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    return page.evaluate_handle(
+        """([content, name, type]) => {
+             const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+             const data = new DataTransfer();
+             data.items.add(new File([bytes], name, { type }));
+             return data;
+           }""",
+        [content, path.name, kind],
+    )
+
+
+def drop(page: Page, path: Path, kind: str = "image/jpeg") -> None:
+    data = carried(page, path, kind)
+    page.dispatch_event("main", "dragover", {"dataTransfer": data})
+    expect(page.get_by_text("Drop the photo")).to_be_visible()
+    page.dispatch_event("main", "drop", {"dataTransfer": data})
+    expect(page.get_by_text("Drop the photo")).to_be_hidden()
+
+
+def paste(page: Page, path: Path, kind: str = "image/jpeg") -> None:
+    page.evaluate(
+        """(clipboardData) => document.activeElement.dispatchEvent(
+             new ClipboardEvent("paste", { clipboardData, bubbles: true }))""",
+        carried(page, path, kind),
+    )
+
+
+def test_a_photo_dropped_on_the_page_is_searched(page: Page, red_photo: Path):
+    drop(page, red_photo)
+    expect(page.get_by_role("status")).to_have_text("5 products like your photo")
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    expect(page.get_by_alt_text("Your photo red.jpg")).to_be_visible()
+
+
+def test_a_photo_pasted_from_the_clipboard_is_searched(page: Page, red_photo: Path):
+    paste(page, red_photo)
+    expect(page.get_by_role("status")).to_have_text("5 products like your photo")
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+
+
+@pytest.mark.parametrize("give", [drop, paste])
+def test_a_text_file_dropped_or_pasted_is_told_from_a_photo(
+    page: Page, notes: Path, red_photo: Path, give: Callable[..., None]
+):
+    give(page, notes, "text/plain")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("This is not a photo we can read")
+    expect(alert).to_contain_text("Try a JPEG, PNG or WebP photo")
+    expect(page.locator(".card")).to_have_count(0)
+    give(page, red_photo)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    expect(alert).to_be_hidden()
+
+
+def test_a_drop_or_paste_without_a_file_changes_nothing(page: Page):
+    page.evaluate(
+        """() => {
+             const drop = new DragEvent("drop", { bubbles: true, cancelable: true });
+             const withheld = { types: ["Files"], files: [] };
+             Object.defineProperty(drop, "dataTransfer", { value: withheld });
+             document.body.dispatchEvent(drop);
+             const clipboardData = new DataTransfer();
+             clipboardData.setData("text/plain", "dear diary");
+             document.body.dispatchEvent(
+               new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+           }"""
+    )
+    expect(page.get_by_role("heading", name="Find it by photo")).to_be_visible()
 
 
 def test_a_box_drawn_over_a_part_searches_that_part(page: Page, red_photo: Path, pictures: Path):

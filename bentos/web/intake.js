@@ -39,6 +39,7 @@ function listenForDrops(take) {
     document.body.classList.remove("dragging");
     if (!carriesFile(event)) return;
     event.preventDefault();
-    take(event.dataTransfer.files[0]);
+    const [file] = event.dataTransfer.files; // none where another program holds the file back
+    if (file !== undefined) take(file);
   });
 }
