@@ -56,6 +56,17 @@ def paste(page: Page, path: Path, kind: str = "image/jpeg") -> None:
     )
 
 
+def framed(page: Page) -> list[float]:
+    """Left, top, right and bottom of the box that is shown, as shares of the photo."""
+    surface, frame = (page.locator(name).bounding_box() for name in ("#surface", "#frame"))
+    assert surface is not None
+    assert frame is not None
+    left = (frame["x"] - surface["x"]) / surface["width"]
+    top = (frame["y"] - surface["y"]) / surface["height"]
+    right, bottom = frame["width"] / surface["width"], frame["height"] / surface["height"]
+    return [left, top, left + right, top + bottom]
+
+
 def test_a_photo_dropped_on_the_page_is_searched(page: Page, red_photo: Path):
     drop(page, red_photo)
     expect(page.get_by_role("status")).to_have_text("5 products like your photo")
@@ -109,6 +120,21 @@ def test_a_box_drawn_over_a_part_searches_that_part(page: Page, red_photo: Path,
     page.get_by_role("button", name="Whole photo").click()
     expect(best_match(page)).to_have_attribute("data-card-id", "red")
     expect(page.locator("#frame")).to_be_hidden()
+
+
+def test_a_drawn_box_can_be_dragged_and_stretched_over_another_part(page: Page, red_photo: Path):
+    page.set_input_files("#file", red_photo)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    surface = page.locator("#surface")
+    drag(page, surface, (0.1, 0.2), (0.3, 0.8))
+    expect(page.get_by_role("status")).to_have_text("5 products like the chosen part")
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    drag(page, surface, (0.2, 0.5), (0.99, 0.5))
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+    assert framed(page) == pytest.approx([0.8, 0.2, 1, 0.8], abs=0.01)  # the photo's edge stops it
+    drag(page, surface, (0.8, 0.2), (0.1, 0.1))
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    assert framed(page) == pytest.approx([0.1, 0.1, 1, 0.8], abs=0.01)
 
 
 def test_the_box_can_be_moved_by_keyboard(page: Page, red_photo: Path):
