@@ -107,3 +107,32 @@ def test_an_article_that_is_read_late_brings_its_card_to_the_front(
     tap(page, page.locator(".object:visible"))  # the blue part: the label is not on it
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
     expect(page.locator("#articles")).to_have_text("")
+
+
+def test_a_busy_reader_is_told_of(page: Page, reader: PatientReader):
+    articles = page.locator("#articles")
+    reader.may_read.clear()
+    for shade in (0, 60, 120):
+        shelf = jpeg(painted(colour("red"), (shade, 9, 9)))
+        photo = {"name": "shelf.jpg", "mimeType": "image/jpeg", "buffer": shelf}
+        with page.expect_response("**/v1/search"):
+            page.set_input_files("#file", photo)
+    expect(articles).to_contain_text("were not read: too much to do right now")
+    page.get_by_role("button", name="РУ").click()
+    expect(articles).to_contain_text("не прочитаны: сейчас слишком много запросов")
+    reader.may_read.set()
+
+
+def test_a_reading_that_failed_is_told_from_a_busy_reader(
+    browser: Browser, shop: SmallShop, red_photo: Path
+):
+    def broken(_photo: bytes) -> Sequence[Word]:
+        raise OSError("the reader's model is damaged")
+
+    with served(sighted(shop, broken)) as address, window(browser, address) as page:
+        page.set_input_files("#file", red_photo)
+        expect(best_match(page)).to_have_attribute("data-card-id", "red")
+        articles = page.locator("#articles")
+        expect(articles).to_contain_text("were not read: that did not work this time")
+        page.get_by_role("button", name="РУ").click()
+        expect(articles).to_contain_text("не прочитаны: в этот раз не получилось")

@@ -88,8 +88,8 @@ function showReading(articles) {
   const told = {
     reading: words().reading,
     read: read.length > 0 ? words().readArticles(read) : "",
-    busy: words().notRead,
-    failed: words().notRead,
+    busy: words().notReadBusy,
+    failed: words().notReadFailed,
   };
   at("articles").textContent = told[articles.state] ?? "";
 }
