@@ -2,15 +2,17 @@
 
 import dataclasses
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_windows import PHONE, best_match, window
+from page_windows import PHONE, best_match, drag, window
 from playwright.sync_api import Browser, Page, expect
 from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
+from wordy_shop import open_wide_shop
 
-from photosearch.search.query import Candidates
+from photosearch.search.query import Candidates, Query
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +107,35 @@ def test_nothing_found_is_said_kindly(page: Page, two_colours: Path, shop: Small
         shop.pipeline = whole
 
 
+def test_while_a_search_runs_the_page_says_so_and_keeps_the_cards_it_has(
+    page: Page, two_colours: Path, shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+):
+    whole, may_answer = shop.pipeline, threading.Event()
+
+    def patient(query: Query) -> Candidates:
+        assert may_answer.wait(30)
+        return whole.candidates(query)
+
+    monkeypatch.setattr(shop, "pipeline", dataclasses.replace(whole, candidates=patient))
+    cards, waiting = page.locator(".card[data-card-id]"), page.locator(".card.waiting")
+    page.set_input_files("#file", two_colours)
+    expect(page.get_by_role("status")).to_have_text("Searching…")
+    expect(page.locator("#cards")).to_have_attribute("aria-busy", "true")
+    expect(waiting).to_have_count(8)
+    may_answer.set()
+    expect(cards).to_have_count(5)
+    expect(waiting).to_have_count(0)
+    expect(page.locator("#cards")).to_have_attribute("aria-busy", "false")
+    may_answer.clear()
+    drag(page, page.locator("#surface"), (0.72, 0.2), (0.95, 0.9))
+    expect(page.get_by_role("status")).to_have_text("Searching…")
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    expect(best_match(page)).to_have_css("opacity", "0.5")
+    may_answer.set()
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+    expect(best_match(page)).to_have_css("opacity", "1")
+
+
 def test_filters_narrow_what_is_found_and_can_be_cleared(page: Page, two_colours: Path):
     page.set_input_files("#file", two_colours)
     expect(page.locator(".card[data-card-id]")).to_have_count(5)
@@ -118,6 +149,24 @@ def test_filters_narrow_what_is_found_and_can_be_cleared(page: Page, two_colours
     page.get_by_role("alert").get_by_role("button", name="Clear filters").click()
     expect(page.locator(".card[data-card-id]")).to_have_count(5)
     expect(page.get_by_label("Price to")).to_have_value("")
+
+
+def test_category_brand_and_rating_each_leave_the_cards_that_fit(
+    browser: Browser, tmp_path: Path, two_colours: Path
+):
+    cards = ".card[data-card-id]"
+    with served(open_wide_shop(tmp_path, 6)) as address, window(browser, address) as page:
+        page.set_input_files("#file", two_colours)
+        expect(page.locator(cards)).to_have_count(6)
+        page.get_by_label("Category").select_option("Kitchen › Mugs (3)")
+        expect(page.locator(f"{cards} .category")).to_have_text(["Kitchen › Mugs"] * 3)
+        page.get_by_label("Tin (2)").check()
+        expect(page.locator(cards)).to_have_count(1)
+        expect(best_match(page)).to_contain_text("Tin")
+        page.get_by_role("button", name="Clear filters").click()
+        expect(page.locator(cards)).to_have_count(6)
+        page.get_by_label("Rating from").select_option("★ 4")
+        expect(page.locator(f"{cards} .rating")).to_have_text(["★ 4.0 (7)"] * 4)
 
 
 def test_the_page_fits_a_phone(browser: Browser, address: str, two_colours: Path, pictures: Path):

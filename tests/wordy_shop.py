@@ -71,12 +71,14 @@ def red_photo(tmp_path: Path) -> Path:
 
 
 def open_wide_shop(folder: Path, n_cards: int) -> SmallShop:
-    """A shop of cards in shades of red, more than one page shows."""
+    """A shop of red cards of two categories, three brands and two ratings, as many as wanted."""
     cards, photos = [], []
     for number in range(n_cards):
-        name = f"red-{number:02}"
-        rated = {"rating": 4.0, "n_reviews": 7}
-        cards.append(Card(name, f"Mug {number}", None, None, [], None, None, 5.0, name, **rated))
+        name, brand = f"red-{number:02}", ("Clay", "Glass", "Tin")[number % 3]
+        path = ["Kitchen", ("Cups", "Mugs")[number % 2]]
+        rated = {"rating": 4.0 if number % 4 else 3.0, "n_reviews": 7}
+        title = f"Vessel {number}"
+        cards.append(Card(name, title, None, None, path, brand, None, 5.0, name, **rated))
         stripes = painted(*[colour("red")] * (number + 1), (number * 6, 9, 9))
         stored = images.store(folder / "images", jpeg(stripes))
         photos.append(CuratedPhoto(f"{name}/gallery/0", name, "gallery", stored, "train", True))

@@ -94,12 +94,16 @@ function showReading(articles) {
   at("articles").textContent = told[articles.state] ?? "";
 }
 
-/** What made the answer, and how long each step took, in small print. */
-function showMaker({ took_ms: tookMs, release }) {
+/** What made the answer, how long each step took, and which failed, in small print.
+ *
+ * The shopper needs no word of it: without its ranker an answer is right, only less well ordered.
+ */
+function showMaker({ took_ms: tookMs, degraded, release }) {
   const { total, ...stages } = tookMs;
   const times = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(1)}`);
   at("made-by").replaceChildren(
     make("span", "", `${total.toFixed(0)} ms: ${times.join(" · ")}`),
+    ...(degraded.length > 0 ? [make("span", "", `without ${degraded.join(", ")}`)] : []),
     make("span", "", `release ${release.release}`),
     make("span", "", `model ${release.model_id}`),
     make("span", "", `index ${release.index_id}`),
