@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from small_shop import SmallShop, colour, jpeg, open_shop, painted, served
 from wordy_shop import open_wide_shop
 
+from photosearch.search.found import FoundCard
 from photosearch.search.query import Candidates, Query
 
 pytestmark = pytest.mark.slow
@@ -134,6 +135,19 @@ def test_while_a_search_runs_the_page_says_so_and_keeps_the_cards_it_has(
     may_answer.set()
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
     expect(best_match(page)).to_have_css("opacity", "1")
+
+
+def test_an_answer_without_its_ranker_says_so_in_small_print_alone(
+    page: Page, two_colours: Path, shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(_found: Sequence[FoundCard], _query: Query) -> Sequence[FoundCard]:
+        raise OSError("the ranker's file is damaged")
+
+    monkeypatch.setattr(shop, "pipeline", dataclasses.replace(shop.pipeline, rank=broken))
+    page.set_input_files("#file", two_colours)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    expect(page.locator("footer")).to_contain_text("without rank")
+    expect(page.get_by_role("main")).not_to_contain_text("without")
 
 
 def test_filters_narrow_what_is_found_and_can_be_cleared(page: Page, two_colours: Path):
