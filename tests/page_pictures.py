@@ -1,9 +1,13 @@
 """Takes the pictures of the README of a page that is served; small enough to be kept in git.
 
-For the README they are taken of the demo's home:
+For the README they are taken of what `make demo` leaves, a shop of 120 products:
 
     photosearch serve --home home/simulator --port 3000 &
     python tests/page_pictures.py http://127.0.0.1:3000 PHOTO docs/images
+
+test_loop.py takes them by the same function, so that it goes on working, and of a home of its own:
+24 products and a model trained for seconds, which would show less than the demo does. Those are
+kept where PHOTOSEARCH_SCREENSHOTS names a folder.
 """
 
 import io
