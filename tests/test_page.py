@@ -81,6 +81,27 @@ def test_a_text_file_gets_a_clear_error_and_a_way_on(
     expect(alert).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (400, "Попробуйте другое фото или другие слова"),
+        (401, "отвечает только тем, кого знает"),
+        (413, "до 10 МБ и 50 мегапикселей"),
+        (500, "через несколько секунд"),
+    ],
+)
+def test_an_error_is_told_in_the_language_of_the_page_and_not_of_the_api(
+    page: Page, two_colours: Path, status: int, told: str
+):
+    problem = {"title": "No", "status": status, "detail": "words for who writes programs"}
+    page.route("**/v1/search", lambda route: route.fulfill(status=status, json=problem))
+    page.get_by_role("button", name="РУ").click()
+    page.set_input_files("#file", two_colours)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(told)
+    expect(alert).not_to_contain_text("words for who")
+
+
 def test_titles_and_words_change_with_the_language(page: Page, two_colours: Path):
     page.set_input_files("#file", two_colours)
     expect(best_match(page)).to_contain_text("Red mug")

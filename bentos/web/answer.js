@@ -8,7 +8,7 @@ import { words } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 
-/** Shows one of: waiting, found { answer, cards }, failed { status, detail }, nothing.
+/** Shows one of: waiting, found { answer, cards }, failed { status }, nothing.
  *
  * Gives the elements of the cards that are shown. `told` is what cards need: see results.js.
  */
@@ -32,12 +32,13 @@ function showWaiting() {
   if (at("cards").querySelector("[data-card-id]") === null) showSkeletons(at("cards"));
 }
 
-function showFailed({ status, detail }, acts) {
+function showFailed({ status }, acts) {
   at("made-by").replaceChildren();
   const { failed, advice, another, tryAgain, clear } = words();
   const isOurs = status === 0 || status === 429 || status >= 500; // the same may work later
-  // A problem's detail is for whoever writes programs, and English.
-  const said = { title: failed[status] ?? failed.other, text: advice[status] ?? detail };
+  // Not the problem's detail: that is for whoever writes programs, and English.
+  const otherwise = status >= 500 ? advice[503] : advice.other;
+  const said = { title: failed[status] ?? failed.other, text: advice[status] ?? otherwise };
   if (isOurs) showNotice(said, { label: tryAgain, act: acts.tryAgain });
   else if (isNarrowed(acts.asked())) showNotice(said, { label: clear, act: () => acts.narrow({}) });
   else showNotice(said, { label: another, act: acts.choose });

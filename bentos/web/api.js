@@ -1,7 +1,6 @@
 // The calls of the page; every answer comes as a state to show, a failure too.
 
 import { MAX_BYTES } from "./photo.js";
-import { words } from "./words.js";
 
 const ASK_AGAIN_MS = 400;
 const TRIES = 40;
@@ -27,9 +26,7 @@ export async function search(ask, { limit, offset, shopper }, signal) {
   const sent = { method: "POST", body: form, signal };
   if (ask.photo === null) return await answerOf("v1/search/text", sent);
   const { file } = ask.photo;
-  if (file.size > MAX_BYTES) {
-    return { kind: "failed", status: 413, detail: words().tooLarge(MAX_BYTES / 1e6) };
-  }
+  if (file.size > MAX_BYTES) return { kind: "failed", status: 413 };
   form.append("photo", file, file.name);
   if (ask.box !== null) form.append("box", inPixels(ask.box, ask.photo).join(","));
   return await answerOf("v1/search", sent);
@@ -76,10 +73,9 @@ async function answerOf(path, options) {
   try {
     const response = await fetch(path, options);
     if (response.ok) return { kind: "found", answer: await response.json() };
-    const problem = await response.json().catch(() => ({ detail: response.statusText }));
-    return { kind: "failed", status: response.status, detail: problem.detail };
+    return { kind: "failed", status: response.status };
   } catch {
-    return { kind: "failed", status: 0, detail: words().noConnection };
+    return { kind: "failed", status: 0 };
   }
 }
 
