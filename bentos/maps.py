@@ -30,7 +30,7 @@ class Served(Protocol):
 
 def routes(served: Callable[[], Served]) -> list[Route]:
     """The calls; `served` is asked at each request."""
-    turns = Turns(at_once=DRAWN_AT_ONCE, waiting_max=WAITING_MAX)
+    turns = Turns(at_once=DRAWN_AT_ONCE, waiting_max=WAITING_MAX, is_counted=False)
 
     async def maps(request: Request) -> Response:
         query_id, card_id = request.path_params["query_id"], _card(request)

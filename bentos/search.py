@@ -100,7 +100,7 @@ class Search:
         self._following: list[asyncio.Task[None]] = []
 
         self.access = access_of(self._services)
-        self._probing = Turns(at_once=1)
+        self._probing = Turns(at_once=1, is_counted=False)
         settle()
 
     @property

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from anyio import CapacityLimiter, Semaphore, move_on_after, to_thread
+from prometheus_client import Gauge
 
 from bentos import metrics
 from bentos.aside import Aside
@@ -28,6 +30,7 @@ class Turns:
         at_once: int = AT_ONCE,
         waiting_max: int = WAITING_MAX,
         aside: Aside | None = None,
+        is_counted: bool = True,
     ) -> None:
         """Nobody searches yet.
 
@@ -35,7 +38,9 @@ class Turns:
             at_once: Searches that run together.
             waiting_max: Others that wait.
             aside: Told when searches run.
+            is_counted: Among the searches of the metrics.
         """
+        self._is_counted = is_counted
         self._aside = aside or Aside()
         self._free, self._waiting_max = Semaphore(at_once), waiting_max
         self._threads = CapacityLimiter(at_once)
@@ -56,9 +61,10 @@ class Turns:
             raise TooBusy
         came = time.perf_counter()
         with move_on_after(deadline_s):
-            with metrics.WAITING.track_inprogress():
+            with self._counted(metrics.WAITING):
                 await self._free.acquire()
-            metrics.QUEUED.observe(time.perf_counter() - came)
+            if self._is_counted:
+                metrics.QUEUED.observe(time.perf_counter() - came)
             task = asyncio.create_task(self._work(act))
             self._running.add(task)  # the loop itself keeps no task alive
             self._n_begun += 1
@@ -85,10 +91,13 @@ class Turns:
 
     async def _work(self, act: Callable[[], Answer]) -> Answer:
         try:
-            with metrics.RUNNING.track_inprogress(), self._aside.searching():
+            with self._counted(metrics.RUNNING), self._aside.searching():
                 return await to_thread.run_sync(act, limiter=self._threads)
         finally:
             self._free.release()
+
+    def _counted(self, gauge: Gauge) -> AbstractContextManager[object]:
+        return gauge.track_inprogress() if self._is_counted else nullcontext()
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._running.discard(task)

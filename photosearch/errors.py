@@ -138,7 +138,7 @@ class TooBusy(PhotosearchError):
     """More searches wait than may."""
 
     def __init__(self) -> None:
-        super().__init__("Too many searches at once. Try again in a few seconds.")
+        super().__init__("Too much is asked at once. Try again in a few seconds.")
 
 
 class Overdue(PhotosearchError):

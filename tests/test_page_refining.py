@@ -11,7 +11,7 @@ import pytest
 import wordy_shop
 from page_windows import DESKTOP, PHONE, best_match, card, window
 from playwright.sync_api import Browser, Page, Request, expect
-from small_shop import colour, jpeg, open_shop, painted, served
+from small_shop import SmallShop, colour, jpeg, mapped, open_shop, painted, served
 from wordy_shop import open_wide_shop
 
 pytestmark = pytest.mark.slow
@@ -223,6 +223,19 @@ def test_an_engineer_sees_why(page: Page, red_photo: Path):
     why.click()
     expect(told).to_be_hidden()
     expect(reasons).to_have_count(0)
+
+
+def test_the_map_of_a_photo_is_shown_though_who_draws_is_busy_at_first(
+    browser: Browser, shop: SmallShop, red_photo: Path
+):
+    with served(mapped(shop)) as address, window(browser, address) as page:
+        give(page, red_photo)
+        busy = {"status": 503, "headers": {"Retry-After": "1"}}
+        page.route("**/maps", lambda route: route.fulfill(**busy), times=1)
+        page.get_by_role("button", name="Why these?").click()
+        told = page.get_by_role("region", name="Why these products, in this order")
+        expect(told.get_by_role("img")).to_be_visible()
+        assert told.get_by_role("img").evaluate("image => image.naturalWidth") > 0
 
 
 def test_more_cards_are_shown_below_and_get_the_focus(browser: Browser, tmp_path: Path):

@@ -35,7 +35,7 @@ export async function search(ask, { limit, offset, shopper }, signal) {
 /** What was read on the photo of a search, once it is read; null if nobody can tell. */
 export async function articlesOf(queryId, signal) {
   for (let tried = 0; tried < TRIES; tried += 1) {
-    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    await pause(ASK_AGAIN_MS);
     if (signal.aborted) return null;
     try {
       const response = await fetch(`v1/queries/${queryId}/articles`, { signal });
@@ -58,15 +58,23 @@ export async function lookUp(path) {
   }
 }
 
-/** A picture as an address for an img; null where the service has none. */
+/** A picture as an address for an img; null where the service has none, or is busy twice. */
 export async function pictureAt(path) {
   try {
-    const response = await fetch(path);
+    let response = await fetch(path);
+    if (response.status === 503) {
+      await pause(Number(response.headers.get("Retry-After")) * 1000);
+      response = await fetch(path);
+    }
     if (!response.ok) return null;
     return URL.createObjectURL(await response.blob());
   } catch {
     return null;
   }
+}
+
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function answerOf(path, options) {
