@@ -143,12 +143,11 @@ def test_a_browser_that_asks_not_to_be_followed_gets_no_key_and_tells_nothing(
     assert told.bodies == 0
 
 
-@pytest.mark.parametrize("status", [501, 503])
 def test_a_service_that_keeps_no_events_is_asked_once(
-    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path, status: int
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path
 ):
     told, address = desk
-    told.status = status
+    told.status = 501
     with window(browser, address) as page:
         page.set_input_files("#file", red_photo)
         expect(best_match(page)).to_have_attribute("data-card-id", "red")
@@ -157,6 +156,24 @@ def test_a_service_that_keeps_no_events_is_asked_once(
         card(page, "blue").locator(".open").click()
         page.wait_for_timeout(4000)
     assert told.bodies == 1
+
+
+def test_events_wait_for_a_store_that_was_away(
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path
+):
+    told, address = desk
+    told.status = 503
+    with window(browser, address) as page:
+        page.clock.install()
+        page.set_input_files("#file", red_photo)
+        expect(best_match(page)).to_have_attribute("data-card-id", "red")
+        card(page, "blue").locator(".open").click()
+        page.clock.run_for(5000)
+        page.wait_for_timeout(500)
+        assert (told.bodies, told.events) == (1, [])
+        told.status = 200
+        page.clock.run_for(40_000)
+        wait_for(page, told, "impression", "click")
 
 
 def test_events_wait_for_the_connection_to_come_back(

@@ -6,12 +6,13 @@ const EVENTS_AT = "v1/events";
 const REST_MS = 3000;
 const SENT_MOST = 100; // a request that outlives the page may have 64 KB
 const WAITING_MOST = 500;
+const PASSING = [0, 429, 502, 503, 504]; // 0: no connection
 
 /** Gathers events and sends them in batches, also when the page is left.
  *
- * `shopper` null: nothing is told. A service that keeps no events (501, 503, or any refusal) is
- * not asked again for this visit; without a connection events wait, and one that is sent twice is
- * kept once, by its id.
+ * `shopper` null: nothing is told. A service that keeps no events (501, or any refusal) is not
+ * asked again for this visit; without a connection, or while it is busy, events wait, and one that
+ * is sent twice is kept once, by its id.
  */
 export function eventLog(shopper) {
   let waiting = [];
@@ -35,7 +36,7 @@ export function eventLog(shopper) {
     if (isOff || batch.length === 0) return;
     waiting = waiting.slice(SENT_MOST);
     const status = await post(batch);
-    const isLater = status === 0 || status === 429;
+    const isLater = PASSING.includes(status);
     if (isLater) waiting = [...batch, ...waiting].slice(-WAITING_MOST);
     else if (status !== 200) isOff = true;
     if (isOff) waiting = [];
