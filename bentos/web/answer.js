@@ -3,6 +3,7 @@
 import { isNarrowed } from "./ask.js";
 import { showExplained } from "./explain.js";
 import { make } from "./elements.js";
+import { MAX_BYTES } from "./photo.js";
 import { cardsOf, showCards, showSkeletons, titleOf } from "./results.js";
 import { words } from "./words.js";
 
@@ -34,14 +35,19 @@ function showWaiting() {
 
 function showFailed({ status }, acts) {
   at("made-by").replaceChildren();
-  const { failed, advice, another, tryAgain, clear } = words();
-  const isOurs = status === 0 || status === 429 || status >= 500; // the same may work later
-  // Not the problem's detail: that is for whoever writes programs, and English.
-  const otherwise = status >= 500 ? advice[503] : advice.other;
-  const said = { title: failed[status] ?? failed.other, text: advice[status] ?? otherwise };
+  const { failed, another, tryAgain, clear } = words();
+  const isOurs = [0, 408, 429].includes(status) || status >= 500; // the same may work later
+  const said = { title: failed[status] ?? failed.other, text: adviceOf(status) };
   if (isOurs) showNotice(said, { label: tryAgain, act: acts.tryAgain });
   else if (isNarrowed(acts.asked())) showNotice(said, { label: clear, act: () => acts.narrow({}) });
   else showNotice(said, { label: another, act: acts.choose });
+}
+
+/** Not the problem's detail: that is for whoever writes programs, and English. */
+function adviceOf(status) {
+  const { advice, tooLarge } = words();
+  if (status === 413) return tooLarge(MAX_BYTES / 1e6);
+  return advice[status] ?? (status >= 500 ? advice[503] : advice.other);
 }
 
 function showFound(state, told) {
