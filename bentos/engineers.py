@@ -62,6 +62,7 @@ def report_of(release: Release) -> ReleaseReport:
     """
     card: Facts = json.loads(release.model_card.read_text()) if release.model_card.exists() else {}
     made: Facts = card.get("made_of") or {}
+    switches = _switches(release)
     return ReleaseReport(
         release=release.manifest.release,
         model=card.get("model"),
@@ -69,19 +70,20 @@ def report_of(release: Release) -> ReleaseReport:
         labels=made.get("labels"),
         metrics=made.get("metrics"),
         verdict=made.get("verdict"),
-        refused=_refused(release),
+        refused=None if switches is None else _refused(release),
         calibration=card.get("calibration"),
         lineage=card.get("lineage"),
-        switches=_switches(release),
+        switches=switches,
     )
 
 
 def _refused(release: Release) -> Facts | None:
-    verdict_file = Home(release.folder.parent.parent).evaluation / "verdict.json"
-    if _switches(release) is None or not verdict_file.exists():
+    evaluation = Home(release.folder.parent.parent).evaluation
+    try:
+        verdict: Facts = json.loads((evaluation / "verdict.json").read_text())
+        return None if verdict["is_promoted"] else verdict
+    except (OSError, KeyError, TypeError, ValueError):  # none yet, or damaged: `gate` judges anew
         return None
-    verdict: Facts = json.loads(verdict_file.read_text())
-    return None if verdict["is_promoted"] else verdict
 
 
 def _switches(release: Release) -> list[Switch] | None:
