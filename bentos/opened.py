@@ -24,7 +24,7 @@ def settle() -> None:
     """Has the garbage collector pass over what is loaded by now; call it after each opening.
 
     Else one search in 250 waits 70 to 120 ms for it to look through the objects of a release: see
-    docs/experiments/online.md. What nobody reaches any more of an earlier release goes now.
+    docs/experiments/online.md. What is left of releases before the last goes now.
     """
     gc.unfreeze()
     gc.collect()

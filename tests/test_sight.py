@@ -76,7 +76,7 @@ def test_a_card_whose_article_is_on_the_photo_is_told_apart(shop: SmallShop):
     (found,) = answer.articles.found
     assert (found.article, found.match, found.card_ids) == ("KR4824", "exact", ["violet"])
     assert ids(answer)[0] == "red"
-    assert len(answer.cards) == 5  # the page puts it before them: test_page.py
+    assert len(answer.cards) == 5  # the page puts it before them: test_page_sight.py
 
 
 def test_a_near_article_moves_no_card(blind: SmallShop):
