@@ -18,6 +18,9 @@ from photosearch.curation.raw_expectations import validate_raw
 from photosearch.errors import HomeNotReady
 from photosearch.home import Home
 
+# Great Expectations imports sre_constants and sre_parse, deprecated in Python 3.11
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
+
 
 @pytest.fixture
 def market(tmp_path: Path) -> Market:
