@@ -30,12 +30,6 @@ def address(shop: SmallShop) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with window(browser, address) as page:
-        yield page
-
-
-@pytest.fixture
 def two_colours(tmp_path: Path) -> Path:
     photo = tmp_path / "shelf.jpg"
     photo.write_bytes(jpeg(painted(colour("red"), colour("red"), colour("blue"))))

@@ -1,22 +1,16 @@
 """How a photo comes to the page, and which part of it is searched."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import wordy_shop
-from page_windows import best_match, drag, window
-from playwright.sync_api import Browser, JSHandle, Page, expect
+from page_windows import best_match, drag
+from playwright.sync_api import JSHandle, Page, expect
 
 pytestmark = pytest.mark.slow
 shop, address, red_photo = wordy_shop.shop, wordy_shop.address, wordy_shop.red_photo
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with window(browser, address) as page:
-        yield page
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,12 +15,6 @@ from wordy_shop import open_wide_shop
 
 pytestmark = pytest.mark.slow
 shop, address = wordy_shop.shop, wordy_shop.address
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with window(browser, address) as page:
-        yield page
 
 
 @pytest.fixture

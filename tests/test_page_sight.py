@@ -50,13 +50,6 @@ def address(shop: SmallShop, reader: PatientReader) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A window on the page of the shop that finds things, reads and tells probabilities."""
-    with window(browser, address) as page:
-        yield page
-
-
-@pytest.fixture
 def labelled_shelf(tmp_path: Path) -> Path:
     """Much red and some blue; the label of the violet scarf lies on the red."""
     photo = tmp_path / "label.jpg"
