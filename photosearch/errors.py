@@ -100,11 +100,11 @@ class OutsidePhoto(BadPhoto):
 
 
 class BadBox(BadPhoto):
-    """A box that is not inside the photo."""
+    """A box that is not inside the photo, or too small to be searched."""
 
     def __init__(self, box: tuple[float, ...], width: int, height: int) -> None:
         super().__init__(
-            f"Box {list(box)} is not inside the photo of {width} x {height} pixels. "
+            f"Box {list(box)} is not inside the photo of {width} x {height} pixels, or too small. "
             "Give left, top, right, bottom in pixels, at least 8 pixels wide and high."
         )
 
