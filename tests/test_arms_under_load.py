@@ -95,6 +95,12 @@ def wait_until(is_so: Callable[[], bool], service: Service) -> None:
         time.sleep(0.1)
 
 
+def wait_for_more(asked: Asked, service: Service) -> None:
+    """Until every shopper has been answered a search that was begun after this call."""
+    until = len(asked.answers) + len(asked.failures) + 2 * N_CLIENTS
+    wait_until(lambda: len(asked.answers) + len(asked.failures) >= until, service)
+
+
 def served(service: Service) -> list[str]:
     told = service.api.get("/v1/experiments").json()["experiments"]
     return [one["name"] for one in told if one["is_served"]]
@@ -131,13 +137,13 @@ def test_an_experiment_begins_and_ends_and_what_is_live_changes_without_a_failed
         wait_until(lambda: served(service) == ["trial"], service)
         begun = len(asked.answers)
         assert len(service.open_copies()) == 2
-        time.sleep(2)
+        wait_for_more(asked, service)
         switch_live(home.releases, "r2")
         wait_until(lambda: live(service) == "r2", service)
-        time.sleep(2)
+        wait_for_more(asked, service)
         stop(home.experiments, at=datetime.now(UTC))
         wait_until(lambda: served(service) == [], service)
-        time.sleep(1)
+        wait_for_more(asked, service)
     assert asked.failures == []
     assert all(is_whole(answer) for _, answer in asked.answers)
     seen: dict[str | None, set[str]] = {}
