@@ -34,10 +34,12 @@ from photosearch.home import Home
 from photosearch.index.index_folder import LOCK, read_facts, write_facts
 from photosearch.perception_settings import DetectorParams
 from photosearch.release import MANIFEST, Release, live_release, open_release, seal
-from photosearch.search.boosted_ranker import RankerManifest, save_ranker, write_ranker
+from photosearch.search.boosted_ranker import RankerManifest
 from photosearch.search.features import FEATURES
 from photosearch.search.moderation import write_moderation
 from photosearch.search.policies import save_policies
+from photosearch.search.ranker_folder import TREES as TREES_FILE
+from photosearch.search.ranker_folder import save_ranker, write_ranker
 from photosearch.search.seeing import write_seeing
 from photosearch.search.thumbnails import link_or_copy
 from photosearch.settings import load_params
@@ -195,8 +197,8 @@ def _write_ranker(folder: Path, model_id: str) -> None:
     trained = folder / "ranker-as-trained"
     trained.mkdir()
     manifest = RankerManifest(model_id, list(FEATURES), 12.0, -6.0, RANKED, SHORT_LENGTH)
-    save_ranker(trained, manifest, trees=trees, clicks=[])
+    save_ranker(trained, manifest, trees={TREES_FILE: trees}, clicks=[])
     photo_ids = read_table(folder / "photos.parquet", CuratedPhoto)["photo_id"].to_pylist()
     short = unit(dice.standard_normal((len(photo_ids), SHORT_LENGTH), np.float32))
-    write_ranker(folder / "ranker", trained, photo_ids=photo_ids, vectors=short)
+    write_ranker(folder / "ranker", trained, [TREES_FILE], photo_ids=photo_ids, vectors=short)
     shutil.rmtree(trained)

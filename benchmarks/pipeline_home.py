@@ -21,7 +21,6 @@ from photosearch.catalog.tables import read_rows
 from photosearch.home import Home
 from photosearch.perception.reader import Word
 from photosearch.release import Release, live_release
-from photosearch.search.boosted_ranker import open_ranker
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.features import named
 from photosearch.search.found import FoundCard
@@ -32,13 +31,14 @@ from photosearch.search.photo_tokens import FOLDER, open_photo_tokens
 from photosearch.search.pipeline import SearchPipeline, make_pipeline
 from photosearch.search.query import Embedded, Query, SearchRequest
 from photosearch.search.rank import best_first
+from photosearch.search.ranker_folder import open_rankers
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.steps import Reranker, Step
 from photosearch.settings import Services, Settings
 from simulator.shoppers import appeal, clicks
 from simulator.world import World
 from training.late_interaction import learn_short_tokens
-from training.ranker import ask_home
+from training.ranker_home import ask_home
 
 PATIENCE_MS = 60_000.0
 """An answer waits so long for its articles: here they are what is measured."""
@@ -187,11 +187,13 @@ def taught_by_shoppers(
     does, then by what was learned so far. `margin` and the like are those of params.yaml.
     """
     ranking, random, state = settings.params.ranking, np.random.default_rng(seed), OnlineState()
-    learned, _ = ask_home(
+    learned = ask_home(
         settings.home, live_vectors(settings), ranking.ranker, settings.params.index
-    )
+    ).learned
     learned = learned[: len(learned) // 2]  # the other half asks as if its product were new
-    ranker = open_ranker(release.ranker, model_id=release.manifest.model_id)
+    ranker = open_rankers(release.ranker, model_id=release.manifest.model_id).alone
+    if ranker is None:
+        raise SystemExit(f"The ranker of {release.folder} ranks photos with words alone.")
     asked = Query(SearchRequest(), None, None)
     for visit in range(visits):
         answered = learned[int(random.integers(len(learned)))]

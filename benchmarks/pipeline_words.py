@@ -13,6 +13,7 @@ from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_rows
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.query import MAX_LIMIT, SearchRequest
+from photosearch.search.rank import rank_by_evidence
 from photosearch.settings import Settings
 from photosearch.tagging.tag_index import open_tags
 from simulator.world import World
@@ -73,6 +74,7 @@ def tell_own_words(
     table: Table, served: SearchPipeline, asked: Asked, queries: Sequence[TextQuery]
 ) -> None:
     """Rows of photos with words that are true of them, and of the words without the photo."""
+    plain = replace(served, rank=rank_by_evidence(None))
     text_of = {(f"c{one.card:06d}", one.language): one.text
                for one in queries if not one.is_mistyped}  # fmt: skip
     for language in ("English", "Russian"):
@@ -81,9 +83,15 @@ def tell_own_words(
             by_rank(served.answer(_request(content, text=text)))
             for content, text in zip(asked.contents, texts, strict=True)
         ]
+        unranked = [
+            by_rank(plain.answer(_request(content, text=text)))
+            for content, text in zip(asked.contents, texts, strict=True)
+        ]
         alone = [by_rank(served.answer_words(_request(text=text))) for text in texts]
         name = f"photo + true words, {language}"
-        table.add(name, measured(both, asked), beside="photo, as served")
+        before = f"{name}, fused alone"
+        table.add(before, measured(unranked, asked), beside="photo, as served")
+        table.add(name, measured(both, asked), beside=before)
         table.add(f"these words alone, {language}", measured(alone, asked), beside=name)
 
 
@@ -112,13 +120,16 @@ def tell_changes(served: SearchPipeline, asked: Asked, cards: Sequence[Card]) ->
         return
     say(f"\nAnother card than the photo's, {len(changes)} changes of at most "
         f"{CHANGES_MOST} attributes:\n")  # fmt: skip
-    known = {card.card_id: card for card in cards}
+    known, plain = {c.card_id: c for c in cards}, replace(served, rank=rank_by_evidence(None))
     group_of, right = asked.group_of, [_products(c.triplet.right, asked) for c in changes]
     table = Table([group_of[change.triplet.source] for change in changes])
     alone = [by_rank(served.answer(_request(change.content))) for change in changes]
     judged = [_judged(o, c.triplet, known, group_of) for o, c in zip(alone, changes, strict=True)]
     ways: dict[str, list[Order]] = {
         "photo alone": alone,
+        "photo + words, fused alone": [
+            by_rank(plain.answer(_request(c.content, text=c.text))) for c in changes
+        ],
         "photo + words": [
             by_rank(served.answer(_request(c.content, text=c.text))) for c in changes
         ],
@@ -137,9 +148,10 @@ def tell_changes(served: SearchPipeline, asked: Asked, cards: Sequence[Card]) ->
             [product for product in products_of(order, group_of) if product not in out]
             for order, out in zip(orders, gone, strict=True)
         ]
-        table.add(
-            way, scores_of(found, right), beside=None if way == "photo alone" else "photo alone"
-        )
+        beside = None if way == "photo alone" else "photo alone"
+        if way == "photo + words":
+            beside = "photo + words, fused alone"
+        table.add(way, scores_of(found, right), beside=beside)
     some = sum(bool(liked) for liked, _ in judged)
     say(f"\nOf {len(changes)} photos, {some} had a card to like among the first ten.")
 

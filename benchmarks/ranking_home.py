@@ -3,6 +3,8 @@
 The index holds every gallery picture and the buyers' photos of training, as a release does. The
 ranker is trained as `photosearch ranker` trains it; nothing is written.
 
+Photos with words ask too, as `photosearch ranker` asks with them.
+
 python benchmarks/ranking_home.py --home home/simulator
 """
 
@@ -10,7 +12,10 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,12 +29,15 @@ from photosearch.evaluation.calibration import SameProbability
 from photosearch.evaluation.metrics import Found
 from photosearch.progress import configure_logging
 from photosearch.release import live_release
+from photosearch.search.boosted_ranker import BoostedRanker
 from photosearch.search.features import FEATURES, card_features
 from photosearch.search.popularity import Popularity
 from photosearch.settings import Settings
-from training.ranker import ask_home, train_ranker
+from training.ranker import train_ranker, train_with_words
 from training.ranker_data import Answered
+from training.ranker_home import AskedHome, ask_home, ask_home_with_words
 from training.ranker_trial import compare, found_right, measure, ranked_right
+from training.ranker_words import words_on
 
 TOLD = 8
 """Features named, the most used first."""
@@ -44,17 +52,21 @@ def main() -> None:
     configure_logging()
     home, ranking = settings.home, settings.params.ranking
     photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
-    learned, judging = ask_home(home, live_vectors(settings), ranking.ranker, settings.params.index)
+    asked = ask_home(home, live_vectors(settings), ranking.ranker, settings.params.index)
+    learned, judging = asked.learned, asked.judging
     half = len(learned) // 2
+    untagged = [without(one, "tag_overlaps") for one in learned]
     for way, lessons in (("as known", learned[:half]), ("as new", learned[half:])):
         first = sum(bool(one.is_right[0]) for one in lessons)
         say(f"{first} of {len(lessons)} photos of training, {way}, find their product first")
     trained = train_ranker(learned, [], ranking, model_id="benchmark").running()
     as_known = train_ranker(learned[:half], [], ranking, model_id="x").running()
+    no_tags = train_ranker(untagged, [], ranking, model_id="x").running()
     ways: dict[str, Way] = {
         "nearest gallery picture": lambda one: ordered_by(one, "gallery_cosine"),
         "mean of the near photos": lambda one: ordered_by(one, "mean_cosine"),
         "ranker, as known only": lambda one: ranked_right(as_known, one),
+        "ranker, no tags": lambda one: ranked_right(no_tags, without(one, "tag_overlaps")),
         "ranker": lambda one: ranked_right(trained, one),
     }
     seen = {photo.card_id for photo in photos if photo.is_card_seen}
@@ -69,7 +81,55 @@ def main() -> None:
     for name, answers in slices.items():
         if answers:
             tell_slice(f"{name}, {len(answers)} photos", answers, ways)
-    gains = trained.trees.feature_importance("gain")
+    tell_most_used(trained)
+    tell_words(settings, asked)
+
+
+def tell_words(settings: Settings, asked: AskedHome) -> None:
+    """Prints the table of photos with words, by what trees of their own learn from."""
+    home, chosen, params = settings.home, settings.params.ranking.ranker, settings.params
+    model_id = live_release(home.releases).manifest.model_id
+    vectors_of = live_vectors(settings)
+    with words_on(asked.shelf, home, params.text_search, model_id=model_id) as side:
+        worded = ask_home_with_words(asked, side, home, vectors_of, chosen)
+    alone = train_ranker(asked.learned, [], params.ranking, model_id="x")
+    left_out: dict[str, Sequence[str]] = {
+        "ranker of words, no tags, no text score": ("tag_overlaps", "text_scores"),
+        "ranker of words, no tags": ("tag_overlaps",),
+        "ranker of words, no text score": ("text_scores",),
+        "ranker of words": (),
+    }
+    ways: dict[str, Way] = {
+        "ranker of photos alone": lambda one: ranked_right(alone.running(), one)
+    }
+    for way, names in left_out.items():
+        some = worded._replace(learned=[without(one, *names) for one in worded.learned])
+        trained = train_with_words(alone, some, chosen)
+        if trained is None:
+            say("\nToo few photos can be asked with words.")
+            return
+        ways[way] = partial(ranked_without, trained.running(), names)
+    say("\n| words of a | way | recall@1 | nDCG@10 | MRR |\n|---|---|---|---|---|")
+    for kind, answers in worded.judging.items():
+        tell_slice(f"{kind}, {len(answers)} photos with words", answers, ways)
+    tell_most_used(trained.running())
+
+
+def ranked_without(ranker: BoostedRanker, names: Sequence[str], answered: Answered) -> Found:
+    """Which cards are right, in the order of a ranker that some evidence is kept from."""
+    return ranked_right(ranker, without(answered, *names))
+
+
+def without(answered: Answered, *names: str) -> Answered:
+    """The same answer as if some of its evidence were not known."""
+    nothing: dict[str, Any] = {"tag_overlaps": {}, "text_scores": None}
+    unknown = {name: nothing[name] for name in names}
+    return replace(answered, evidence=replace(answered.evidence, **unknown))
+
+
+def tell_most_used(ranker: BoostedRanker) -> None:
+    """Says which features the trees use."""
+    gains = ranker.trees.feature_importance("gain")
     first = np.argsort(-gains)[:TOLD]
     say("\nMost used: " + ", ".join(f"{FEATURES[n]} {gains[n] / gains.sum():.0%}" for n in first))
 

@@ -69,7 +69,7 @@ def open_street(model: Path, kept: Path, *, seed: int, n_cards: int) -> Street:
         for place in (0, 1)
     ]
     vectors = shop.vectors[:, :2].reshape(len(pictures), -1)
-    shelf = Shelf(exact_index(pictures, vectors), pictures, vectors, cards, set(), 64, 100)
+    shelf = Shelf(exact_index(pictures, vectors), pictures, vectors, cards, set(), 64, 100, None)
     asked = [CuratedPhoto(f"{c}/review/r/0", c, "review", "", "test", False) for c in cards]
     return Street(world, ask_shelf(shelf, asked, shop.vectors[:, 2]), list(range(n_cards)))
 

@@ -107,7 +107,7 @@ def variants(settings: Settings, folder: Path, batches: list) -> Iterator[tuple[
     folder, model_id = folder / "tags-64", live_release(settings.home.releases).manifest.model_id
     columns = read_table(folder / TAGS, Tag)
     rows, cards = read_rows(folder / CARRIED, CardTags), vocabulary.mean_of_cards(batches, 64)
-    by_card = carried_tags(folder / CARRIED)
+    by_card = carried_tags(folder)
 
     def index(vectors: Vectors) -> TagIndex:
         return TagIndex(columns, by_card, with_codes(vectors.astype(np.float16)))
@@ -141,7 +141,7 @@ def told(
 def precision_of_tags(index: TagIndex, queries: Queries, n: int) -> float:
     """Share of the `n` nearest tags that the true card carries."""
     right = [
-        near.row in set(index.carried_by(card_id).tolist())
+        near.row in set(index.carried.of(card_id).tolist())
         for card_id, vector in zip(queries.cards, queries.vectors, strict=True)
         for near in index.nearest(vector, limit=n)
     ]
@@ -202,7 +202,7 @@ def main() -> None:
             )  # fmt: skip
             sys.stdout.write(f"{row} {precision_of_tags(tags, queries, n):.3f} |\n")
         tags = made[0][2]
-        own = {c: " ".join(map(tags.text, tags.carried_by(c).tolist())) for c in group_of}
+        own = {c: " ".join(map(tags.text, tags.carried.of(c).tolist())) for c in group_of}
         row = told("own tags", lambda row: bm25.ranked(own[queries.cards[row]]), queries, group_of)
         sys.stdout.write(row + " |\n")
     photo_index.close()

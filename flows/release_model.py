@@ -29,17 +29,19 @@ def rank(home: Home) -> None:
     from training.ranker import is_up_to_date, train_home_ranker
 
     settings = load_settings(home.root)
-    ranking, index = settings.params.ranking, settings.params.index
+    params = settings.params
+    made_by = params.ranking, params.index, params.text_search
     model_id = read_model(model_to_release(settings)).model_id
-    if not ranking.ranker.use or is_up_to_date(settings.home, model_id, ranking, index):
+    if not params.ranking.ranker.use or is_up_to_date(settings.home, model_id, *made_by):
         return
-    _, vectors_of = vectors_to_rank(settings)
     try:
-        report = train_home_ranker(settings.home, model_id, vectors_of, ranking, index)
+        report = train_home_ranker(settings.home, vectors_to_rank(settings), *made_by)
     except HomeNotReady as error:
         log.warning("no ranker is trained: %s", error)
         return
     log.info("ranker: %s", report.trial.reason)
+    if report.words is not None:
+        log.info("ranker beside words: %s", report.words.reason)
 
 
 @task

@@ -17,18 +17,18 @@ from photosearch.embedding.model import read_model
 from photosearch.errors import BadParams
 from photosearch.index.vector_index import VectorIndex
 from photosearch.release import CARDS, PHOTOS, RANKER, TAGS
-from photosearch.search.boosted_ranker import (
-    VERDICT,
-    is_better,
-    ranker_id,
-    read_manifest,
-    write_ranker,
-)
 from photosearch.search.card_texts import REVIEWS, TEXT, change_text_search, write_text_search
 from photosearch.search.learned_order import save_online
 from photosearch.search.learned_texts import read_learned, with_closed_form
 from photosearch.search.moderation import OFF, flagged, write_moderation
 from photosearch.search.policies import save_policies
+from photosearch.search.ranker_folder import (
+    VERDICT,
+    better_trees,
+    ranker_id,
+    read_manifest,
+    write_ranker,
+)
 from photosearch.search.release_recipe import Part
 from photosearch.search.seeing import write_seeing
 from photosearch.search.thumbnails import link_or_copy
@@ -121,22 +121,21 @@ def _rules(settings: Settings, model_id: str) -> Part:
     return Part("rules", _digest(policies, *_files(settings.home.text)), write)
 
 
-def ranker_to_release(settings: Settings, model_id: str) -> Path | None:
-    """The trained ranker, if params want one, it is of this model and ranked better than none.
+def trees_to_release(settings: Settings, model_id: str) -> list[str]:
+    """Trees of the trained ranker that ranked better than none, if it is wanted and of this model.
 
     Raises:
         BadArtifact: It is damaged.
     """
     trained = settings.home.ranker
     if not settings.params.ranking.ranker.use or not (trained / VERDICT).exists():
-        return None
-    of_model = read_manifest(trained).model_id == model_id
-    return trained if of_model and is_better(trained) else None
+        return []
+    return better_trees(trained) if read_manifest(trained).model_id == model_id else []
 
 
 def _ranker(settings: Settings, model_id: str) -> Part | None:
-    trained = ranker_to_release(settings, model_id)
-    if trained is None:
+    trained, trees = settings.home.ranker, trees_to_release(settings, model_id)
+    if not trees:
         return None
 
     def write(folder: Path, index: VectorIndex, _: Path | None) -> None:
@@ -147,9 +146,9 @@ def _ranker(settings: Settings, model_id: str) -> Part | None:
             photo_ids += some
             short.append(shorten(vectors, length))
         vectors = np.concatenate(short)
-        write_ranker(folder / RANKER, trained, photo_ids=photo_ids, vectors=vectors)
+        write_ranker(folder / RANKER, trained, trees, photo_ids=photo_ids, vectors=vectors)
 
-    return Part("ranker", ranker_id(trained), write)
+    return Part("ranker", ranker_id(trained, trees), write)
 
 
 def _clicks(settings: Settings) -> Part | None:

@@ -6,17 +6,17 @@ from photosearch.assembly import load_embedder, model_to_release
 from photosearch.settings import Settings
 
 if TYPE_CHECKING:
-    from photosearch.embedding.catalog_vectors import VectorsOf
+    from photosearch.embedding.catalog_vectors import ModelVectors
 
 
-def vectors_to_rank(settings: Settings) -> "tuple[str, VectorsOf]":
-    """The id of the model that the next release gets, and its vectors of curated photos.
+def vectors_to_rank(settings: Settings) -> "ModelVectors":
+    """Vectors of curated photos by the model that the next release gets.
 
     Raises:
         HomeNotReady: No candidate was judged yet.
     """
-    from photosearch.embedding.catalog_vectors import catalog_vectors
+    from photosearch.embedding.catalog_vectors import ModelVectors, catalog_vectors
 
     model = model_to_release(settings)
     embedder = load_embedder(model)
-    return embedder.model_id, catalog_vectors(settings.home, model, embedder)
+    return ModelVectors(embedder.model_id, catalog_vectors(settings.home, model, embedder))

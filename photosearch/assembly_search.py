@@ -32,7 +32,7 @@ from photosearch.search.schemas import CardFacts, ReleaseIds
 from photosearch.search.seeing import SeenBy, read_seeing
 from photosearch.search.text_search import open_text_search
 from photosearch.search.trial_search import rank_of
-from photosearch.tagging.tag_index import open_tags
+from photosearch.tagging.tag_index import Carried, open_tags
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +99,12 @@ def complete(
     Raises:
         BadArtifact: A part of the release is damaged.
     """
-    pipeline = _ordered(pipeline, release, index.dim)
+    carried: Carried | None = None
     if release.tags.exists():
         tags = open_tags(release.tags, model_id=release.manifest.model_id)
+        carried = tags.carried
         pipeline = replace(pipeline, chips=lambda query, found: tag_chips(tags, query, found))
+    pipeline = _ordered(pipeline, release, carried, index.dim)
     policies = read_policies(release.folder)
     if policies is None:
         return _with_eyes(pipeline, release, cards, eyes, may_show=lambda _: True)
@@ -112,12 +114,14 @@ def complete(
     return _with_eyes(pipeline, release, cards, eyes, may_show=may_show)
 
 
-def _ordered(pipeline: SearchPipeline, release: Release, dim: int) -> SearchPipeline:
+def _ordered(
+    pipeline: SearchPipeline, release: Release, tags: Carried | None, dim: int
+) -> SearchPipeline:
     """Adds what orders the candidates: a curve, a ranker or the plain order, late interaction."""
     manifest, calibration = release.manifest, None
     if release.calibration.exists() and manifest.calibrated_by == "score":
         calibration = read_calibration(release.calibration)
-    rank = rank_of(release.folder, model_id=manifest.model_id, dim=dim)
+    rank = rank_of(release.folder, tags, model_id=manifest.model_id, dim=dim)
     tokens = tokens_of_release(release)
     return replace(
         pipeline,

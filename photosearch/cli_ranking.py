@@ -1,8 +1,13 @@
 """The verbs about the order of results: ranker."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from photosearch.cli_servers import HomeOption
+
+if TYPE_CHECKING:
+    from training.ranker_trial import Trial
 
 ranking_app = typer.Typer()
 
@@ -15,9 +20,9 @@ def ranker(home: HomeOption = None) -> None:
     from training.ranker import train_home_ranker
 
     settings = load_settings(home)
-    model_id, vectors_of = vectors_to_rank(settings)
+    params = settings.params
     report = train_home_ranker(
-        settings.home, model_id, vectors_of, settings.params.ranking, settings.params.index
+        settings.home, vectors_to_rank(settings), params.ranking, params.index, params.text_search
     )
     trial = report.trial
     typer.echo(
@@ -26,6 +31,15 @@ def ranker(home: HomeOption = None) -> None:
     )
     if report.refused:
         typer.echo(f"clicks are left out: {report.refused}")
+    _tell(trial)
+    if report.words is None:
+        typer.echo("too few photos can be asked with words: beside words nothing is ranked")
+    else:
+        typer.echo(f"beside words: {report.words.queries} held-out photos with words")
+        _tell(report.words)
+
+
+def _tell(trial: "Trial") -> None:
     for one in trial.metrics:
-        typer.echo(f"{one.metric:12} {one.without} -> {one.ranked}, gain {one.gain}")
+        typer.echo(f"{one.metric:18} {one.without} -> {one.ranked}, gain {one.gain}")
     typer.echo(trial.reason)

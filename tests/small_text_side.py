@@ -15,7 +15,6 @@ from photosearch.embedding.ngrams import NGRAM_DIM, ngram_encoder
 from photosearch.embedding.tower import CONFIG, WEIGHTS
 from photosearch.index.filters import CardFilter, Listing
 from photosearch.index.vector_index import ExactIndex
-from photosearch.search.candidates import nearest_cards
 from photosearch.search.card_texts import write_text_search
 from photosearch.search.learned_texts import read_learned
 from photosearch.search.refine import Refiner, RefinerManifest, save_refiner
@@ -62,7 +61,7 @@ def photo_index() -> ExactIndex:
 
 def photos_of(index: ExactIndex, where: CardFilter | None = None) -> Photos:
     return Photos(
-        lambda vector: nearest_cards(index, vector, hits_per_query=4),
+        lambda vector: index.nearest(vector, limit=4),
         index.vectors_of, index.dim, where,
     )  # fmt: skip
 

@@ -41,17 +41,17 @@ def liking(name: str) -> OnlineState:
 
 
 def test_a_release_without_a_ranker_still_says_what_is_known_of_its_cards():
-    ranked = rank_by_evidence(CARDS, PHOTO)
+    ranked = rank_by_evidence(None)(CARDS, PHOTO)
     assert ids(ranked) == ["a", "b", "c"]
     (first, *_), request = page_of(ranked, SearchRequest()), SearchRequest(text="red")
     assert (first.features["cosine"], first.features["rating"]) == (0.90, 1.0)
     assert {"probability", "cosine_short", "popularity"}.isdisjoint(first.features)  # not known
-    by_words = rank_by_evidence(CARDS, replace(PHOTO, request=request))
+    by_words = rank_by_evidence(None)(CARDS, replace(PHOTO, request=request))
     assert [card.features for card in by_words] == [None] * 3
 
 
 def test_features_are_for_the_log_and_never_sent():
-    (card, *_) = page_of(rank_by_evidence(CARDS, PHOTO), SearchRequest())
+    (card, *_) = page_of(rank_by_evidence(None)(CARDS, PHOTO), SearchRequest())
     assert card.features
     assert "features" not in card.model_dump_json()
     assert "features" not in type(card).model_json_schema(mode="serialization")["properties"]
@@ -66,7 +66,7 @@ def test_features_told_by_name_make_the_same_row():
 
 
 def test_cards_move_by_the_features_that_the_rank_step_left():
-    ranked = rank_by_evidence(CARDS, PHOTO)
+    ranked = rank_by_evidence(None)(CARDS, PHOTO)
     moved = rerank_by_state(liking("rating"), ONLINE)(ranked, PHOTO)
     assert ids(moved)[0] == "c"
     explained = replace(PHOTO, request=SearchRequest(explain=True))
@@ -75,7 +75,7 @@ def test_cards_move_by_the_features_that_the_rank_step_left():
 
 
 def test_a_card_without_features_is_not_moved_and_answers_to_words_stay():
-    ranked = rank_by_evidence(CARDS, PHOTO)
+    ranked = rank_by_evidence(None)(CARDS, PHOTO)
     step = rerank_by_state(liking("rating"), ONLINE)
     assert step(CARDS, PHOTO) is CARDS
     last = found("far", 0.2, rating=5.0)
@@ -87,7 +87,7 @@ def test_a_card_without_features_is_not_moved_and_answers_to_words_stay():
 def test_what_was_learned_takes_part_within_a_second_and_names_itself(tmp_path: Path):
     now = [0.0]
     order = LearnedOrder(tmp_path, ONLINE, clock=lambda: now[0])
-    ranked = rank_by_evidence(CARDS, PHOTO)
+    ranked = rank_by_evidence(None)(CARDS, PHOTO)
     fresh = order()
     assert fresh.state_id == OnlineState().state_id
     assert fresh.step(ranked, PHOTO) == ranked
@@ -125,7 +125,7 @@ def test_a_release_says_how_far_its_cards_may_move(tmp_path: Path):
 
 def test_the_score_before_clicks_had_a_say_is_logged_with_the_features(tmp_path: Path):
     save_state(tmp_path, liking("rating"))
-    ranked = rank_by_evidence(CARDS, PHOTO)
+    ranked = rank_by_evidence(None)(CARDS, PHOTO)
     moved = LearnedOrder(tmp_path, ONLINE)().step(ranked, PHOTO)
     told = page_of(moved, PHOTO.request)
     before = {card.facts.card_id: card.score for card in ranked}

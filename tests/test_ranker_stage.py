@@ -5,30 +5,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from photosearch.assembly_parts import ranker_to_release
-from photosearch.catalog.schemas import Card, CuratedPhoto, Impression
-from photosearch.catalog.tables import write_table
+from photosearch.assembly_parts import trees_to_release
+from photosearch.catalog.schemas import Card, CardTags, CuratedPhoto, Impression, Review, Tag
+from photosearch.catalog.tables import read_rows, write_table
+from photosearch.embedding.catalog_vectors import ModelVectors
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.errors import HomeNotReady
 from photosearch.home import Home
-from photosearch.search.boosted_ranker import ranker_id, read_manifest
 from photosearch.search.features import FEATURES
+from photosearch.search.ranker_folder import TREES, WORDS, ranker_id, read_manifest
 from photosearch.settings import Services, Settings, load_params
-from training.ranker import ask_home, train_home_ranker, train_ranker
+from training.ranker import RankerReport, is_up_to_date, train_home_ranker, train_ranker
+from training.ranker_home import ask_home
+from training.ranker_words import ask_with_words, wishes_of, words_on
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 RANKING = PARAMS.ranking
 INDEX = PARAMS.index.model_copy(update={"dim": 64})
 CARDS = 30
+COLOURS = ("red", "green", "blue")
 
 
 def make_home(folder: Path, *, n_cards: int = CARDS) -> Home:
-    """Cards with two gallery pictures, a review in training and one held out."""
+    """Cards with two gallery pictures, a review in training and one held out; mugs of 3 colours."""
     home = Home(folder)
     cards = [
-        Card(f"c{n}", "mug", None, None, ["Home"], None, None, 10.0 + n, f"g{n}")
+        Card(f"c{n}", f"{COLOURS[n % 3]} mug", None, None, ["Home", f"Set {n // 3}"], None, None,
+             10.0 + n, f"g{n}", attributes={"Colour": COLOURS[n % 3]})
         for n in range(n_cards)
-    ]
+    ]  # fmt: skip
     photos = [
         CuratedPhoto(f"{card.card_id}/{place}", card.card_id, kind, f"{n}-{place}", split, True)
         for n, card in enumerate(cards)
@@ -39,7 +44,17 @@ def make_home(folder: Path, *, n_cards: int = CARDS) -> Home:
     ]  # fmt: skip
     write_table(home.curated / "cards.parquet", Card, cards)
     write_table(home.curated / "photos.parquet", CuratedPhoto, photos)
+    write_table(home.catalog / "reviews.parquet", Review, [])
     return home
+
+
+def tag_colours(home: Home) -> None:
+    """Each card carries its colour."""
+    tags = [Tag(colour, "en", 10, "title") for colour in COLOURS]
+    write_table(home.tags / "tags.parquet", Tag, tags)
+    cards = read_rows(home.curated / "cards.parquet", Card)
+    carried = [CardTags(card.card_id, [n % 3]) for n, card in enumerate(cards)]
+    write_table(home.tags / "carried.parquet", CardTags, carried)
 
 
 def vectors_of(photos: list[CuratedPhoto]) -> Vectors:
@@ -52,6 +67,11 @@ def vectors_of(photos: list[CuratedPhoto]) -> Vectors:
     return unit(np.array(rows))
 
 
+def train(home: Home) -> RankerReport:
+    model = ModelVectors("m1", vectors_of)
+    return train_home_ranker(home, model, RANKING, INDEX, PARAMS.text_search)
+
+
 def settings_of(home: Home, *, use: bool = True) -> Settings:
     ranker = RANKING.ranker.model_copy(update={"use": use})
     params = PARAMS.model_copy(update={"ranking": RANKING.model_copy(update={"ranker": ranker})})
@@ -60,7 +80,7 @@ def settings_of(home: Home, *, use: bool = True) -> Settings:
 
 def test_training_photos_ask_twice_and_held_out_ones_judge(tmp_path: Path):
     home = make_home(tmp_path)
-    report = train_home_ranker(home, "m1", vectors_of, RANKING, INDEX)
+    report = train(home)
     assert (report.lessons_of_labels, report.lessons_of_clicks) == (2 * CARDS, 0)
     assert (report.trial.queries, report.trial.products) == (CARDS, CARDS)
     assert read_manifest(home.ranker).model_id == "m1"
@@ -75,37 +95,102 @@ def clicks_on_the_second() -> list[Impression]:
 
 
 def test_clicks_are_lessons_where_there_are_any(tmp_path: Path):
-    learned, _ = ask_home(make_home(tmp_path), vectors_of, RANKING.ranker, INDEX)
+    learned = ask_home(make_home(tmp_path), vectors_of, RANKING.ranker, INDEX).learned
     trained = train_ranker(learned, clicks_on_the_second(), RANKING, model_id="m1")
     assert (trained.lessons_of_labels, trained.lessons_of_clicks) == (len(learned), 7)
 
 
 def test_clicks_that_fail_the_trial_give_way_to_labels_alone(tmp_path: Path):
     plain, clicked = make_home(tmp_path / "plain"), make_home(tmp_path / "clicked")
-    by_labels = train_home_ranker(plain, "m1", vectors_of, RANKING, INDEX)
+    by_labels = train(plain)
     write_table(clicked.impressions, Impression, clicks_on_the_second())
-    report = train_home_ranker(clicked, "m1", vectors_of, RANKING, INDEX)
+    report = train(clicked)
     assert "2 held-out answers with clicks are too few to judge, 100 are needed" in report.refused
     assert (report.lessons_of_clicks, report.trial) == (0, by_labels.trial)
-    assert ranker_id(clicked.ranker) == ranker_id(plain.ranker)
+    assert ranker_id(clicked.ranker, [TREES, WORDS]) == ranker_id(plain.ranker, [TREES, WORDS])
 
 
 def test_too_few_photos_are_told(tmp_path: Path):
     home = make_home(tmp_path, n_cards=3)
     with pytest.raises(HomeNotReady, match="3 buyers' photos of training and 3 held-out ones"):
-        train_home_ranker(home, "m1", vectors_of, RANKING, INDEX)
+        train(home)
 
 
 def test_a_release_gets_a_ranker_of_its_own_model_that_is_better_and_wanted(tmp_path: Path):
     home = make_home(tmp_path)
-    assert ranker_to_release(settings_of(home), "m1") is None
-    report = train_home_ranker(home, "m1", vectors_of, RANKING, INDEX)
+    assert trees_to_release(settings_of(home), "m1") == []
+    report = train(home)
     verdict = home.ranker / "verdict.json"
+    (home.ranker / "words_verdict.json").unlink()
     told = str(report.trial.is_better).lower()
     assert f'"is_better": {told}' in verdict.read_text()
     verdict.write_text(verdict.read_text().replace(f'"is_better": {told}', '"is_better": true'))
-    assert ranker_to_release(settings_of(home), "m1") == home.ranker
-    assert ranker_to_release(settings_of(home), "m2") is None
-    assert ranker_to_release(settings_of(home, use=False), "m1") is None
+    assert trees_to_release(settings_of(home), "m1") == [TREES]
+    assert trees_to_release(settings_of(home), "m2") == []
+    assert trees_to_release(settings_of(home, use=False), "m1") == []
     verdict.write_text(verdict.read_text().replace('"is_better": true', '"is_better": false'))
-    assert ranker_to_release(settings_of(home), "m1") is None
+    assert trees_to_release(settings_of(home), "m1") == []
+
+
+def test_photos_ask_with_a_tag_of_their_card_and_for_cards_of_another_colour(tmp_path: Path):
+    home = make_home(tmp_path)
+    tag_colours(home)
+    asked = ask_home(home, vectors_of, RANKING.ranker, INDEX)
+    tags = read_rows(home.tags / "tags.parquet", Tag)
+    wishes = wishes_of(asked.asked, asked.shelf, tags, seed=1)
+    assert wishes == wishes_of(asked.asked, asked.shelf, tags, seed=1)
+    of_tags = [wish for wish in wishes if wish.kind == "tag"]
+    assert len(of_tags) == CARDS
+    assert all(wish.text == COLOURS[int(wish.photo.card_id[1:]) % 3] for wish in of_tags)
+    assert all(wish.right == {wish.photo.card_id} for wish in of_tags)
+    changes = [wish for wish in wishes if wish.kind == "change"]
+    assert len(changes) == 2 * CARDS
+    for wish in changes:
+        (wanted,) = wish.right
+        number = int(wanted[1:])
+        assert number // 3 == int(wish.photo.card_id[1:]) // 3  # of the same set ...
+        assert COLOURS[number % 3] in wish.text  # ... of the colour that the words say
+        assert wanted != wish.photo.card_id
+
+
+def test_what_a_photo_with_words_finds_is_not_its_own_review(tmp_path: Path):
+    home = make_home(tmp_path)
+    asked = ask_home(home, vectors_of, RANKING.ranker, INDEX)
+    wishes = wishes_of(asked.asked, asked.shelf, [], seed=1)
+    with words_on(asked.shelf, home, PARAMS.text_search, model_id="m1") as side:
+        answers = ask_with_words(asked.shelf, side, wishes, vectors_of)
+        as_new = ask_with_words(asked.shelf, side, wishes, vectors_of, as_new=True)
+    for wish, known, new in zip(wishes, answers, as_new, strict=True):
+        own, (wanted,) = wish.photo.photo_id, wish.right
+        for one in (known, new):
+            assert own not in {hit.photo_id for hit in one.evidence.hits}
+            assert own not in {card.photo_id for card in one.found}
+            assert one.evidence.text_scores is not None
+            assert one.evidence.text_scores[wanted] > 0.5
+        assert sum(known.is_right) == 1
+        assert all("/review/" not in card.photo_id
+                   for card in new.found if card.facts.card_id == wanted)  # fmt: skip
+
+
+def test_words_have_trees_and_a_verdict_of_their_own(tmp_path: Path):
+    home = make_home(tmp_path)
+    tag_colours(home)
+    report = train(home)
+    assert report.words is not None
+    assert report.words.queries == 3 * CARDS
+    told = [compared.metric for compared in report.words.metrics]
+    assert told == [f"{kind} {metric}" for kind in ("tag", "change")
+                    for metric in ("recall_at_1", "ndcg_at_10", "mrr")]  # fmt: skip
+    assert (WORDS in trees_to_release(settings_of(home), "m1")) == report.words.is_better
+    assert (home.ranker / TREES).read_text() != (home.ranker / WORDS).read_text()
+
+
+def test_new_tags_and_new_reviews_are_a_reason_to_train_again(tmp_path: Path):
+    home, made_by = make_home(tmp_path), (RANKING, INDEX, PARAMS.text_search)
+    train(home)
+    assert is_up_to_date(home, "m1", *made_by)
+    tag_colours(home)
+    assert not is_up_to_date(home, "m1", *made_by)
+    train(home)
+    write_table(home.catalog / "reviews.parquet", Review, [Review("r", "c0", "nice", 5, None)])
+    assert not is_up_to_date(home, "m1", *made_by)

@@ -11,6 +11,8 @@ from photosearch.evaluation.calibration import SameProbability
 from photosearch.search.features import FEATURES, RISING, SHOP, Evidence, card_features
 from photosearch.search.popularity import PRIOR_LOOKS, Popularity, count_clicks, popularity
 from photosearch.search.propensity import propensities
+from photosearch.search.tag_overlap import overlaps_of
+from photosearch.tagging.tag_index import Carried
 
 CURVE = SameProbability(10.0, -8.0)
 NOBODY = Popularity({}, 0.0)
@@ -73,18 +75,46 @@ def test_a_card_of_the_category_of_most_agrees_with_them():
     assert column("category_agreement", cards) == pytest.approx([0.75, 0.75, 0.25, 0.75])
 
 
-def test_words_overlap_with_titles_in_either_language_and_any_case():
-    cards = [found("a", 0.9, title_ru="Кружка красная"), found("b", 0.8, title="Red mug")]
-    asked = Evidence([], text="красную кружку")
-    assert column("tag_overlap", cards, asked) == [1, 0]
-    assert column("tag_overlap", cards, Evidence([], text="red")) == [0, 1]
+def carried(**tags_of: list[int]) -> Carried:
+    starts = np.cumsum([0, *(len(rows) for rows in tags_of.values())])
+    rows = np.array([row for rows in tags_of.values() for row in rows], np.int32)
+    return Carried({card_id: n for n, card_id in enumerate(tags_of)}, starts, rows)
+
+
+def test_a_card_whose_tags_the_near_photos_share_overlaps_with_them():
+    cards = [found(name, 0.9) for name in ("a", "b", "c", "untagged", "far")]
+    near = [hit("a", 0, 0.9), hit("b", 0, 0.9), hit("c", 0, 0.9), hit("untagged", 0, 0.9)]
+    red, mug, blue, hat = range(4)
+    tags = carried(a=[red, mug], b=[red, mug], c=[blue, mug], far=[hat, mug])
+    overlaps = overlaps_of(cards, near, tags)
+    assert overlaps == pytest.approx(
+        {"a": (1 / 3 + 2 / 3) / 2, "b": (1 / 3 + 2 / 3) / 2, "c": (0 + 2 / 3) / 2,
+         "far": (0 + 3 / 4) / 2}
+    )  # fmt: skip  # a card's own photos do not count, near or not
+    told = column("tag_overlap", cards, Evidence(near, tag_overlaps=overlaps))
+    assert told == pytest.approx([1 / 2, 1 / 2, 1 / 3, math.nan, 3 / 8], nan_ok=True)
     assert np.isnan(column("tag_overlap", cards)).all()
+
+
+def test_nearer_photos_say_more_of_the_tags():
+    cards, tags = [found("far", 0.5)], carried(near=[0], farther=[1], far=[0])
+    one, other = (
+        overlaps_of(cards, [hit("near", 0, nearest), hit("farther", 0, 0.8)], tags)["far"]
+        for nearest in (0.8, 0.9)
+    )
+    assert one == pytest.approx(1 / 2)
+    assert other > 0.8
+
+
+def test_a_card_alone_among_the_near_and_no_near_photos_say_nothing_of_tags():
+    cards, tags = [found("a", 0.9)], carried(a=[0])
+    assert overlaps_of(cards, [hit("a", 0, 0.9), hit("a", 1, 0.8)], tags) == {}
+    assert overlaps_of(cards, [], tags) == {}
 
 
 def test_a_text_score_is_unknown_without_words_and_0_for_a_card_they_do_not_fit():
     cards = [found("a", 0.9), found("b", 0.8)]
-    asked = Evidence([], text="mug", text_scores={"a": 3.5})
-    assert column("text_score", cards, asked) == [3.5, 0]
+    assert column("text_score", cards, Evidence([], text_scores={"a": 0.5})) == [0.5, 0]
     assert np.isnan(column("text_score", cards)).all()
 
 

@@ -35,9 +35,10 @@ from photosearch.release import (
     switch_live,
 )
 from photosearch.report import save_report, write_text
-from photosearch.search.boosted_ranker import RankerManifest, save_ranker, write_ranker
+from photosearch.search.boosted_ranker import RankerManifest
 from photosearch.search.features import FEATURES
 from photosearch.search.model_card import UNKNOWN
+from photosearch.search.ranker_folder import TREES, save_ranker, write_ranker
 from photosearch.search.release_folder import build_release
 from photosearch.search.release_recipe import IndexEngine, Part, Recipe
 from photosearch.search.release_refresh import refresh_release
@@ -166,9 +167,9 @@ def write_any_ranker(folder: Path, index: VectorIndex, _: Path | None) -> None:
     trees = train({"verbose": -1, "num_leaves": 4}, Dataset(table, wanted), num_boost_round=9)
     trained = folder / "trained"
     manifest = RankerManifest("colours", list(FEATURES), 10.0, -8.0, 10, 16)
-    save_ranker(trained, manifest, trees=trees.model_to_string(), clicks=[])
+    save_ranker(trained, manifest, trees={TREES: trees.model_to_string()}, clicks=[])
     (photo_ids, _listings, vectors) = next(index.scroll())
-    write_ranker(folder / "ranker", trained, photo_ids=photo_ids, vectors=vectors)
+    write_ranker(folder / "ranker", trained, [TREES], photo_ids=photo_ids, vectors=vectors)
 
 
 def test_the_model_card_tells_data_labels_settings_metrics_verdict_and_lineage(home: Home):

@@ -80,8 +80,8 @@ def test_a_tag_whose_cards_are_gone_is_near_to_nothing(tmp_path: Path):
 
 def test_cards_say_what_they_carry(tmp_path: Path):
     index = opened(tmp_path, COLOURS)
-    assert [index.text(row) for row in index.carried_by("r1").tolist()] == ["mug", "red"]
-    assert len(index.carried_by("unknown")) == 0
+    assert [index.text(row) for row in index.carried.of("r1").tolist()] == ["mug", "red"]
+    assert len(index.carried.of("unknown")) == 0
 
 
 def test_tags_of_another_model_and_broken_ones_are_refused(tmp_path: Path):

@@ -57,24 +57,24 @@ def ids(found: Sequence[Candidate]) -> list[str]:
 
 @pytest.mark.parametrize("text", ["red mug", "красная кружка", "красные", "rde mug red"])
 def test_words_find_the_card_they_tell(side: TextSearch, text: str):
-    found = cards_by_text(side, text, photos_of(photo_index()))
+    found = cards_by_text(side, text, photos_of(photo_index())).cards
     assert found[0].card_id == "red"
     assert found[0].score <= 1
     assert found[0].photo_id.startswith("red/")
 
 
 def test_a_word_that_only_the_vectors_know_finds_its_card_too(side: TextSearch):
-    near = cards_by_text(side, "greenish", photos_of(photo_index()))
+    near = cards_by_text(side, "greenish", photos_of(photo_index())).cards
     assert near[0].card_id == "green"
     assert near[0].cosine > 0.5
 
 
 def test_a_review_makes_its_card_findable(side: TextSearch):
-    assert cards_by_text(side, "маме", photos_of(photo_index()))[0].card_id == "white"
+    assert cards_by_text(side, "маме", photos_of(photo_index())).cards[0].card_id == "white"
 
 
 def test_a_card_found_by_words_alone_tells_how_near_it_is(side: TextSearch):
-    found = cards_by_text(side, "red mug", photos_of(photo_index()))
+    found = cards_by_text(side, "red mug", photos_of(photo_index())).cards
     assert sorted(ids(found)) == sorted(COLOURS)  # all are mugs; near the vector are only two
     assert all(-1 <= card.cosine <= 1 and card.photo_id for card in found)
 
@@ -82,7 +82,7 @@ def test_a_card_found_by_words_alone_tells_how_near_it_is(side: TextSearch):
 def test_words_are_filtered_as_the_photos_are(side: TextSearch):
     index = photo_index()
     nothing = Photos(lambda _: [], index.vectors_of, index.dim, CardFilter(price_min=200))
-    assert cards_by_text(side, "red mug", nothing) == []
+    assert cards_by_text(side, "red mug", nothing).cards == []
 
 
 def test_the_same_words_get_the_same_answer(side: TextSearch):
@@ -96,7 +96,16 @@ def test_the_same_words_get_the_same_answer(side: TextSearch):
 def test_words_beside_a_photo_lead_to_the_card_that_is_like_it_but_for_them(side: TextSearch):
     index = photo_index()
     found = cards_by_photo_and_text(side, vector_of("red"), "the same but green", photos_of(index))
-    assert found[0].card_id == "green"
+    assert found.cards[0].card_id == "green"
+
+
+def test_a_photo_and_words_tell_what_is_near_and_how_well_words_fit(side: TextSearch):
+    index = photo_index()
+    found = cards_by_photo_and_text(side, vector_of("red"), "green mug", photos_of(index))
+    assert found.hits == index.nearest(side.refined(vector_of("red"), "green mug"), limit=4)
+    assert found.text_scores is not None
+    assert max(found.text_scores, key=lambda card_id: found.text_scores[card_id]) == "green"
+    assert all(0 <= score <= 1 for score in found.text_scores.values())
 
 
 def test_without_a_refiner_the_photo_stays_and_words_still_count(tmp_path: Path):
@@ -107,8 +116,8 @@ def test_without_a_refiner_the_photo_stays_and_words_still_count(tmp_path: Path)
     side = open_text_search(release / "text", model_id=model_of(release))
     assert np.array_equal(side.refined(vector_of("red"), "green"), vector_of("red"))
     found = cards_by_photo_and_text(side, vector_of("red"), "green", photos_of(photo_index()))
-    assert set(ids(found)[:2]) == {"red", "green"}
-    by_words = cards_by_text(side, "green", photos_of(photo_index()))
+    assert set(ids(found.cards)[:2]) == {"red", "green"}
+    by_words = cards_by_text(side, "green", photos_of(photo_index())).cards
     assert (by_words[0].photo_id, by_words[0].cosine) == ("green/gallery/0", 0.0)
     side.close()
 

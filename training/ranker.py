@@ -1,4 +1,7 @@
-"""`photosearch ranker`: LambdaRank from labels and clicks, used only where it ranks better."""
+"""`photosearch ranker`: LambdaRank from labels and clicks, used only where it ranks better.
+
+A photo and words have trees of their own, from labels: training/ranker_words.py.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,41 +9,36 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from photosearch.catalog.schemas import Card, CuratedPhoto, Impression, Label
+from photosearch.catalog.schemas import Impression
 from photosearch.catalog.tables import read_rows
-from photosearch.embedding.catalog_vectors import VectorsOf
-from photosearch.embedding.embedder import shorten
-from photosearch.errors import HomeNotReady
+from photosearch.embedding.catalog_vectors import ModelVectors
 from photosearch.evaluation.calibration import fit_logistic
 from photosearch.home import Home
 from photosearch.index_settings import IndexParams
 from photosearch.ranking_settings import RankerParams, RankingParams
 from photosearch.report import save_report, write_text
 from photosearch.search.boosted_ranker import (
-    VERDICT,
     BoostedRanker,
     RankerManifest,
     ShortVectors,
-    save_ranker,
+    trees_of,
 )
 from photosearch.search.features import FEATURES
 from photosearch.search.popularity import CardClicks, count_clicks, popularity
-from photosearch.search.shown_cards import is_indexed, joined_groups
+from photosearch.search.ranker_folder import TREES, VERDICT, WORDS, WORDS_VERDICT, save_ranker
+from photosearch.text_search_settings import TextSearchParams
 from training.clicks_trial import part_by_time, try_clicks
 from training.lightning_fit import fingerprint
 from training.ranker_data import (
     Answered,
-    Shelf,
-    ask_shelf,
-    exact_index,
     lesson_of,
     lessons_from_clicks,
 )
+from training.ranker_home import AskedWithWords, ask_home, ask_home_with_words
 from training.ranker_trees import fit_trees
-from training.ranker_trial import Trial, try_ranker
+from training.ranker_trial import Trial, try_ranker, try_with_words
+from training.ranker_words import words_on
 
-QUERIES_MIN = 20
-"""Fewer teach nothing that carries over."""
 MADE_OF = "made_of"
 """A file beside the ranker: a fingerprint of all that its training read."""
 
@@ -56,11 +54,8 @@ class TrainedRanker:
 
     def running(self) -> BoostedRanker:
         """The ranker as a release runs it; short cosines come with the evidence."""
-        from lightgbm import Booster
-
-        trees = Booster(model_str=self.trees)
         none = ShortVectors({}, np.empty((0, self.manifest.short_length), np.float16))
-        return BoostedRanker(self.manifest, trees, popularity(self.clicks), none)
+        return BoostedRanker(self.manifest, trees_of(self.trees), popularity(self.clicks), none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +68,16 @@ class RankerReport:
     """Of the kept ranker, on held-out photos; and where clicks taught it, on held-out clicks."""
     refused: str = ""
     """Why clicks were left out though there were some; empty: they were not."""
+    words: Trial | None = None
+    """Of the trees for a photo with words; None where too few could be asked with."""
 
 
 def train_home_ranker(
-    home: Home, model_id: str, vectors_of: VectorsOf, ranking: RankingParams, index: IndexParams
+    home: Home,
+    model: ModelVectors,
+    ranking: RankingParams,
+    index: IndexParams,
+    text: TextSearchParams,
 ) -> RankerReport:
     """Trains on photos of the split `train` and on clicks, judges by held-out photos, and saves.
 
@@ -84,21 +85,32 @@ def train_home_ranker(
     labels have won.
 
     Args:
-        home: After `curate`; labels and impressions are read where there are any.
-        model_id: Of the model that makes the vectors.
-        vectors_of: Gives vectors of curated photos.
+        home: After `curate`; tags, labels and impressions are read where there are any.
+        model: Whose cosines are ranked.
         ranking: See params.yaml.
         index: As releases have it.
+        text: How a photo and words are searched.
 
     Raises:
         HomeNotReady: Too few buyers' photos to learn from or to judge by.
     """
-    learned, judging = ask_home(home, vectors_of, ranking.ranker, index)
+    asked = ask_home(home, model.of, ranking.ranker, index)
     shown = read_rows(home.impressions, Impression) if home.impressions.exists() else []
-    trained, report = choose_ranker(learned, judging, shown, ranking, model_id=model_id)
-    (home.ranker / VERDICT).unlink(missing_ok=True)  # written last: it must be of these trees
-    write_text(home.ranker / MADE_OF, _made_of(home, model_id, ranking, index))
-    save_ranker(home.ranker, trained.manifest, trees=trained.trees, clicks=trained.clicks)
+    trained, report = choose_ranker(
+        asked.learned, asked.judging, shown, ranking, model_id=model.model_id
+    )
+    with words_on(asked.shelf, home, text, model_id=model.model_id) as side:
+        worded = ask_home_with_words(asked, side, home, model.of, ranking.ranker)
+    trees, of_words = {TREES: trained.trees}, train_with_words(trained, worded, ranking.ranker)
+    for verdict in (VERDICT, WORDS_VERDICT):  # written last: they must be of these trees
+        (home.ranker / verdict).unlink(missing_ok=True)
+    if of_words is not None:
+        trees[WORDS], words = of_words.trees, try_with_words(of_words.running(), worded.judging)
+        report = replace(report, words=words)
+    write_text(home.ranker / MADE_OF, _made_of(home, model.model_id, ranking, index, text))
+    save_ranker(home.ranker, trained.manifest, trees=trees, clicks=trained.clicks)
+    if report.words is not None:
+        save_report(home.ranker / WORDS_VERDICT, report.words)
     save_report(home.ranker / VERDICT, report.trial)
     return report
 
@@ -141,51 +153,26 @@ def choose_ranker(
     )
 
 
-def is_up_to_date(home: Home, model_id: str, ranking: RankingParams, index: IndexParams) -> bool:
+def is_up_to_date(
+    home: Home, model_id: str, ranking: RankingParams, index: IndexParams, text: TextSearchParams
+) -> bool:
     """Whether the ranker trained last is what training now would give."""
     made_of = home.ranker / MADE_OF
     if not made_of.exists() or not (home.ranker / VERDICT).exists():
         return False
     said: str = made_of.read_text()
-    return said == _made_of(home, model_id, ranking, index)
+    return said == _made_of(home, model_id, ranking, index, text)
 
 
-def _made_of(home: Home, model_id: str, ranking: RankingParams, index: IndexParams) -> str:
-    curated = [home.curated / name for name in ("photos.parquet", "cards.parquet")]
-    read = [path for path in (*curated, home.labels, home.impressions) if path.exists()]
+def _made_of(
+    home: Home, model_id: str, ranking: RankingParams, index: IndexParams, text: TextSearchParams
+) -> str:
+    folders = [path for folder in (home.tags, home.text) for path in sorted(folder.rglob("*"))]
+    tables = [home.curated / "photos.parquet", home.curated / "cards.parquet",
+              home.catalog / "reviews.parquet", home.labels, home.impressions]  # fmt: skip
+    read = [path for path in (*tables, *folders) if path.is_file()]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in read]
-    return fingerprint(model_id, ranking, index, digests)
-
-
-def ask_home(
-    home: Home, vectors_of: VectorsOf, chosen: RankerParams, index: IndexParams
-) -> tuple[list[Answered], list[Answered]]:
-    """Answers to learn from, and answers to held-out photos to judge by.
-
-    Each photo asks twice: among the photos of all others, and as if its product were new, with no
-    buyers' photos yet. Photos of training are all of cards that buyers have photographed: by the
-    first way alone the ranker would never see what it is to be new.
-
-    Raises:
-        HomeNotReady: Too few buyers' photos to learn from or to judge by.
-    """
-    photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
-    shelf = _shelf(home, photos, vectors_of, index, short_length=chosen.short_length)
-    asked = _some([p for p in photos if p.kind == "review" and p.split == "train"], chosen)
-    held_out = _some([p for p in photos if not is_indexed(p)], chosen)
-    if min(len(asked), len(held_out)) < QUERIES_MIN:
-        raise HomeNotReady(
-            f"{len(asked)} buyers' photos of training and {len(held_out)} held-out ones are too "
-            f"few to train a ranker, {QUERIES_MIN} of each are needed. Pull more reviews with "
-            "photos; the search works without a ranker."
-        )
-    vectors = shorten(vectors_of(asked), index.dim)
-    learned = [
-        answered for is_new in (False, True)
-        for answered in ask_shelf(shelf, asked, vectors, as_new=is_new)
-    ]  # fmt: skip
-    judging = ask_shelf(shelf, held_out, shorten(vectors_of(held_out), index.dim))
-    return learned, judging
+    return fingerprint(model_id, ranking, index, text, digests)
 
 
 def train_ranker(
@@ -225,32 +212,25 @@ def train_ranker(
     return TrainedRanker(manifest, trees, clicks, len(of_labels), len(of_clicks))
 
 
-def _shelf(
-    home: Home,
-    photos: Sequence[CuratedPhoto],
-    vectors_of: VectorsOf,
-    index: IndexParams,
-    *,
-    short_length: int,
-) -> Shelf:
-    """What a release of these photos would hold."""
-    cards = {card.card_id: card for card in read_rows(home.curated / "cards.parquet", Card)}
-    labels = read_rows(home.labels, Label) if home.labels.exists() else []
-    group_of_photo = {photo.photo_id: cards[photo.card_id].group_id for photo in photos}
-    indexed = [photo for photo in photos if is_indexed(photo)]
-    vectors = shorten(vectors_of(indexed), index.dim)
-    return Shelf(
-        exact_index(indexed, vectors),
-        indexed,
-        vectors,
-        cards,
-        joined_groups(labels, group_of_photo),
-        short_length,
-        index.hits_per_query,
-    )
+def train_with_words(
+    trained: TrainedRanker, worded: AskedWithWords, chosen: RankerParams
+) -> TrainedRanker | None:
+    """Fits the trees for a photo with words; clicks on such answers teach nothing yet.
 
+    Args:
+        trained: The trees for a photo alone: units and popularity are theirs.
+        worded: Answers to photos with words.
+        chosen: See params.yaml.
 
-def _some(photos: Sequence[CuratedPhoto], chosen: RankerParams) -> list[CuratedPhoto]:
-    """At most `queries_max`, by chance, in their order."""
-    rows = np.random.default_rng(chosen.seed).permutation(len(photos))[: chosen.queries_max]
-    return [photos[row] for row in np.sort(rows).tolist()]
+    Returns:
+        None where too few can be asked to learn from or to judge by.
+    """
+    if not worded.learned or not worded.judging:
+        return None
+    manifest = trained.manifest
+    lessons = [
+        lesson_of(answered, popularity(trained.clicks), manifest.curve, n_cards=manifest.cards_most)
+        for answered in worded.learned
+    ]
+    trees = fit_trees(lessons, [], chosen, slope=manifest.slope)
+    return TrainedRanker(manifest, trees, trained.clicks, len(lessons), 0)

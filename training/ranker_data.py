@@ -1,7 +1,7 @@
 """Answers that the ranker learns from and is judged by: of known products, and of shoppers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -27,7 +27,10 @@ from photosearch.search.features import (
 from photosearch.search.found import FoundCard
 from photosearch.search.popularity import Popularity
 from photosearch.search.propensity import propensities
+from photosearch.search.query import Candidate
 from photosearch.search.schemas import CardFacts
+from photosearch.search.tag_overlap import overlaps_of
+from photosearch.tagging.tag_index import Carried
 
 GroupPair = frozenset[str]
 
@@ -46,6 +49,8 @@ class Shelf:
     """Product groups that people called the same."""
     short_length: int
     hits_per_query: int
+    tags: Carried | None
+    """Of the cards, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +101,38 @@ def ask_shelf(
         vectors: Theirs, (n_queries, dim).
         as_new: As if nobody had photographed the product yet: buyers' photos of it are not there.
     """
-    short, right_cards = _short_of(shelf), _right_cards(shelf)
+    short, right_cards = short_of(shelf), right_by_product(shelf)
     answers = []
     for photo, vector in zip(queries, vectors, strict=True):
         product = shelf.cards[photo.card_id].group_id
         right = right_cards.get(product, set())
-        hits = _others(shelf, photo, vector, new_cards=right if as_new else set())
-        found = found_cards(hits, shelf.cards)
-        is_right = np.array([card.facts.card_id in right for card in found], np.bool_)
+        hits = others(shelf, photo, vector, new_cards=right if as_new else set())
+        found = found_cards(collapse(hits), shelf.cards)
         if right and found:
-            evidence = Evidence(hits, _short_cosines(short, vector, hits, shelf.short_length))
-            answers.append(Answered(product, found, evidence, is_right, len(right)))
+            evidence = Evidence(
+                hits, short_cosines(short, vector, hits), overlaps_on(shelf, found, hits)
+            )
+            answers.append(Answered(product, found, evidence, is_any_of(found, right), len(right)))
     return answers
 
 
-def found_cards(hits: Sequence[Hit], cards: Mapping[str, Card]) -> list[FoundCard]:
-    """Near photos as cards with their facts, best first."""
+def found_cards(candidates: Sequence[Candidate], cards: Mapping[str, Card]) -> list[FoundCard]:
+    """Candidates with the facts of their cards, in their order."""
     return [
-        FoundCard(facts_of(cards[c.card_id]), c.photo_id, c.cosine, c.score) for c in collapse(hits)
+        FoundCard(facts_of(cards[c.card_id]), c.photo_id, c.cosine, c.score) for c in candidates
     ]
+
+
+def is_any_of(found: Sequence[FoundCard], right: Collection[str]) -> NDArray[np.bool_]:
+    """Which of the found cards are right, (n_found,)."""
+    return np.array([card.facts.card_id in right for card in found], np.bool_)
+
+
+def overlaps_on(
+    shelf: Shelf, found: Sequence[FoundCard], hits: Sequence[Hit]
+) -> Mapping[str, float]:
+    """See tag_overlap.py; nothing where the shelf has no tags."""
+    return {} if shelf.tags is None else overlaps_of(found, hits, shelf.tags)
 
 
 def facts_of(card: Card) -> CardFacts:
@@ -170,7 +188,7 @@ def _lessons_of(shown: Sequence[Impression], looks: PropensityParams) -> list[Le
     return lessons
 
 
-def _right_cards(shelf: Shelf) -> dict[str, set[str]]:
+def right_by_product(shelf: Shelf) -> dict[str, set[str]]:
     """Cards on the shelf that are each product, by product group."""
     own: dict[str, set[str]] = defaultdict(set)
     for photo in shelf.photos:
@@ -182,28 +200,30 @@ def _right_cards(shelf: Shelf) -> dict[str, set[str]]:
     return right
 
 
-def _others(
-    shelf: Shelf, photo: CuratedPhoto, vector: Vectors, *, new_cards: set[str]
+def others(
+    shelf: Shelf, photo: CuratedPhoto, vector: Vectors, *, new_cards: Collection[str]
 ) -> list[Hit]:
     """Near photos without the query itself, its review, and buyers' photos of new cards."""
-    same_review = photo.photo_id.rpartition("/")[0] + "/"
     hits = shelf.index.nearest(vector, limit=2 * shelf.hits_per_query)
-    kept = [
-        hit
-        for hit in hits
-        if not hit.photo_id.startswith(same_review)
-        and (hit.card_id not in new_cards or GALLERY in hit.photo_id)
-    ]
+    kept = [hit for hit in hits if is_other(photo, hit.card_id, hit.photo_id, new_cards)]
     return kept[: shelf.hits_per_query]
 
 
-def _short_of(shelf: Shelf) -> dict[str, Vectors]:
+def is_other(photo: CuratedPhoto, card_id: str, photo_id: str, new_cards: Collection[str]) -> bool:
+    """Whether a photo of the shelf may be found: see `others`."""
+    is_of_review = photo_id.startswith(photo.photo_id.rpartition("/")[0] + "/")
+    return not is_of_review and (card_id not in new_cards or GALLERY in photo_id)
+
+
+def short_of(shelf: Shelf) -> dict[str, Vectors]:
+    """The short vector of each photo of the shelf, by photo_id."""
     short = shorten(shelf.vectors, shelf.short_length)
     return {photo.photo_id: row for photo, row in zip(shelf.photos, short, strict=True)}
 
 
-def _short_cosines(
-    short: Mapping[str, Vectors], vector: Vectors, hits: Sequence[Hit], length: int
+def short_cosines(
+    short: Mapping[str, Vectors], vector: Vectors, hits: Sequence[Hit]
 ) -> dict[str, float]:
-    asked = shorten(vector[None], length)[0]
+    """Cosines of near photos to a query's vector, (dim,), at the short length, by photo_id."""
+    asked = shorten(vector[None], len(next(iter(short.values()))))[0]
     return {hit.photo_id: float(short[hit.photo_id] @ asked) for hit in hits}

@@ -1,6 +1,6 @@
 """Does a ranker put the right cards first? The same answers with it and without, query by query."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,6 +54,27 @@ def try_ranker(ranker: BoostedRanker, answers: Sequence[Answered]) -> Trial:
         is_better=is_better,
         reason=f"nDCG@10 changes by {surely}, recall@1 by {recall:+.4f}: the ranker is "
         + ("used" if is_better else "not used, it must raise nDCG@10 surely and lose no recall@1"),
+    )
+
+
+def try_with_words(ranker: BoostedRanker, asked: Mapping[str, Sequence[Answered]]) -> Trial:
+    """Ranks answers to photos with words; better is what `try_ranker` finds better for each kind.
+
+    Args:
+        ranker: Has not seen them.
+        asked: By the kind of words; at least one.
+    """
+    trials = {kind: try_ranker(ranker, answers) for kind, answers in asked.items()}
+    return Trial(
+        sum(trial.queries for trial in trials.values()),
+        len({answered.product for answers in asked.values() for answered in answers}),
+        [
+            replace(compared, metric=f"{kind} {compared.metric}")
+            for kind, trial in trials.items()
+            for compared in trial.metrics
+        ],
+        is_better=all(trial.is_better for trial in trials.values()),
+        reason="; ".join(f"words of a {kind}: {trial.reason}" for kind, trial in trials.items()),
     )
 
 

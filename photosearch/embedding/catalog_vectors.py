@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from torch import nn
@@ -31,6 +31,13 @@ class StoredPhoto(Protocol):
 
 VectorsOf = Callable[[Sequence[CuratedPhoto]], Vectors]
 """Gives the unit vectors of photos, (n_photos, dim)."""
+
+
+class ModelVectors(NamedTuple):
+    """A model as those see it who need its vectors alone."""
+
+    model_id: str
+    of: VectorsOf
 
 
 def catalog_vectors(home: Home, model: Path, embedder: Embedder) -> VectorsOf:

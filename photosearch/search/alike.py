@@ -8,11 +8,12 @@ from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_table
 from photosearch.embedding.embedder import unit
 from photosearch.errors import BadRequest
-from photosearch.index.vector_index import Vectors
+from photosearch.index.vector_index import Hit, Vectors
+from photosearch.search.candidates import collapse
 from photosearch.search.query import Candidate
 
-Near = Callable[[Vectors], list[Candidate]]
-"""Unit vector (dim,) -> unique cards, best first; filtered already."""
+Near = Callable[[Vectors], list[Hit]]
+"""Unit vector (dim,) -> near photos, nearest first; filtered already."""
 VectorsOf = Callable[[Sequence[str]], dict[str, tuple[list[str], Vectors]]]
 """Cards -> photos of each in the index: ids, and unit vectors (n, dim)."""
 
@@ -43,7 +44,7 @@ def cards_like(
     photo_ids, vectors = known[card_id]
     own = [row for row, name in enumerate(photo_ids) if name.startswith(f"{card_id}/gallery/")]
     asked = unit(vectors[own or slice(None)].mean(axis=0))
-    return [found for found in near(asked) if found.card_id not in {card_id, *twins}]
+    return [found for found in collapse(near(asked)) if found.card_id not in {card_id, *twins}]
 
 
 def twins_by_card(cards: Path) -> dict[str, frozenset[str]]:

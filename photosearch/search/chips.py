@@ -123,7 +123,7 @@ class _Carriers:
 
 
 def _carriers(index: TagIndex, found: Sequence[str]) -> _Carriers:
-    carried = [np.empty(0, np.int32), *(index.carried_by(card_id) for card_id in found)]
+    carried = [np.empty(0, np.int32), *(index.carried.of(card_id) for card_id in found)]
     rows = np.concatenate(carried)
     places = np.repeat(np.arange(-1, len(found)), [len(part) for part in carried])
     order = np.argsort(rows, kind="stable")

@@ -1,7 +1,6 @@
 """What is known of each found card for one query: a table of named numbers, one row a card."""
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from photosearch.index.vector_index import Hit
 from photosearch.search.candidates import VOTERS
 from photosearch.search.found import FoundCard
 from photosearch.search.popularity import Popularity
-from photosearch.search.schemas import CardFacts
 
 Features = NDArray[np.float64]
 
@@ -24,7 +22,8 @@ SEEN = ("cosine", "cosine_short", "cosine_gap", "second_cosine", "mean_cosine",
         "probability", "category_agreement")  # fmt: skip
 """What the photo tells."""
 ASKED = ("tag_overlap", "text_score")
-"""What the words of the query tell; unknown where it has none."""
+"""What is told in words: by tags of near cards, unknown where there are no tags; and by the words
+of the query, unknown where it has none."""
 SHOP = ("price_distance", "price_in_category", "rating", "reviews", "popularity")
 """What the shop tells: only shoppers can say how much it counts."""
 FEATURES = (*SEEN, *ASKED, *SHOP)
@@ -37,8 +36,6 @@ TOP = 10
 """Best cards that say which price and category are usual."""
 GALLERY = "/gallery/"
 """In the ids of photos of sellers: catalog/schemas.py."""
-STEM = 5
-"""Words are one if so many first letters are: Russian endings change with the case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +46,10 @@ class Evidence:
     """All near photos, nearest first."""
     short_cosines: Mapping[str, float] = field(default_factory=dict)
     """Cosine at the short length by photo_id, where it is known."""
-    text: str = ""
-    """The words of the query; empty where it has none."""
-    text_scores: Mapping[str, float] = field(default_factory=dict)
-    """How well each card's words fit the query's, by card_id."""
+    tag_overlaps: Mapping[str, float] = field(default_factory=dict)
+    """How well each card's tags agree with what is near, by card_id, where it is known."""
+    text_scores: Mapping[str, float] | None = None
+    """How well cards' words fit the query's, 0 to 1, by card_id; 0 for others. None: no words."""
 
 
 def card_features(
@@ -139,15 +136,12 @@ def _above_best_other(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _asked_columns(found: Sequence[FoundCard], evidence: Evidence) -> dict[str, Sequence[float]]:
-    wanted = stems(evidence.text)
+    overlaps, scores = evidence.tag_overlaps, evidence.text_scores
+    card_ids = [card.facts.card_id for card in found]
     return {
-        "tag_overlap": [
-            len(wanted & _stems_of(card.facts)) / len(wanted) if wanted else math.nan
-            for card in found
-        ],
+        "tag_overlap": [overlaps.get(card_id, math.nan) for card_id in card_ids],
         "text_score": [
-            evidence.text_scores.get(card.facts.card_id, 0.0) if wanted else math.nan
-            for card in found
+            math.nan if scores is None else scores.get(card_id, 0.0) for card_id in card_ids
         ],
     }
 
@@ -183,13 +177,3 @@ def _against_its_category(found: Sequence[FoundCard], prices: Sequence[float]) -
         math.log(price / usual.get(tuple(card.facts.category), math.nan)) if price > 0 else math.nan
         for card, price in zip(found, prices, strict=True)
     ]
-
-
-def stems(text: str) -> frozenset[str]:
-    """The first letters of its words."""
-    return frozenset(word[:STEM] for word in re.findall(r"\w+", text.lower()))
-
-
-def _stems_of(card: CardFacts) -> frozenset[str]:
-    told = (card.title, card.title_ru, card.brand, *card.category)
-    return stems(" ".join(text for text in told if text))

@@ -54,12 +54,12 @@ class Finder:
         if side is None or not request.text:
             return Candidates([])
         photos = Photos(
-            lambda vector: collapse(self._hits(vector, request)),
+            lambda vector: self._hits(vector, request),
             self.index.vectors_of, self.index.dim, _asked(request.where),
         )  # fmt: skip
         if query.vector is None:
-            return Candidates(cards_by_text(side, request.text, photos))
-        return Candidates(cards_by_photo_and_text(side, query.vector, request.text, photos))
+            return cards_by_text(side, request.text, photos)
+        return cards_by_photo_and_text(side, query.vector, request.text, photos)
 
     def like(self, card_id: str, where: CardFilter) -> Candidates:
         """Cards that look like one of the index; raises BadRequest where it is not in it."""
@@ -67,7 +67,7 @@ class Finder:
         return Candidates(
             cards_like(
                 card_id,
-                lambda vector: collapse(self._hits(vector, SearchRequest(where=where))),
+                lambda vector: self._hits(vector, SearchRequest(where=where)),
                 self.index.vectors_of,
                 twins=twins,
             )

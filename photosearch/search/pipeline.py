@@ -219,7 +219,7 @@ class SearchPipeline:
 
     def _shown(self, candidates: Candidates, query: Query, watch: Stopwatch) -> Shown:
         """What of the candidates is shown, best first; and what could narrow it, filter or not."""
-        query = replace(query, hits=candidates.hits)
+        query = replace(query, hits=candidates.hits, text_scores=candidates.text_scores)
         with watch.stage("enrich"):
             near = self.enrich(candidates.cards)
         facets = facets_of([])

@@ -1,6 +1,6 @@
 """What is searched for, and what is found before anything is known of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,8 @@ class Query:
     """Its unit vector by the model, (dim,), before words and likes move it."""
     hits: Sequence[Hit] = ()
     """The near photos, nearest first, once candidates were looked for."""
+    text_scores: Mapping[str, float] | None = None
+    """See Candidates; once candidates were looked for."""
     tokens: NDArray[np.float32] | None = None
     """The head's tokens of the part, (n_tokens, width), where the release compares tokens."""
 
@@ -98,4 +100,8 @@ class Candidates:
     cards: list[Candidate]
     """Unique, best first."""
     hits: Sequence[Hit] = ()
-    """The near photos that made them, nearest first; none where words or a card asked."""
+    """The near photos that made them, nearest first; none where words without vectors asked, or a
+    card did."""
+    text_scores: Mapping[str, float] | None = None
+    """How well words of cards fit the query's, by card_id: the share of the best, 0 to 1; those
+    that it lacks fit not at all. None where no words asked."""

@@ -9,6 +9,9 @@ from photosearch.search.features import Evidence, card_features
 from photosearch.search.found import FoundCard
 from photosearch.search.popularity import Popularity
 from photosearch.search.query import Query
+from photosearch.search.steps import Step
+from photosearch.search.tag_overlap import overlaps_of
+from photosearch.tagging.tag_index import Carried
 
 BELOW_EXACT = EXACT_SCORE - 0.01
 """No card that is not the query itself gets a score above this."""
@@ -27,14 +30,23 @@ def raised(card: FoundCard, by: float) -> FoundCard:
     return replace(card, score=min(card.score + by, BELOW_EXACT))
 
 
-def rank_by_evidence(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
+def rank_by_evidence(tags: Carried | None) -> Step:
     """The step of a release without a ranker: the order of the evidence.
 
     Cards that a photo alone found get their features all the same, but for the probability by
     their cosine, which a ranker alone knows: clicks on them can teach.
+
+    Args:
+        tags: Of the release's cards, where it has any.
     """
-    ordered = best_first(found)
-    if not query.is_photo_alone:
-        return ordered
-    table = card_features(ordered, Evidence(query.hits), UNKNOWN, None)
-    return [replace(card, features=row) for card, row in zip(ordered, table, strict=True)]
+
+    def rank(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
+        ordered = best_first(found)
+        if not query.is_photo_alone:
+            return ordered
+        overlaps = {} if tags is None else overlaps_of(ordered, query.hits, tags)
+        evidence = Evidence(query.hits, tag_overlaps=overlaps)
+        table = card_features(ordered, evidence, UNKNOWN, None)
+        return [replace(card, features=row) for card, row in zip(ordered, table, strict=True)]
+
+    return rank

@@ -27,8 +27,9 @@ from photosearch.index.filters import CardFilter
 from photosearch.index.text_index import TextIndex
 from photosearch.index.text_words import Side
 from photosearch.search.alike import Near, VectorsOf
+from photosearch.search.candidates import collapse
 from photosearch.search.fusion import Scores, by_ranks, by_scores
-from photosearch.search.query import Candidate
+from photosearch.search.query import Candidate, Candidates
 from photosearch.search.refine import Refiner, read_refiner
 from photosearch.text_search_settings import FusionWeights, TextSearchParams
 
@@ -82,14 +83,14 @@ class Photos:
     """The index of photos as the search by words asks it."""
 
     near: Near
-    """Gives cards that pass `where` only."""
+    """Gives photos of cards that pass `where` only."""
     vectors_of: VectorsOf
     dim: int
     where: CardFilter | None = None
     """What the shopper filters by; words are filtered by it here."""
 
 
-def cards_by_text(side: TextSearch, text: str, photos: Photos) -> list[Candidate]:
+def cards_by_text(side: TextSearch, text: str, photos: Photos) -> Candidates:
     """Cards for words alone, best first; none where no list has any.
 
     A candidate's cosine is of the text's vector to its nearest photo: it is much lower than between
@@ -102,7 +103,7 @@ def cards_by_text(side: TextSearch, text: str, photos: Photos) -> list[Candidate
 
 def cards_by_photo_and_text(
     side: TextSearch, photo: Vectors, text: str, photos: Photos
-) -> list[Candidate]:
+) -> Candidates:
     """Cards for a photo and words, best first: near the refined vector, and by words.
 
     Args:
@@ -146,14 +147,15 @@ def _fused(
     *,
     vector: Vectors | None,
     weights: FusionWeights,
-) -> list[Candidate]:
+) -> Candidates:
     params = side.facts.params
-    near = [] if vector is None or not weights.vectors else photos.near(vector)
-    lists: list[Scores] = [
+    hits = [] if vector is None or not weights.vectors else photos.near(vector)
+    near = collapse(hits)
+    by_text: list[Scores] = [
         _scores(side, text, "words", photos.where) if weights.words else {},
         _scores(side, text, "pieces", photos.where) if weights.pieces else {},
-        {card.card_id: card.score for card in near},
     ]
+    lists = [*by_text, {card.card_id: card.score for card in near}]
     counted = [weights.words, weights.pieces, weights.vectors]
     if params.fusion == "rrf":
         fused = by_ranks(lists, counted, k=params.rrf_k)
@@ -165,7 +167,8 @@ def _fused(
     for card_id, (photo_ids, vectors) in by_words.items():
         known[card_id] = _nearest_photo(card_id, photo_ids, vectors, vector)
     # a card without photos has words in the index of words, and nothing to show
-    return [replace(known[card_id], score=fused[card_id]) for card_id in best if card_id in known]
+    cards = [replace(known[card_id], score=fused[card_id]) for card_id in best if card_id in known]
+    return Candidates(cards, hits, by_scores(by_text, counted[:2]))
 
 
 def _scores(side: TextSearch, text: str, name: Side, where: CardFilter | None) -> Scores:

@@ -6,21 +6,24 @@ from pathlib import Path
 
 from photosearch.embedding.embedder import Vectors
 from photosearch.index.vector_index import SearchedIndex
-from photosearch.release import CARDS, RANKER, THUMBNAILS, Manifest
-from photosearch.search.boosted_ranker import open_ranker, rank_by_photo
+from photosearch.release import CARDS, RANKER, TAGS, THUMBNAILS, Manifest
+from photosearch.search.boosted_ranker import rank_by_photo
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
 from photosearch.search.found import FoundCard
 from photosearch.search.query import Query, SearchRequest
 from photosearch.search.rank import rank_by_evidence
+from photosearch.search.ranker_folder import open_rankers
 from photosearch.search.steps import Search, Step
+from photosearch.tagging.tag_index import Carried, carried_tags
 
 
-def rank_of(release: Path, *, model_id: str, dim: int) -> Step:
+def rank_of(release: Path, tags: Carried | None, *, model_id: str, dim: int) -> Step:
     """How a release orders what a photo finds: by its ranker, or plainly where it has none.
 
     Args:
         release: Its folder; it need not be sealed.
+        tags: Of its cards, where it has any.
         model_id: Of its model.
         dim: Vector length of its index.
 
@@ -28,8 +31,8 @@ def rank_of(release: Path, *, model_id: str, dim: int) -> Step:
         BadArtifact: The ranker is damaged, or of another model.
     """
     if (release / RANKER).exists():
-        return rank_by_photo(open_ranker(release / RANKER, model_id=model_id), dim)
-    return rank_by_evidence
+        return rank_by_photo(open_rankers(release / RANKER, model_id=model_id), dim, tags)
+    return rank_by_evidence(tags)
 
 
 def search_of(release: Path, manifest: Manifest, index: SearchedIndex) -> Search:
@@ -39,7 +42,8 @@ def search_of(release: Path, manifest: Manifest, index: SearchedIndex) -> Search
         BadArtifact, BadTable: A part that it takes is not whole.
     """
     cards = CardFactsTable(release / CARDS, release / THUMBNAILS)
-    rank = rank_of(release, model_id=manifest.model_id, dim=index.dim)
+    tags = carried_tags(release / TAGS) if (release / TAGS).exists() else None
+    rank = rank_of(release, tags, model_id=manifest.model_id, dim=index.dim)
     finder = Finder(index, manifest.hits_per_query)
 
     def search(vector: Vectors) -> Sequence[FoundCard]:

@@ -77,6 +77,13 @@ class Carried:
     rows: Rows
     """Of tags, card after card."""
 
+    def of(self, card_id: str) -> Rows:
+        """Rows of a card's tags; none for a card that the release did not know."""
+        number = self.number_of.get(card_id)
+        if number is None:
+            return np.empty(0, np.int32)
+        return self.rows[self.starts[number] : self.starts[number + 1]]
+
 
 class TagIndex:
     """Made by `open_tags`."""
@@ -92,7 +99,7 @@ class TagIndex:
         self._tags = tags.combine_chunks()
         self.languages = np.array(tags["language"].to_pylist(), np.str_)
         """Of each tag, (n_tags,)."""
-        self._carried = carried
+        self.carried = carried
         self._vectors = vectors
 
     def __len__(self) -> int:
@@ -106,13 +113,6 @@ class TagIndex:
     def text(self, row: int) -> str:
         text: str = self._tags["text"][row].as_py()
         return text
-
-    def carried_by(self, card_id: str) -> Rows:
-        """Rows of a card's tags; none for a card that the release did not know."""
-        number = self._carried.number_of.get(card_id)
-        if number is None:
-            return np.empty(0, np.int32)
-        return self._carried.rows[self._carried.starts[number] : self._carried.starts[number + 1]]
 
     def nearest(self, vector: Vectors, *, limit: int) -> list[NearTag]:
         """At most `limit` tags, nearest first; equal ones in the order of the table.
@@ -207,12 +207,12 @@ def open_tags(folder: Path, *, model_id: str) -> TagIndex:
             f"The tags in {folder} have vectors of model {manifest.model_id}, not of {model_id}. "
             "Make the release again: `photosearch index`."
         )
-    return TagIndex(tags, carried_tags(folder / "carried.parquet"), TagVectors(*arrays))
+    return TagIndex(tags, carried_tags(folder), TagVectors(*arrays))
 
 
-def carried_tags(path: Path) -> Carried:
-    """Reads carried.parquet; raises BadTable if it is not whole."""
-    table = read_table(path, CardTags)
+def carried_tags(folder: Path) -> Carried:
+    """Reads what cards carry, of a home or of a release; raises BadTable if it is not whole."""
+    table = read_table(folder / "carried.parquet", CardTags)
     lists = pa.chunked_array(table["tags"]).combine_chunks()
     return Carried(
         {card_id: number for number, card_id in enumerate(table["card_id"].to_pylist())},

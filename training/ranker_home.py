@@ -1,0 +1,144 @@
+"""What a home's photos find on a shelf like its next release, alone and with words."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from photosearch.catalog.schemas import Card, CuratedPhoto, Label, Tag
+from photosearch.catalog.tables import read_rows
+from photosearch.embedding.catalog_vectors import VectorsOf
+from photosearch.embedding.embedder import shorten
+from photosearch.errors import HomeNotReady
+from photosearch.home import Home
+from photosearch.index_settings import IndexParams
+from photosearch.ranking_settings import RankerParams
+from photosearch.search.shown_cards import is_indexed, joined_groups
+from photosearch.search.text_search import TextSearch
+from photosearch.tagging.tag_index import carried_tags
+from training.ranker_data import Answered, Shelf, ask_shelf, exact_index
+from training.ranker_words import Wish, ask_with_words, wishes_of
+
+One = TypeVar("One", CuratedPhoto, Wish)
+QUERIES_MIN = 20
+"""Fewer teach nothing that carries over."""
+
+
+class AskedHome(NamedTuple):
+    """A home's photos, and what they find."""
+
+    learned: list[Answered]
+    """Answers to learn from."""
+    judging: list[Answered]
+    """Answers to held-out photos to judge by."""
+    shelf: Shelf
+    asked: list[CuratedPhoto]
+    """Photos of training that asked."""
+    held_out: list[CuratedPhoto]
+
+
+class AskedWithWords(NamedTuple):
+    """What a home's photos find beside words."""
+
+    learned: list[Answered]
+    """Answers to learn from."""
+    judging: Mapping[str, list[Answered]]
+    """Answers to held-out photos to judge by, by the kind of words; QUERIES_MIN of a kind at
+    least."""
+
+
+def ask_home(
+    home: Home, vectors_of: VectorsOf, chosen: RankerParams, index: IndexParams
+) -> AskedHome:
+    """What photos of training find, and held-out ones.
+
+    Each photo asks twice: among the photos of all others, and as if its product were new, with no
+    buyers' photos yet. Photos of training are all of cards that buyers have photographed: by the
+    first way alone the ranker would never see what it is to be new.
+
+    Raises:
+        HomeNotReady: Too few buyers' photos to learn from or to judge by.
+    """
+    photos = read_rows(home.curated / "photos.parquet", CuratedPhoto)
+    shelf = _shelf(home, photos, vectors_of, index, short_length=chosen.short_length)
+    asked = _some([p for p in photos if p.kind == "review" and p.split == "train"], chosen)
+    held_out = _some([p for p in photos if not is_indexed(p)], chosen)
+    if min(len(asked), len(held_out)) < QUERIES_MIN:
+        raise HomeNotReady(
+            f"{len(asked)} buyers' photos of training and {len(held_out)} held-out ones are too "
+            f"few to train a ranker, {QUERIES_MIN} of each are needed. Pull more reviews with "
+            "photos; the search works without a ranker."
+        )
+    vectors = shorten(vectors_of(asked), index.dim)
+    learned = [
+        answered for is_new in (False, True)
+        for answered in ask_shelf(shelf, asked, vectors, as_new=is_new)
+    ]  # fmt: skip
+    judging = ask_shelf(shelf, held_out, shorten(vectors_of(held_out), index.dim))
+    return AskedHome(learned, judging, shelf, asked, held_out)
+
+
+def ask_home_with_words(
+    asked: AskedHome, side: TextSearch, home: Home, vectors_of: VectorsOf, chosen: RankerParams
+) -> AskedWithWords:
+    """Answers to the same photos with words, each asked as known and as new where it teaches.
+
+    Args:
+        asked: The home's photos.
+        side: Words of the shelf.
+        home: Its tags are what shoppers say.
+        vectors_of: Gives vectors of curated photos.
+        chosen: See params.yaml.
+    """
+    tags = read_rows(home.tags / "tags.parquet", Tag) if asked.shelf.tags is not None else []
+    taught, judged = (
+        _some(wishes_of(photos, asked.shelf, tags, seed=chosen.seed), chosen)
+        for photos in (asked.asked, asked.held_out)
+    )
+    if len(taught) < QUERIES_MIN:
+        taught = []
+    learned = [
+        answered for is_new in (False, True)
+        for answered in ask_with_words(asked.shelf, side, taught, vectors_of, as_new=is_new)
+    ]  # fmt: skip
+    of_kind: dict[str, list[Wish]] = {}
+    for wish in judged:
+        of_kind.setdefault(wish.kind, []).append(wish)
+    judging = {
+        kind: ask_with_words(asked.shelf, side, wishes, vectors_of)
+        for kind, wishes in of_kind.items()
+        if len(wishes) >= QUERIES_MIN
+    }
+    return AskedWithWords(learned, judging)
+
+
+def _shelf(
+    home: Home,
+    photos: Sequence[CuratedPhoto],
+    vectors_of: VectorsOf,
+    index: IndexParams,
+    *,
+    short_length: int,
+) -> Shelf:
+    """What a release of these photos would hold."""
+    cards = {card.card_id: card for card in read_rows(home.curated / "cards.parquet", Card)}
+    labels = read_rows(home.labels, Label) if home.labels.exists() else []
+    group_of_photo = {photo.photo_id: cards[photo.card_id].group_id for photo in photos}
+    indexed = [photo for photo in photos if is_indexed(photo)]
+    vectors = shorten(vectors_of(indexed), index.dim)
+    return Shelf(
+        exact_index(indexed, vectors),
+        indexed,
+        vectors,
+        cards,
+        joined_groups(labels, group_of_photo),
+        short_length,
+        index.hits_per_query,
+        carried_tags(home.tags) if home.tags.exists() else None,
+    )
+
+
+def _some(photos: Sequence[One], chosen: RankerParams) -> list[One]:
+    """At most `queries_max`, by chance, in their order."""
+    rows = np.random.default_rng(chosen.seed).permutation(len(photos))[: chosen.queries_max]
+    return [photos[row] for row in np.sort(rows).tolist()]
