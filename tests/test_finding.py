@@ -1,6 +1,6 @@
 """Who is asked for a query: photos, words, both, moved by likes; over HTTP too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import httpx
@@ -18,8 +18,9 @@ from small_shop import (
 
 from photosearch.errors import BadRequest
 from photosearch.index.filters import CardFilter
+from photosearch.search.found import FoundCard
 from photosearch.search.pipeline import SearchPipeline
-from photosearch.search.query import SearchRequest
+from photosearch.search.query import Query, SearchRequest
 from photosearch.search.schemas import CardsResponse, SearchResponse
 
 GREEN = jpeg(painted(colour("green")))
@@ -75,6 +76,24 @@ def test_what_came_to_the_likeness_is_told_by_its_name(
     answer = pipeline.answer(SearchRequest(GREEN, text=text, explain=True))
     candidates = [one for one in answer.cards[0].reasons if one.step == "candidates"]
     assert [one.what for one in candidates] == ["cosine", more]
+
+
+def test_who_ranks_knows_what_is_near_and_how_well_words_fit(pipeline: SearchPipeline):
+    asked: list[Query] = []
+
+    def rank(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
+        asked.append(query)
+        return list(found)
+
+    watched = replace(pipeline, rank=rank)
+    watched.answer(SearchRequest(GREEN))
+    watched.answer(SearchRequest(GREEN, text="red"))
+    alone, with_words = asked
+    assert alone.hits[0].card_id == "green"
+    assert alone.text_scores is None
+    assert with_words.hits == alone.hits  # no refiner moves the photo here
+    assert with_words.text_scores is not None
+    assert with_words.text_scores["red"] == 1
 
 
 def test_a_liked_card_comes_nearer_and_a_disliked_one_goes_away(pipeline: SearchPipeline):

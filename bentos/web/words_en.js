@@ -136,7 +136,7 @@ export const ENGLISH = {
     score_gap: "evidence against the best",
     probability: "probability of the same product",
     category_agreement: "category of the others found",
-    tag_overlap: "words of the query in its tags",
+    tag_overlap: "tags of similar products",
     text_score: "words of the query",
     price_distance: "price against the others",
     price_in_category: "price against its category",

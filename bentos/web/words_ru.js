@@ -135,7 +135,7 @@ export const RUSSIAN = {
     score_gap: "сходство против лучшего",
     probability: "вероятность того же товара",
     category_agreement: "категория остальных",
-    tag_overlap: "слова запроса в тегах",
+    tag_overlap: "теги похожих товаров",
     text_score: "слова запроса",
     price_distance: "цена против остальных",
     price_in_category: "цена против своей категории",
