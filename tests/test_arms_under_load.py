@@ -25,7 +25,7 @@ from photosearch.search.schemas import SearchResponse
 
 pytestmark = pytest.mark.slow
 
-FOLLOWED_WITHIN_S = 60
+FOLLOWED_WITHIN_S = 120
 N_CLIENTS = 3
 
 
@@ -95,10 +95,23 @@ def wait_until(is_so: Callable[[], bool], service: Service) -> None:
         time.sleep(0.1)
 
 
-def wait_for_more(asked: Asked, service: Service) -> None:
-    """Until every shopper has been answered a search that was begun after this call."""
+def wait_for_more(asked: Asked, service: Service, *wanted: tuple[str | None, str]) -> None:
+    """Until every shopper has been answered a search that was begun after this call.
+
+    `wanted` are arms, None for no experiment, and releases that were seen together by then: few
+    shoppers may all be of one arm.
+    """
     until = len(asked.answers) + len(asked.failures) + 2 * N_CLIENTS
     wait_until(lambda: len(asked.answers) + len(asked.failures) >= until, service)
+    wait_until(lambda: set(wanted) <= seen_by(asked), service)
+
+
+def seen_by(asked: Asked) -> set[tuple[str | None, str]]:
+    return {(arm_told(answer), answer.release.release) for _, answer in list(asked.answers)}
+
+
+def arm_told(answer: SearchResponse) -> str | None:
+    return None if answer.experiment is None else answer.experiment.arm
 
 
 def served(service: Service) -> list[str]:
@@ -131,24 +144,25 @@ def test_an_experiment_begins_and_ends_and_what_is_live_changes_without_a_failed
     home = Home(releases[0].folder.parents[1])
     plan = Plan(name="trial", arms=[Arm(name="now"), Arm(name="new", release="r1")])
     with shopping(service.api) as asked:
+        wait_for_more(asked, service, (None, "r0"))
         trial: Experiment = start(
             home.experiments, plan, releases=home.releases, rules=RULES, at=datetime.now(UTC)
         )
         wait_until(lambda: served(service) == ["trial"], service)
         begun = len(asked.answers)
         assert len(service.open_copies()) == 2
-        wait_for_more(asked, service)
+        wait_for_more(asked, service, ("now", "r0"), ("new", "r1"))
         switch_live(home.releases, "r2")
         wait_until(lambda: live(service) == "r2", service)
-        wait_for_more(asked, service)
+        wait_for_more(asked, service, ("now", "r2"))
         stop(home.experiments, at=datetime.now(UTC))
         wait_until(lambda: served(service) == [], service)
-        wait_for_more(asked, service)
+        wait_for_more(asked, service, (None, "r2"))
     assert asked.failures == []
     assert all(is_whole(answer) for _, answer in asked.answers)
     seen: dict[str | None, set[str]] = {}
     for shopper, answer in asked.answers:
-        arm = None if answer.experiment is None else answer.experiment.arm
+        arm = arm_told(answer)
         seen.setdefault(arm, set()).add(answer.release.release)
         if arm is not None:
             mine = arm_of(trial, shopper)
