@@ -35,7 +35,7 @@ SERVICES = Services(encoder_threads=1)
 ONLINE = OnlineParams(
     use=True, margin=5.0, places_max=5, learning_rate=0.1, weight_max=2.0, decay=1.0
 )
-FOLLOWED_WITHIN_S = 30
+FOLLOWED_WITHIN_S = 120
 PHOTOS = [
     jpeg(painted(colour(left), colour(right), size=(200, 200)))
     for left in PAINTS
