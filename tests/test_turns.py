@@ -32,7 +32,7 @@ def held_up(while_searching: Callable[[Turns, Event], Awaitable[None]], n_search
 
 def test_it_is_quiet_where_nobody_searches():
     async def at_once(turns: Turns, _: Event) -> None:
-        await asyncio.wait_for(turns.quiet(besides=0, for_s=0, at_most_s=LONG_S), 5)
+        await asyncio.wait_for(turns.quiet(besides=0, for_s=0, at_most_s=LONG_S), LONG_S / 2)
 
     held_up(at_once, 0)
 
@@ -43,7 +43,7 @@ def test_quiet_comes_when_the_last_search_ends():
         await asyncio.sleep(0.2)
         assert not quiet.done()
         may_end.set()
-        await asyncio.wait_for(quiet, 5)
+        await asyncio.wait_for(quiet, LONG_S / 2)
 
     held_up(waits, 3)
 
@@ -61,7 +61,7 @@ def test_so_many_searches_as_are_allowed_besides_disturb_nobody(n_searches: int,
 
 def test_nobody_waits_for_quiet_longer_than_was_said():
     async def gives_up(turns: Turns, may_end: Event) -> None:
-        await asyncio.wait_for(turns.quiet(besides=0, for_s=0, at_most_s=0.2), 5)
+        await asyncio.wait_for(turns.quiet(besides=0, for_s=0, at_most_s=0.2), LONG_S)
         assert not may_end.is_set()
 
     held_up(gives_up, 1)
@@ -69,12 +69,12 @@ def test_nobody_waits_for_quiet_longer_than_was_said():
 
 def test_a_pause_between_two_searches_is_not_yet_quiet():
     async def pauses(turns: Turns, may_end: Event) -> None:
-        quiet = asyncio.create_task(turns.quiet(besides=0, for_s=0.5, at_most_s=LONG_S))
+        quiet = asyncio.create_task(turns.quiet(besides=0, for_s=2.0, at_most_s=LONG_S))
         may_end.set()
-        for _ in range(5):
+        for _ in range(12):  # longer than that, all together
             await asyncio.sleep(0.2)
             await turns.take(lambda: None, deadline_s=LONG_S)
             assert not quiet.done()
-        await asyncio.wait_for(quiet, 5)
+        await asyncio.wait_for(quiet, LONG_S / 2)
 
     held_up(pauses, 1)
