@@ -25,7 +25,10 @@ def fail(why: str) -> None:
     raise ValueError(why)
 
 
-CALLS: dict[str, Callable] = {"double": double, "fail": fail, "sleep": time.sleep}
+MEETING = threading.Barrier(8)
+CALLS: dict[str, Callable] = {
+    "double": double, "fail": fail, "sleep": time.sleep, "meet": MEETING.wait,
+}  # fmt: skip
 PHOTO = np.arange(640 * 480 * 3, dtype=np.uint8).reshape(480, 640, 3)
 """More than a socket holds."""
 
@@ -90,27 +93,26 @@ def test_what_fails_over_there_is_told_and_the_next_call_goes_on():
 
 def test_calls_of_many_threads_run_at_once():
     with line_to() as (_, caller), ThreadPoolExecutor(8) as threads:
-        began = time.perf_counter()
-        list(threads.map(lambda _: caller.call("sleep", 0.3), range(8)))
-        assert time.perf_counter() - began < 8 * 0.3
+        met = list(threads.map(lambda _: caller.call("meet", 15), range(8)))
+    assert sorted(met) == list(range(8))
 
 
 def test_a_call_that_is_not_answered_in_time_ends():
-    with line_to(timeout_s=0.2) as (_, caller):
-        with pytest.raises(TimeoutError, match=r"sleep took more than 0\.2 s"):
-            caller.call("sleep", 2)
+    with line_to(timeout_s=1.5) as (_, caller):
+        with pytest.raises(TimeoutError, match=r"sleep took more than 1\.5 s"):
+            caller.call("sleep", 4)
         assert caller.call("double", np.array([2])) == [4]  # not the late answer of the one before
 
 
 def test_calls_to_a_process_that_stands_still_end_in_time(elsewhere: Elsewhere):
-    caller = Caller(lambda: elsewhere.address, timeout_s=0.5)
+    caller = Caller(lambda: elsewhere.address, timeout_s=2)
     caller.call("double", PHOTO)
     elsewhere.send_signal(signal.SIGSTOP)
     for _ in range(3):  # the first by an open connection, the others by new ones
         began = time.perf_counter()
         with pytest.raises(TimeoutError):
             caller.call("double", PHOTO)
-        assert time.perf_counter() - began < 5
+        assert time.perf_counter() - began < 20
     elsewhere.send_signal(signal.SIGCONT)
     np.testing.assert_array_equal(caller.call("double", PHOTO), PHOTO * 2)
 
@@ -149,5 +151,5 @@ def test_a_line_that_closes_waits_for_calls_under_way_and_leaves_nothing_behind(
             time.sleep(0.01)
         line.close()
         assert line._n_under_way == 0
-        assert called.result(5) is None
+        assert called.result(20) is None
         assert not folder.exists()
