@@ -59,11 +59,21 @@ class HangingIndex:
 
     def __init__(self) -> None:
         self.n_inside, self.let_go = 0, threading.Event()
+        self._lock = threading.Lock()
 
     def candidates(self, _: object) -> None:
-        self.n_inside += 1
+        with self._lock:
+            self.n_inside += 1
         self.let_go.wait(60)
         raise IndexUnavailable("it was away")
+
+
+def wait_for_inside(index: HangingIndex, n: int) -> None:
+    """Until so many are inside: a thread goes on when its search is overdue."""
+    until = time.monotonic() + 60
+    while index.n_inside < n and time.monotonic() < until:
+        time.sleep(0.01)
+    assert index.n_inside == n
 
 
 @contextmanager
@@ -85,7 +95,7 @@ def test_an_index_that_hangs_is_503_within_the_deadline(shop: SmallShop):
         took_s = time.monotonic() - began
         assert_problem(response, 503, "There is no answer after 0.5 s, the deadline")
         assert int(response.headers["retry-after"]) > 0
-        assert 0.5 <= took_s < 5
+        assert 0.5 <= took_s < 20
         assert api.get("/v1/release").status_code == 200
 
 
@@ -94,15 +104,16 @@ def test_searches_that_hang_hold_a_bounded_number_of_threads(shop: SmallShop):
         with ThreadPoolExecutor(3 * AT_ONCE) as clients:
             answers = list(clients.map(lambda _: search(api), range(3 * AT_ONCE)))
         assert {answer.status_code for answer in answers} == {503}
-        assert index.n_inside == AT_ONCE
+        wait_for_inside(index, AT_ONCE)
         assert api.get("/v1/cards/red").status_code == 200
 
 
 def test_places_come_back_when_what_hung_goes_on(shop: SmallShop):
-    with hanging(shop, deadline_s=1.0) as (api, index):
+    with hanging(shop, deadline_s=4.0) as (api, index):
         with ThreadPoolExecutor(AT_ONCE) as clients:
             list(clients.map(lambda _: search(api), range(AT_ONCE)))
-        assert_problem(search(api), 503, "There is no answer after 1 s")
+        wait_for_inside(index, AT_ONCE)
+        assert_problem(search(api), 503, "There is no answer after 4 s")
         assert index.n_inside == AT_ONCE
         index.let_go.set()
         assert_problem(search(api), 503, "The index does not answer")
