@@ -123,12 +123,15 @@ def test_a_pull_killed_outright_goes_on(tmp_path: Path, home: Home):
     cards = [card(name, f"{name}.jpg") for name in photos]
     root = write_folder(tmp_path / "shop", cards, **photos)
     script = (
-        "import sys, time; from pathlib import Path; from photosearch.home import Home\n"
+        "import itertools, sys, time; from pathlib import Path\n"
+        "from photosearch.home import Home\n"
         "from photosearch.catalog.pull import pull\n"
         "from photosearch.catalog.sources import FolderSource\n"
+        "nth = itertools.count()\n"
         "class Slow(FolderSource):\n"
         "    def read_image(self, address, *, known_mark=''):\n"
-        "        time.sleep(0.1); return super().read_image(address, known_mark=known_mark)\n"
+        "        time.sleep(0.1 if next(nth) < 35 else 600)  # it never comes to its end\n"
+        "        return super().read_image(address, known_mark=known_mark)\n"
         "pull(Slow(Path(sys.argv[1])), Home(Path(sys.argv[2])), threads=2)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(root), str(home.root)])
