@@ -21,7 +21,7 @@ class Model:
     def __call__(self, things: list[int]) -> list[int]:
         self.batches.append(things)
         self.is_busy.set()
-        assert self.may_go_on.wait(10)
+        assert self.may_go_on.wait(60)
         if 13 in things:
             raise ValueError("13 cannot be doubled")
         return [2 * thing for thing in things]
@@ -38,7 +38,7 @@ def asked_while_busy(
 ) -> list["Future[list[int]]"]:
     """Lists that come in this order while the model is busy with [1], which is asked first."""
     asked = [threads.submit(batches.add, [1])]
-    assert model.is_busy.wait(10)
+    assert model.is_busy.wait(60)
     for n_waiting, things in enumerate(lists, 1):
         asked.append(threads.submit(batches.add, things))
         while len(batches._waiting) < n_waiting:
@@ -60,7 +60,7 @@ def test_those_that_come_meanwhile_are_run_together_and_each_gets_its_own(
     model, sizes = Model(), list[int]()
     batches = Batches(model, most=4, ran=sizes.append)
     asked = asked_while_busy(threads, model, batches, [[2], [3, 4]])
-    assert [one.result(10) for one in asked] == [[2], [4], [6, 8]]
+    assert [one.result(60) for one in asked] == [[2], [4], [6, 8]]
     assert model.batches == [[1], [2, 3, 4]]
     assert sizes == [1, 3]
 
@@ -69,7 +69,7 @@ def test_a_batch_holds_no_more_than_the_most_unless_one_list_does(threads: Threa
     model = Model()
     batches = Batches(model, most=3, ran=lambda _: None)
     asked = asked_while_busy(threads, model, batches, [[2, 3], [4], [5, 6, 7, 8]])
-    assert [one.result(10) for one in asked] == [[2], [4, 6], [8], [10, 12, 14, 16]]
+    assert [one.result(60) for one in asked] == [[2], [4, 6], [8], [10, 12, 14, 16]]
     assert model.batches == [[1], [2, 3, 4], [5, 6, 7, 8]]
 
 
@@ -77,8 +77,8 @@ def test_a_batch_that_fails_fails_for_all_in_it_and_the_next_one_runs(threads: T
     model = Model()
     batches = Batches(model, most=4, ran=lambda _: None)
     first, *doomed = asked_while_busy(threads, model, batches, [[13], [2]])
-    assert first.result(10) == [2]
-    assert [str(one.exception(10)) for one in doomed] == ["13 cannot be doubled"] * 2
+    assert first.result(60) == [2]
+    assert [str(one.exception(60)) for one in doomed] == ["13 cannot be doubled"] * 2
     assert batches.add([3]) == [6]
 
 
@@ -111,6 +111,6 @@ def test_not_even_an_exit_in_a_batch_keeps_the_others_waiting(threads: ThreadPoo
     model = Exits()
     batches = Batches(model, most=4, ran=lambda _: None)
     first, *doomed = asked_while_busy(threads, model, batches, [[2], [3]])
-    assert first.result(10) == [2]
-    assert [type(one.exception(10)) for one in doomed] == [SystemExit] * 2
-    assert threads.submit(batches.add, [5]).result(10) == [10]
+    assert first.result(60) == [2]
+    assert [type(one.exception(60)) for one in doomed] == [SystemExit] * 2
+    assert threads.submit(batches.add, [5]).result(60) == [10]
