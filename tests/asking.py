@@ -5,9 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
-from small_shop import SmallShop, jpeg, painted, served
-
-from bentos.access import Access
+from small_shop import PATIENT, SmallShop, jpeg, painted, served
 
 RED = jpeg(painted((205, 40, 45)))
 
@@ -24,8 +22,8 @@ def batch(api: httpx.Client, *photos: bytes, **parts: str) -> httpx.Response:
 @contextmanager
 def open_api(shop: SmallShop, **access: object) -> Iterator[httpx.Client]:
     """The API of a shop that lets callers in as `access` says."""
-    guarded = replace(shop, access=Access(**access))
-    with served(guarded) as address, httpx.Client(base_url=address, timeout=30) as api:
+    guarded = replace(shop, access=replace(PATIENT, **access))
+    with served(guarded) as address, httpx.Client(base_url=address, timeout=60) as api:
         yield api
 
 

@@ -38,7 +38,7 @@ class SlowReader:
 
     def __call__(self, _: bytes) -> Sequence[Word]:
         self.begun.set()
-        assert self.let.wait(30)
+        assert self.let.wait(60)
         self.n_read += 1
         return [ARTICLE_OF_VIOLET]
 
@@ -54,6 +54,6 @@ def reader() -> Iterator[SlowReader]:
 def api(blind: SmallShop, reader: SlowReader) -> Iterator[httpx.Client]:
     with (
         served(sighted(blind, reader)) as address,
-        httpx.Client(base_url=address, timeout=20) as client,
+        httpx.Client(base_url=address, timeout=60) as client,
     ):
         yield client

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -57,6 +57,8 @@ PAINTS = {
     "violet": ("Violet scarf", "Фиолетовый шарф", (130, 60, 190)),
 }
 """card_id -> title, Russian title, colour."""
+PATIENT = Access(deadline_s=60.0)
+"""A busy machine may take longer for a search than a deployment lets it."""
 
 
 class ColourEmbedder:
@@ -92,7 +94,7 @@ class SmallShop:
     events: EventStore | None = None
     experiment: Experiment | None = None
     experiments: Path | None = None
-    access: Access = field(default_factory=Access)
+    access: Access = PATIENT
 
     @property
     def releases(self) -> list[Release]:

@@ -130,7 +130,7 @@ def test_while_a_search_runs_the_page_says_so_and_keeps_the_cards_it_has(
     whole, may_answer = shop.pipeline, threading.Event()
 
     def patient(query: Query) -> Candidates:
-        assert may_answer.wait(30)
+        assert may_answer.wait(60)
         return whole.candidates(query)
 
     monkeypatch.setattr(shop, "pipeline", dataclasses.replace(whole, candidates=patient))

@@ -33,7 +33,7 @@ class PatientReader:
         self._reader = load_reader(params)
 
     def read(self, photo: bytes) -> Sequence[Word]:
-        assert self.may_read.wait(30)
+        assert self.may_read.wait(60)
         assert self._reader is not None
         return self._reader.read(open_photo(photo, name="a test's photo"))
 
