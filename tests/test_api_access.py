@@ -70,7 +70,7 @@ def test_page_pictures_document_and_metrics_need_no_key(shop: SmallShop):
 
 def test_no_body_is_read_before_the_key_is_known(shop: SmallShop):
     with open_api(shop, key_of=KEYS) as api:
-        connection = http.client.HTTPConnection(urlsplit(str(api.base_url)).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(str(api.base_url)).netloc, timeout=60)
         connection.putrequest("POST", "/v1/search")
         connection.putheader("Content-Type", "multipart/form-data; boundary=b")
         connection.putheader("Content-Length", "5000")  # of which no byte is sent

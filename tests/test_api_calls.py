@@ -99,7 +99,7 @@ def test_photos_of_a_batch_are_embedded_as_one_list(
 
     together = replace(shop, pipeline=replace(whole, embed=embed))
     green = jpeg(painted(colour("green")))
-    with served(together) as address, httpx.Client(base_url=address, timeout=20) as api:
+    with served(together) as address, httpx.Client(base_url=address, timeout=60) as api:
         assert found(batch(api, RED, green, b"broken", green)) == ["red", "green", 422, "green"]
         assert search(api).status_code == 200
     assert asked == [3, 1]
@@ -143,5 +143,5 @@ def test_impossible_tags_are_400(api: httpx.Client):
 def test_a_release_without_tags_lists_none(tmp_path):
     shop = open_shop(tmp_path)
     with served(shop) as address:
-        answer = httpx.get(f"{address}/v1/tags").json()
+        answer = httpx.get(f"{address}/v1/tags", timeout=60).json()
     assert (answer["tags"], answer["n_found"]) == ([], 0)

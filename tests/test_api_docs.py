@@ -65,7 +65,7 @@ def as_here(line: str, api: httpx.Client) -> str:
 @pytest.mark.parametrize("line", [line for line in CURLS if not line.endswith(PROBES)])
 def test_each_curl_line_of_the_docs_does_what_it_says(api: httpx.Client, folder: Path, line: str):
     command = ["curl", "--silent", "--show-error", "--fail", *shlex.split(as_here(line, api))[1:]]
-    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()
 
 

@@ -187,7 +187,7 @@ def begin(folder: Path, releases: Path, name: str) -> Experiment:
 
 @contextmanager
 def calling(shop: SmallShop) -> Iterator[httpx.Client]:
-    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as api:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as api:
         yield api
 
 

@@ -29,7 +29,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
 
 @pytest.fixture(scope="module")
 def api(shop: SmallShop) -> Iterator[httpx.Client]:
-    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
 
 
@@ -138,7 +138,7 @@ def test_a_photo_of_too_many_bytes_is_413(api: httpx.Client):
 
 
 def test_a_body_that_says_it_is_huge_is_refused_before_it_is_sent(api: httpx.Client):
-    connection = http.client.HTTPConnection(urlsplit(str(api.base_url)).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(str(api.base_url)).netloc, timeout=60)
     connection.putrequest("POST", "/v1/search")
     connection.putheader("Content-Type", "multipart/form-data; boundary=b")
     connection.putheader("Content-Length", "900000000")

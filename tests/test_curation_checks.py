@@ -168,7 +168,7 @@ def open_simulator(world: World) -> Iterator[str]:
 def test_the_simulator_tells_what_every_photo_is(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(known_truth, "PAGE", 25)
     with open_simulator(World(seed=7, n_cards=60)) as address:
-        reviews = httpx.get(f"{address}/v1/reviews?limit=1000").json()["reviews"]
+        reviews = httpx.get(f"{address}/v1/reviews?limit=1000", timeout=60).json()["reviews"]
         found = known_truth.known_truth(address)
     ids = {
         f"{row['card_id']}/review/{row['review_id']}/{place}"

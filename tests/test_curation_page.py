@@ -77,7 +77,7 @@ def test_the_page_shows_each_rule_with_count_threshold_and_examples(
 def test_only_pages_are_served(market: Market):
     home = with_noise(market)
     write_docs(home, PARAMS)
-    with served(home) as address, httpx.Client(base_url=address) as client:
+    with served(home) as address, httpx.Client(base_url=address, timeout=60) as client:
         assert client.get("/docs/curation.html").status_code == 200
         for path in ("/rejected.parquet", "/curated/photos.parquet", "/docs/../rejected.parquet",
                      "/docs/%2e%2e/rejected.parquet"):  # fmt: skip

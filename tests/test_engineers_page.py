@@ -52,7 +52,7 @@ def address(shop: SmallShop) -> Iterator[str]:
 
 
 def test_the_report_tells_verdict_metrics_and_switches_but_no_settings(address: str):
-    report = httpx.get(f"{address}/v1/release/report").raise_for_status().json()
+    report = httpx.get(f"{address}/v1/release/report", timeout=60).raise_for_status().json()
     assert report["verdict"]["is_promoted"]
     assert report["metrics"]["lengths"]["64"] == {"recall_at_1": 0.75}
     assert [switch["release"] for switch in report["switches"]] == ["release"]
@@ -62,7 +62,7 @@ def test_the_report_tells_verdict_metrics_and_switches_but_no_settings(address: 
 def test_a_packed_release_without_a_card_says_what_it_does_not_know(tmp_path: Path):
     shop = open_shop(tmp_path)
     with served(shop) as address:
-        report = httpx.get(f"{address}/v1/release/report").raise_for_status().json()
+        report = httpx.get(f"{address}/v1/release/report", timeout=60).raise_for_status().json()
     assert report == {
         "release": "r1", "model": None, "data": None, "labels": None, "metrics": None,
         "verdict": None, "refused": None, "calibration": None, "lineage": None, "switches": None,
@@ -75,7 +75,7 @@ def test_the_report_tells_the_last_candidate_where_the_gate_kept_it_out(
 ):
     verdict = CARD["made_of"]["verdict"] | {"is_promoted": is_promoted, "reasons": ["TOO LITTLE"]}
     write_text(Home(tmp_path).evaluation / "verdict.json", json.dumps(verdict))
-    report = httpx.get(f"{address}/v1/release/report").raise_for_status().json()
+    report = httpx.get(f"{address}/v1/release/report", timeout=60).raise_for_status().json()
     assert report["refused"] == (None if is_promoted else verdict)
     assert report["verdict"]["is_promoted"]
 
@@ -110,7 +110,7 @@ def test_a_tower_as_it_came_has_no_verdict_and_nothing_it_was_trained_on(
     browser: Browser, address: str
 ):
     with window(browser, address) as page:
-        told = httpx.get(f"{address}/v1/release/report").json()
+        told = httpx.get(f"{address}/v1/release/report", timeout=60).json()
         told |= {"model": {"pooling": "mean"}, "verdict": None, "data": None, "labels": None}
         page.route("**/v1/release/report", lambda route: route.fulfill(json=told))
         page.goto(f"{address}/engineers.html")

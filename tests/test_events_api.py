@@ -35,7 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
 
 @pytest.fixture(scope="module")
 def api(shop: SmallShop) -> Iterator[httpx.Client]:
-    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
 
 
@@ -130,7 +130,7 @@ def test_other_methods_are_405(api: httpx.Client):
 
 def test_without_a_store_it_is_501_not_to_be_asked_again_and_names_the_setting(shop: SmallShop):
     with served(replace(shop, events=None)) as address:
-        response = httpx.post(f"{address}/v1/events", json={"events": [wire()]})
+        response = httpx.post(f"{address}/v1/events", json={"events": [wire()]}, timeout=60)
     assert_problem(response, 501, "There is no store of events. Set PHOTOSEARCH_EVENTS")
     assert "retry-after" not in response.headers
 
@@ -142,7 +142,7 @@ def test_a_store_that_is_held_is_503_with_retry_after_within_the_deadline(
     with (
         closing(open_store(f"sqlite:///{path}")) as events,
         served(replace(shop, events=events)) as address,
-        httpx.Client(base_url=address, timeout=20) as api,
+        httpx.Client(base_url=address, timeout=60) as api,
         closing(sqlite3.connect(path, isolation_level=None)) as other,
     ):
         assert send(api, wire()).status_code == 200
@@ -213,7 +213,7 @@ def test_a_search_goes_on_while_the_log_is_away(shop: SmallShop, tmp_path: Path)
     with (
         closing(open_store(f"sqlite:///{path}")) as events,
         served(logged(shop, events)) as address,
-        httpx.Client(base_url=address, timeout=20) as api,
+        httpx.Client(base_url=address, timeout=60) as api,
     ):
         for _ in range(3):
             response = api.post("/v1/search", files={"photo": ("red.jpg", RED_PHOTO)})

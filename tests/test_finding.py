@@ -39,7 +39,7 @@ def pipeline(shop: SmallShop) -> SearchPipeline:
 
 @pytest.fixture(scope="module")
 def api(shop: SmallShop) -> Iterator[httpx.Client]:
-    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
 
 

@@ -65,7 +65,7 @@ def test_an_explained_search_has_a_map_of_the_part_that_was_searched(
     shop: SmallShop, drawer: Drawer
 ):
     photo = jpeg(painted(colour("red"), colour("blue")))
-    with served(shop) as address, httpx.Client(base_url=address) as api:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as api:
         answer = asked(api, photo, explain="true", box="0,0,200,300")
         drawn = api.get(f"/v1/queries/{answer.query_id}/maps")
         beside = api.get(f"/v1/queries/{answer.query_id}/maps", params={"card": "red"})
@@ -81,7 +81,7 @@ def test_an_explained_search_has_a_map_of_the_part_that_was_searched(
 def test_a_search_that_asked_for_no_reasons_leaves_no_photo(
     shop: SmallShop, photos: Kept[str, Explained]
 ):
-    with served(shop) as address, httpx.Client(base_url=address) as api:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as api:
         answer = asked(api, jpeg(painted(colour("red"))))
         drawn = api.get(f"/v1/queries/{answer.query_id}/maps")
     assert len(photos) == 0
@@ -100,7 +100,7 @@ def test_a_search_that_asked_for_no_reasons_leaves_no_photo(
     ],
 )
 def test_what_cannot_be_drawn_is_told(shop: SmallShop, path: str, status: int, told: str):
-    with served(shop) as address, httpx.Client(base_url=address) as api:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as api:
         answer = api.get(f"/v1/queries/{path}")
     assert answer.status_code == status
     assert told in answer.json()["detail"]
@@ -135,7 +135,7 @@ def test_maps_that_hang_are_503_within_the_deadline_and_few_wait_for_them(
 def test_a_card_without_a_picture_and_a_model_without_attention_are_told(
     shop: SmallShop, drawer: Drawer
 ):
-    with served(shop) as address, httpx.Client(base_url=address) as api:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as api:
         answer = asked(api, jpeg(painted(colour("red"))), explain="1")
         no_card = api.get(f"/v1/queries/{answer.query_id}/maps", params={"card": "nobody"})
         drawer.png = b""
@@ -151,7 +151,7 @@ def test_a_process_that_draws_no_more_is_a_503(shop: SmallShop, photos: Kept[str
 
     desk = desk_of(shop, photos, away)  # type: ignore[arg-type]
     shop = replace(shop, pipeline=replace(shop.pipeline, maps=desk))
-    with served(shop) as address, httpx.Client(base_url=address) as api:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as api:
         answer = asked(api, jpeg(painted(colour("red"))), explain="1")
         drawn = api.get(f"/v1/queries/{answer.query_id}/maps")
     assert (drawn.status_code, drawn.headers["retry-after"]) == (503, "5")
@@ -160,7 +160,7 @@ def test_a_process_that_draws_no_more_is_a_503(shop: SmallShop, photos: Kept[str
 def test_after_a_switch_a_search_is_explained_by_the_release_that_answered(
     shop: SmallShop, photos: Kept[str, Explained], drawer: Drawer
 ):
-    with served(shop) as address, httpx.Client(base_url=address) as api:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as api:
         before = asked(api, jpeg(painted(colour("red"))), explain="1")
         desk = desk_of(shop, photos, drawer, "r2")
         shop.pipeline = replace(shop.pipeline, maps=desk)
@@ -171,7 +171,7 @@ def test_after_a_switch_a_search_is_explained_by_the_release_that_answered(
 
 
 def test_only_the_last_photos_are_kept(shop: SmallShop, photos: Kept[str, Explained]):
-    with served(shop) as address, httpx.Client(base_url=address) as api:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as api:
         first = asked(api, jpeg(painted(colour("red"))), explain="1")
         for _ in range(PHOTOS_KEPT):
             asked(api, jpeg(painted(colour("blue"))), explain="1")

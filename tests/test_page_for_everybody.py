@@ -118,7 +118,7 @@ def test_who_wants_no_motion_gets_none(browser: Browser, address: str, red_photo
 
 
 def test_the_page_may_ask_no_other_host(browser: Browser, address: str):
-    policy = httpx.get(address).headers["content-security-policy"]
+    policy = httpx.get(address, timeout=60).headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "connect-src 'self'" in policy
     context = browser.new_context()

@@ -156,7 +156,7 @@ def test_probes_answer_the_curl_lines_of_the_docs(service: Service):
     for line in lines:
         here = line.replace(ADDRESS, str(service.api.base_url).rstrip("/"))
         command = ["curl", "--silent", "--show-error", "--fail", *shlex.split(here)[1:]]
-        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
         assert (done.returncode, done.stdout) == (0, b"\n"), done.stderr.decode()
 
 

@@ -155,8 +155,9 @@ def test_the_process_says_where_it_listens_and_serves():
             line = process.stdout.readline()
             assert line.startswith("simulator ready at http://127.0.0.1:")
             url = line.split()[-1]
-            assert httpx.get(f"{url}/healthz").json() == {"status": "ok", "seed": 7, "cards": 60}
-            served = httpx.get(f"{url}/images/c000011-r0.jpg").content
+            healthy = httpx.get(f"{url}/healthz", timeout=60).json()
+            assert healthy == {"status": "ok", "seed": 7, "cards": 60}
+            served = httpx.get(f"{url}/images/c000011-r0.jpg", timeout=60).content
             assert served == render(WORLD, find_picture(WORLD, "c000011-r0.jpg"))
         finally:
             process.send_signal(signal.SIGTERM)

@@ -31,5 +31,5 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallShop]:
 
 @pytest.fixture(scope="module")
 def api(shop: SmallShop) -> Iterator[httpx.Client]:
-    with served(shop) as address, httpx.Client(base_url=address, timeout=20) as client:
+    with served(shop) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
