@@ -1,8 +1,9 @@
 """What the page tells of a shopper: what came into view, was opened and looked at; or nothing."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from pydantic import TypeAdapter
 from small_shop import SmallShop, logged, open_shop, served
 from starlette.types import ASGIApp, Receive, Scope, Send
+from told_events import NOW
 
 from photosearch.feedback.schemas import Event
 from photosearch.feedback.store import open_store
@@ -20,6 +22,9 @@ pytestmark = pytest.mark.slow
 red_photo = wordy_shop.red_photo
 EVENTS = TypeAdapter(list[Event])
 KEY = "localStorage.getItem('photosearch-shopper')"
+ONCE_IN_VIEW = """(card, isIn) => new Promise((resolve) => new IntersectionObserver((entries) => {
+  if (entries.at(-1).isIntersecting === isIn) resolve(); // the page's own observer was told before
+}).observe(card))"""
 
 
 class EventDesk:
@@ -67,12 +72,17 @@ def desk(shop: SmallShop) -> Iterator[tuple[EventDesk, str]]:
 
 
 def wait_for(page: Page, desk: EventDesk, *kinds: str) -> None:
-    """Waits at most ten seconds for events of these kinds."""
-    for _ in range(100):
-        if set(kinds) <= set(desk.kinds()):
+    """Waits for events of these kinds."""
+    wait_until(page, lambda: set(kinds) <= set(desk.kinds()))
+
+
+def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Waits at most a minute, while the page goes on."""
+    for _ in range(600):
+        if is_so():
             return
         page.wait_for_timeout(100)
-    raise AssertionError(f"waited for {kinds}, got {desk.kinds()}")
+    raise AssertionError("waited in vain for a minute")
 
 
 def test_cards_are_told_as_seen_opened_and_looked_at(
@@ -107,10 +117,16 @@ def test_cards_out_of_view_or_shown_for_a_moment_are_not_told(
 ):
     told, address = desk
     with window(browser, address, viewport={"width": 700, "height": 500}) as page:
+        page.clock.install(time=NOW)
+        page.clock.pause_at(NOW + timedelta(minutes=1))
         page.set_input_files("#file", red_photo)
         expect(best_match(page)).to_have_attribute("data-card-id", "red")
         last = page.locator(".card").last
+        best_match(page).evaluate(ONCE_IN_VIEW, True)
+        page.clock.run_for(500)  # however slow the machine is
         last.scroll_into_view_if_needed()  # past the first ones
+        best_match(page).evaluate(ONCE_IN_VIEW, False)
+        page.clock.resume()
         wait_for(page, told, "impression")
         seen = {event.card_id for event in told.events}
         assert last.get_attribute("data-card-id") in seen
@@ -151,7 +167,8 @@ def test_a_service_that_keeps_no_events_is_asked_once(
     with window(browser, address) as page:
         page.set_input_files("#file", red_photo)
         expect(best_match(page)).to_have_attribute("data-card-id", "red")
-        page.wait_for_timeout(5000)
+        wait_until(page, lambda: told.bodies > 0)
+        page.wait_for_timeout(2000)
         assert told.bodies == 1
         card(page, "blue").locator(".open").click()
         page.wait_for_timeout(4000)
@@ -169,6 +186,7 @@ def test_events_wait_for_a_store_that_was_away(
         expect(best_match(page)).to_have_attribute("data-card-id", "red")
         card(page, "blue").locator(".open").click()
         page.clock.run_for(5000)
+        wait_until(page, lambda: told.bodies > 0)
         page.wait_for_timeout(500)
         assert (told.bodies, told.events) == (1, [])
         told.status = 200
@@ -204,6 +222,7 @@ def test_the_log_keeps_what_the_page_told_beside_what_was_shown(
             with page.expect_response("**/v1/events") as told:
                 page.get_by_role("button", name="Close").click()
             assert told.value.status == 200
+            wait_until(page, lambda: any(one.event.kind == "click" for one in store.events()))
             shopper = page.evaluate(KEY)
         events = [stored.event for stored in store.events()]
         (clicked,) = [event for event in events if event.kind == "click"]
