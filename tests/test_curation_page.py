@@ -64,6 +64,7 @@ def test_the_page_shows_each_rule_with_count_threshold_and_examples(
             "What curation left out", "Checks of the raw tables", "Data Docs of the raw tables",
         ]  # fmt: skip
         page.click("text=What curation left out")
+        page.wait_for_url("**/curation.html")
         rows = page.locator("table tr").all_inner_texts()
         assert any("near_duplicate" in row and "0.87" in row for row in rows)
         assert any("too_small" in row and "min_side_px: 64" in row for row in rows)
