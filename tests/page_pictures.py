@@ -24,7 +24,6 @@ STEP = 8
 """Of each colour: fewer shades make a file half as large; a palette of 256 spoils ours."""
 CHROMIUM = "/usr/bin/chromium"
 READING = re.compile("Reading|Читаем")
-READ_MS = 60_000
 
 
 def take_pictures(browser: Browser, address: str, photo: Path, *, folder: Path) -> list[Path]:
@@ -46,7 +45,7 @@ def search(page: Page, photo: Path) -> None:
     """Until words are read, too, and every picture in view is there."""
     page.set_input_files("#file", photo)
     expect(page.locator(".card[data-card-id]").first).to_be_visible()
-    expect(page.locator("#articles")).not_to_have_text(READING, timeout=READ_MS)
+    expect(page.locator("#articles")).not_to_have_text(READING)
     page.wait_for_load_state("networkidle")
     page.evaluate(
         """() => Promise.all([...document.images]

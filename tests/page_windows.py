@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 840}}
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 """A busy machine takes long to start a browser's processes."""
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -32,6 +32,7 @@ def window(
     expect.set_options(timeout=PATIENCE_MS)
     context = browser.new_context(locale=locale, **(device or DESKTOP))
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     faults: list[str] = []
     foreign: list[str] = []
     host = "/".join(address.split("/")[:3]) + "/"

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import yaml
 from page_pictures import take_pictures
+from page_windows import window
 from playwright.sync_api import Browser, expect
 from processes import BIN, ROOT, environment_of, free_port, run
 from small_source import review, write_folder
@@ -210,19 +211,13 @@ def findable(loop: Loop) -> list[CuratedPhoto]:
 
 def test_a_shopper_sees_results_on_the_served_page(loop: Loop, browser: Browser, pictures: Path):
     photo = findable(loop)[0]
-    context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 840})
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(loop.address)
-    page.set_input_files("#file", loop.photo(photo.sha256))
-    expect(page.get_by_role("status")).to_contain_text("products like", timeout=30_000)
-    found = page.locator(f".card[data-card-id={photo.card_id}]")
-    expect(found).to_have_count(1)
-    assert found.locator("img").evaluate("image => image.decode().then(() => true)")
-    expect(page.locator("footer")).to_contain_text(f"release {loop.live.manifest.release}")
-    context.close()
-    assert faults == []
+    with window(browser, loop.address) as page:
+        page.set_input_files("#file", loop.photo(photo.sha256))
+        expect(page.get_by_role("status")).to_contain_text("products like")
+        found = page.locator(f".card[data-card-id={photo.card_id}]")
+        expect(found).to_have_count(1)
+        assert found.locator("img").evaluate("image => image.decode().then(() => true)")
+        expect(page.locator("footer")).to_contain_text(f"release {loop.live.manifest.release}")
     taken = take_pictures(browser, loop.address, loop.photo(photo.sha256), folder=pictures)
     assert [path.name for path in taken] == ["page.png", "engineers.png", "phone.png"]
 
@@ -306,7 +301,7 @@ def test_a_demo_that_is_terminated_takes_its_children_along(tmp_path: Path):
         if "Beginning flow run" in line:  # simulator and Prefect are up
             break
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)

@@ -91,7 +91,7 @@ def test_an_article_that_is_read_late_brings_its_card_to_the_front(
     expect(best_match(page)).to_have_attribute("data-card-id", "red")
     expect(page.locator("#articles")).to_have_text("Reading article numbers on the photo…")
     reader.may_read.set()
-    expect(best_match(page)).to_have_attribute("data-card-id", "violet", timeout=20_000)
+    expect(best_match(page)).to_have_attribute("data-card-id", "violet")
     expect(best_match(page)).to_contain_text("Exact article")
     expect(best_match(page).get_by_role("meter")).to_have_count(0)
     expect(page.locator("#articles")).to_have_text("Read on the photo: KR-4824")
