@@ -1,4 +1,4 @@
-"""A real browser, for the tests that look at the page as a shopper does."""
+"""A real browser, for the tests that look at the page as a shopper does; patience for all."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from page_windows import window
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -20,6 +21,13 @@ QUIET = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+def pytest_configure() -> None:
+    """Examples of hypothesis may take as long as they need: a busy machine is no fault of ours."""
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("patient", deadline=None, suppress_health_check=slow)
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="module")

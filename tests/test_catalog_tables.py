@@ -58,7 +58,8 @@ ROW_TYPES = [Card, CuratedPhoto, Label, Pair, Photo, Rejected, Review]
 @pytest.mark.parametrize("row_type", ROW_TYPES)
 @given(data=st.data())
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_table_gives_back_its_rows(row_type: type, data: st.DataObject, tmp_path: Path):
     rows = data.draw(st.lists(rows_of_type(row_type), max_size=5))
