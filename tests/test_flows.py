@@ -81,14 +81,14 @@ def dask_cluster(folder: Path, n_workers: int) -> Iterator[str]:
         for part in parts
     ]
     try:
-        with Client(address, timeout=60) as client:
-            client.wait_for_workers(n_workers, timeout=60)
+        with Client(address, timeout=WITHIN_S) as client:
+            client.wait_for_workers(n_workers, timeout=WITHIN_S)
         yield address
     finally:
         for process in started:
             os.killpg(process.pid, signal.SIGTERM)  # workers have a nanny and a Prefect server
         for process in started:
-            process.wait(timeout=30)
+            process.wait(timeout=WITHIN_S)
 
 
 LOOK_AT_PHOTOS = """
@@ -106,7 +106,7 @@ def test_mapped_tasks_run_on_a_dask_cluster_of_two_workers(home: Home, tmp_path:
     photos = [painted((n, 80, 160), (200, n, 10)) for n in range(40)]
     stored = {images.store(home.images, jpeg(photo)) for photo in photos}
     command = [sys.executable, "-c", LOOK_AT_PHOTOS, str(home.root)]
-    with dask_cluster(tmp_path, 2) as address, Client(address, timeout=30) as client:
+    with dask_cluster(tmp_path, 2) as address, Client(address, timeout=WITHIN_S) as client:
         client.get_task_stream()  # from now on
         done = subprocess.run(
             command, cwd=ROOT, env=environment_of(tmp_path, PHOTOSEARCH_DASK_ADDRESS=address),
@@ -210,7 +210,7 @@ def test_a_prefect_server_knows_and_schedules_every_flow(home: Home, tmp_path: P
     flows += ["--source", "http://market"]
     with (
         process([*server, "--port", str(port)], environment, log=tmp_path / "server.log"),
-        httpx.Client(base_url=api, timeout=30) as client,
+        httpx.Client(base_url=api, timeout=60) as client,
     ):
         until(lambda: client.get("/health").status_code == 200, log=tmp_path / "server.log")
         with process(flows, environment, log=tmp_path / "flows.log"):
@@ -223,7 +223,7 @@ def test_a_prefect_server_knows_and_schedules_every_flow(home: Home, tmp_path: P
             ]
             before = runs_of(client, "sync-labels")
             told = [sys.executable, "-c", PLAN_TWO_POLLS, str(home.root)]
-            subprocess.run(told, cwd=ROOT, env=environment, check=True, timeout=120)
+            subprocess.run(told, cwd=ROOT, env=environment, check=True, timeout=240)
             assert len(runs_of(client, "sync-labels") - before) == 1
             until(lambda: bool(hours(client, reindex["id"])), log=tmp_path / "server.log")
             assert hours(client, reindex["id"]) <= REINDEX_HOURS
@@ -235,7 +235,7 @@ from pathlib import Path
 from flows.webhook import plan_poll
 from photosearch.home import Home
 second = time.time() % 60
-time.sleep(60 - second if second > 40 else 0)  # both within one minute
+time.sleep(60 - second if second > 20 else 0)  # both within one minute
 plan_poll(Home(Path(sys.argv[1])))
 plan_poll(Home(Path(sys.argv[1])))
 """
@@ -294,7 +294,7 @@ def process(command: list[str], environment: dict[str, str], *, log: Path) -> It
     finally:
         started.terminate()
         try:
-            started.wait(30)
+            started.wait(60)
         except subprocess.TimeoutExpired:
             started.kill()
             started.wait()
