@@ -127,6 +127,7 @@ def test_words_beside_a_photo_move_its_answer(page: Page, red_photo: Path):
     page.get_by_label("Add words to the photo").fill("")
     page.get_by_label("Add words to the photo").press("Enter")
     expect(page).to_have_url(re.compile("/$"))
+    expect(page.locator("#cards")).to_have_attribute("aria-busy", "false")
     assert len(asked) == 2
 
 
