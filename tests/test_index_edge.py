@@ -203,7 +203,7 @@ def test_several_brands_too_small_for_links_are_found_together(tmp_path: Path) -
     brands = np.random.default_rng(7).permutation(2000) % 100
     listings = [Listing(f"c{row}", brand=f"b{brand}") for row, brand in enumerate(brands)]
     exact = ExactIndex(32)
-    index = QdrantEdgeIndex.create(tmp_path, dim=32, model_id="m", plain_up_to_photos=50)
+    index = QdrantEdgeIndex.create(tmp_path, dim=32, model_id="m", plain_up_to_photos=100)
     for one in (exact, index):
         fill(one, [(ids, listings, vectors)], 2000)
     right = 0

@@ -156,7 +156,7 @@ def test_a_collection_is_kept_as_it_was_asked_for(server: QdrantOverHttp) -> Non
     assert (made["shard_number"], made["replication_factor"]) == (6, 2)
     assert made["vectors"] == {"size": 256, "distance": "Cosine", "datatype": "float16"}
     assert made["quantization_config"]["binary"]["encoding"] == "one_bit"
-    assert made["hnsw_config"]["full_scan_threshold"] == 10_000  # KB: 20,000 photos of 512 bytes
+    assert made["hnsw_config"]["full_scan_threshold"] == 5000  # KB: 10,000 photos of 512 bytes
     assert made["metadata"] == {"model_id": "m", "quantisation": "binary", "has_shelves": True}
 
 

@@ -19,18 +19,19 @@ def shard_config(dim: int, quantisation: Quantisation, plain_up_to_photos: int) 
     """A shard of unit vectors in fp16, in one segment, without a write-ahead log."""
     import qdrant_edge as edge
 
-    # The engine counts a segment's size in KB of stored numbers, two bytes each.
-    plain_up_to_kb = max(1, plain_up_to_photos * dim * 2 // 1024)
+    checked_up_to_photos = plain_up_to_photos * points.PLAIN_UNDER_FILTER
     return edge.EdgeConfig(
         vectors=edge.EdgeVectorParams(
             dim, edge.Distance.Cosine, datatype=edge.VectorStorageDatatype.Float16
         ),
         hnsw_config=edge.HnswIndexConfig(
-            points.HNSW_M, points.HNSW_EF_CONSTRUCT, full_scan_threshold=plain_up_to_kb
+            points.HNSW_M,
+            points.HNSW_EF_CONSTRUCT,
+            full_scan_threshold=points.stored_kb(checked_up_to_photos, dim),
         ),
         quantization_config=_codes(quantisation),
         optimizers=edge.EdgeOptimizersConfig(
-            indexing_threshold=plain_up_to_kb, default_segment_number=1
+            indexing_threshold=points.stored_kb(plain_up_to_photos, dim), default_segment_number=1
         ),
         wal_enabled=False,
     )

@@ -23,7 +23,10 @@ UPSERT_BATCH = 1000
 HNSW_M = 16
 HNSW_EF_CONSTRUCT = 128
 PLAIN_UP_TO = 20_000
-"""Photos, in all or under a filter, up to which every one of them is compared."""
+"""Photos up to which every one of them is compared."""
+PLAIN_UNDER_FILTER = 0.5
+"""Of PLAIN_UP_TO, how many under a filter: the engine looks each of them up first, which takes six
+times as long as comparing it. More go by the graph, which has links among so many of a value."""
 FOUND_FIELDS = ["photo_id", "card_id"]
 """What a search reads of a point's payload."""
 KEYWORDS = {"card_id": False, "category": True, "brand": True, "shelf": False}
@@ -63,6 +66,11 @@ def oversampling(quantisation: Quantisation, limit: int) -> float:
     return search_by(quantisation).oversampling * max(1.0, 100 / max(limit, 1))
 
 
+def stored_kb(n_photos: float, dim: int) -> int:
+    """How the engine counts photos: in KB of their stored numbers, two bytes each; at least 1."""
+    return max(1, int(n_photos) * dim * 2 // 1024)
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One field of a payload must be one of these words, or lie within these bounds."""
@@ -76,8 +84,8 @@ class Condition:
 def each_brand(where: CardFilter | None) -> list[CardFilter | None]:
     """Filters of one brand at most that together let the same photos pass.
 
-    The graph has links among photos of a brand that fills more than PLAIN_UP_TO of them. A few
-    smaller ones together may pass that number without links: asked for together, three brands
+    The graph has links among photos of a brand that has more of them than are compared plainly. A
+    few smaller ones together may pass that number without links: asked for together, three brands
     found .72 of the true ten, and each by itself .995.
     """
     if where is None or len(where.brands) < 2:

@@ -28,6 +28,7 @@ def collection(dim: int, model_id: str, keeping: Keeping) -> dict[str, Any]:
     """Arguments of `create_collection`."""
     from qdrant_client import models
 
+    checked_up_to_photos = points.PLAIN_UP_TO * points.PLAIN_UNDER_FILTER
     return {
         "vectors_config": models.VectorParams(
             size=dim, distance=models.Distance.COSINE, datatype=models.Datatype.FLOAT16
@@ -35,7 +36,7 @@ def collection(dim: int, model_id: str, keeping: Keeping) -> dict[str, Any]:
         "hnsw_config": models.HnswConfigDiff(
             m=points.HNSW_M,
             ef_construct=points.HNSW_EF_CONSTRUCT,
-            full_scan_threshold=max(10, points.PLAIN_UP_TO * dim * 2 // 1024),  # KB of fp16
+            full_scan_threshold=max(10, points.stored_kb(checked_up_to_photos, dim)),
         ),
         "quantization_config": _codes(keeping.quantisation),
         "shard_number": keeping.shards,
