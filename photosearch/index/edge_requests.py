@@ -12,7 +12,7 @@ from photosearch.index.vector_index import Vectors
 from photosearch.index_settings import Quantisation
 
 if TYPE_CHECKING:
-    from qdrant_edge import EdgeConfig, Filter, QueryRequest, UpdateOperation
+    from qdrant_edge import EdgeConfig, Filter, SearchRequest, UpdateOperation
 
 
 def shard_config(dim: int, quantisation: Quantisation, plain_up_to_photos: int) -> EdgeConfig:
@@ -50,12 +50,12 @@ def payload_indexes() -> Iterator[UpdateOperation]:
 
 def nearest_request(
     vector: Vectors, facts: Facts, where: CardFilter | None, *, limit: int
-) -> QueryRequest:
+) -> SearchRequest:
     """The nearest photos of an index that pass a filter; `vector`: (dim,)."""
     import qdrant_edge as edge
 
     wanted = filter_of(where, has_shelves=facts.has_shelves)
-    return edge.QueryRequest(
+    return edge.SearchRequest(
         limit=limit,
         query=edge.Query.Nearest(vector),  # type: ignore[arg-type]
         filter=wanted,
@@ -69,11 +69,11 @@ def nearest_request(
     )
 
 
-def exact_request(vector: Vectors, *, limit: int) -> QueryRequest:
+def exact_request(vector: Vectors, *, limit: int) -> SearchRequest:
     """The nearest of all photos by stored vectors, without graph or codes."""
     import qdrant_edge as edge
 
-    return edge.QueryRequest(
+    return edge.SearchRequest(
         limit=limit,
         query=edge.Query.Nearest(vector),  # type: ignore[arg-type]
         with_payload=edge.PayloadSelector.Include(points.FOUND_FIELDS),

@@ -187,13 +187,13 @@ class QdrantEdgeIndex:
             self._require_listings()
         ask = partial(requests.nearest_request, vector, self._facts, limit=max(limit, 0))
         with self._engine("searching it"):
-            found = [p for one in points.each_brand(where) for p in self._shard.query(ask(one))]
+            found = [p for one in points.each_brand(where) for p in self._shard.search(ask(one))]
         return points.as_hits(found, limit=max(limit, 0))
 
     def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
         check_query(str(self.folder), self.dim, vector)
         with self._engine("searching it"):
-            return points.as_hits(self._shard.query(requests.exact_request(vector, limit=limit)))
+            return points.as_hits(self._shard.search(requests.exact_request(vector, limit=limit)))
 
     def count(self) -> int:
         from qdrant_edge import CountRequest
