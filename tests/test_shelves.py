@@ -38,11 +38,20 @@ def test_few_shelves_are_asked_for_a_range_of_prices():
 
 
 def test_what_a_shelf_says_is_not_asked_again():
-    where = CardFilter(CATEGORY, price_max=100, rating_min=4)
-    assert fields_of(where) == ["shelf", "shelf", "price"]  # shelves of 4 stars hold nothing below
-    assert fields_of(CardFilter(CATEGORY, rating_min=4.25)) == ["shelf", "rating"]
+    where = CardFilter(CATEGORY, price_max=100, rating_min=4.8)
+    assert fields_of(where) == ["shelf", "shelf", "price"]  # shelves of 4.8 hold nothing below
+    assert fields_of(CardFilter(CATEGORY, rating_min=4.85)) == ["shelf", "rating"]
     assert fields_of(CardFilter(CATEGORY)) == ["category"]
     assert fields_of(CardFilter(price_max=100, rating_min=4)) == ["price", "rating"]
+
+
+def test_ratings_that_most_cards_have_are_not_asked_by_shelf():
+    assert fields_of(CardFilter(CATEGORY, rating_min=4.5)) == ["category", "rating"]
+    assert fields_of(CardFilter(CATEGORY, price_max=100, rating_min=4)) == [
+        "shelf",
+        "price",
+        "rating",
+    ]
 
 
 def test_photos_without_shelves_are_asked_for_everything():

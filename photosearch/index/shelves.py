@@ -17,6 +17,10 @@ PRICE_LEAST, PRICE_MOST = 0.01, 1e9
 """Prices beyond share the first and the last shelf."""
 RATINGS_A_STAR = 10
 STARS = 5
+RATING_SHELVES_AT_MOST = 5
+"""More are not asked for: most rated cards stand there, and each word is another comparison at each
+photo that the graph comes by. Of a section from 4 stars up the graph took twice as long by shelf.
+"""
 
 
 def shelves_of(listing: Listing) -> list[str]:
@@ -40,10 +44,12 @@ def shelves_by_price(where: CardFilter) -> tuple[str, ...]:
 
 
 def shelves_by_rating(where: CardFilter) -> tuple[str, ...]:
-    """The same for ratings."""
+    """The same for ratings; empty too where these would be too many."""
     if not where.category or where.rating_min is None:
         return ()
     first, last = _rating_shelf(where.rating_min), STARS * RATINGS_A_STAR
+    if last - first >= RATING_SHELVES_AT_MOST:
+        return ()
     return tuple(_word(where.category, f"rating {n}") for n in range(first, last + 1))
 
 
