@@ -1,6 +1,7 @@
 """Where a release becomes the steps of a search that not every release has; reaches no torch."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -160,5 +161,9 @@ def _marks(release: Release, index: SearchedIndex) -> CardMarks:
         ])  # fmt: skip
 
     table = read_table(release.cards, Card)
-    pairs = zip(table["card_id"].to_pylist(), table["group_id"].to_pylist(), strict=True)
-    return CardMarks(dict(pairs), open_moderation(release.folder), matched)
+    groups = table["group_id"].to_pylist()
+    n_cards = Counter(groups)
+    pairs = zip(table["card_id"].to_pylist(), groups, strict=True)
+    # a million groups of one card would be searched in vain, and slowly: see online.md
+    group_of = {card_id: group for card_id, group in pairs if n_cards[group] > 1}
+    return CardMarks(group_of, open_moderation(release.folder), matched)

@@ -46,7 +46,7 @@ class CardMarks:
     """What a release knows of its cards beside what is shown of them."""
 
     group_of: Mapping[str, str]
-    """Product group by card_id."""
+    """Product group by card_id, of those that other cards are in too."""
     flags: Mapping[str, Flag]
     """By card_id: see moderation.py."""
     vectors_of: Callable[[Sequence[FoundCard]], Vectors] | None
@@ -116,11 +116,12 @@ def _without_flagged(
 def _one_a_group(
     found: Sequence[FoundCard], group_of: Mapping[str, str]
 ) -> tuple[list[FoundCard], list[Dropped]]:
-    """A card that the release does not know is a group of its own."""
-    first: dict[str, int] = {}
+    """A card without a group stands for itself."""
+    first: dict[str | None, int] = {}
+    groups = [group_of.get(card.facts.card_id) for card in found]
     stands_for = [
-        first.setdefault(group_of.get(card.facts.card_id, f"\0{card.facts.card_id}"), place)
-        for place, card in enumerate(found)
+        place if group is None else first.setdefault(group, place)
+        for place, group in enumerate(groups)
     ]
     return _collapsed(found, stands_for, "same_product", [None] * len(found))
 
