@@ -24,6 +24,7 @@ from photosearch.search.boosted_ranker import (
     trees_of,
 )
 from photosearch.search.features import FEATURES
+from photosearch.search.id_rows import IdRows
 from photosearch.search.popularity import CardClicks, count_clicks, popularity
 from photosearch.search.ranker_folder import TREES, VERDICT, WORDS, WORDS_VERDICT, save_ranker
 from photosearch.text_search_settings import TextSearchParams
@@ -54,7 +55,7 @@ class TrainedRanker:
 
     def running(self) -> BoostedRanker:
         """The ranker as a release runs it; short cosines come with the evidence."""
-        none = ShortVectors({}, np.empty((0, self.manifest.short_length), np.float16))
+        none = ShortVectors(IdRows([]), np.empty((0, self.manifest.short_length), np.float16))
         return BoostedRanker(self.manifest, trees_of(self.trees), popularity(self.clicks), none)
 
 

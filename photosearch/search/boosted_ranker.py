@@ -7,6 +7,7 @@ means something else, so other trees rank what both have found.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from lightgbm import Booster
@@ -17,6 +18,7 @@ from photosearch.evaluation.calibration import SameProbability
 from photosearch.index.vector_index import Hit
 from photosearch.search.features import FEATURES, Evidence, Features, card_features
 from photosearch.search.found import FoundCard
+from photosearch.search.id_rows import UNKNOWN, IdRows
 from photosearch.search.popularity import Popularity
 from photosearch.search.query import Query
 from photosearch.search.rank import best_first, raised, rank_by_evidence
@@ -55,15 +57,16 @@ class RankerManifest:
 class ShortVectors:
     """The second, short vector of each photo of the index."""
 
-    row_of: dict[str, int]
+    photos: IdRows
     vectors: NDArray[np.float16]
     """(n_photos, length), unit length; may be a memory map."""
 
     def cosines(self, vector: Vectors, hits: Sequence[Hit]) -> dict[str, float]:
         """Cosines to the query's vector, (dim,), by photo_id; photos it does not know left out."""
-        rows = {hit.photo_id: self.row_of.get(hit.photo_id) for hit in hits}
-        known = {photo_id: row for photo_id, row in rows.items() if row is not None}
-        stored = self.vectors[list(known.values())].astype(np.float32)
+        photo_ids = [hit.photo_id for hit in hits]
+        rows = self.photos.rows(photo_ids)
+        known = compress(photo_ids, rows != UNKNOWN)
+        stored = self.vectors[rows[rows != UNKNOWN]].astype(np.float32)
         asked = shorten(vector[None], self.vectors.shape[1])[0]
         return dict(zip(known, (stored @ asked).tolist(), strict=True))
 

@@ -30,6 +30,7 @@ from photosearch.search.boosted_ranker import (
     trees_of,
 )
 from photosearch.search.features import FEATURES
+from photosearch.search.id_rows import IdRows
 from photosearch.search.popularity import CardClicks, popularity
 
 MANIFEST, CLICKS = "ranker.json", "popularity.parquet"
@@ -161,7 +162,7 @@ def open_rankers(folder: Path, *, model_id: str) -> Rankers:
         raise BadArtifact(
             f"The ranker in {folder} cannot be read ({error}). Run `photosearch release`."
         ) from None
-    short = ShortVectors({photo_id: row for row, photo_id in enumerate(photo_ids)}, vectors)
+    short = ShortVectors(IdRows(photo_ids), vectors)
     popular = popularity(read_rows(folder / CLICKS, CardClicks))
     rankers = {name: BoostedRanker(manifest, one, popular, short) for name, one in trees.items()}
     return Rankers(rankers.get(TREES), rankers.get(WORDS))
