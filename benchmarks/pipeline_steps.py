@@ -36,6 +36,7 @@ from photosearch.evaluation.intervals import draw, mean_interval
 from photosearch.progress import configure_logging, track
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.query import MAX_LIMIT, SearchRequest
+from photosearch.search.ranker_folder import TREES
 from photosearch.search.shown_cards import is_indexed
 from photosearch.settings import Settings
 
@@ -98,8 +99,8 @@ def tell_photos(
             told("late, no ranker", replace(plain, late_interaction=late), "candidates alone")
     else:
         say("| late interaction: not asked, the candidate is not the live model | | | | |")
-    if not home.release.ranker.exists():
-        say("| ranker, clicks: this release has no ranker, the two rows are one | | | | |")
+    if not (home.release.ranker / TREES).exists():
+        say("| ranker, clicks: none for photos alone here, the two rows are one | | | | |")
     elif options.simulated:
         shop = SimulatedShop(settings, read_rows(settings.home.curated / "cards.parquet", Card))
         for seed in range(options.seeds):

@@ -106,7 +106,7 @@ def tell_words(settings: Settings, asked: AskedHome) -> None:
         some = worded._replace(learned=[without(one, *names) for one in worded.learned])
         trained = train_with_words(alone, some, chosen)
         if trained is None:
-            say("\nToo few photos can be asked with words.")
+            say("\nToo few photos can be asked with words of each kind.")
             return
         ways[way] = partial(ranked_without, trained.running(), names)
     say("\n| words of a | way | recall@1 | nDCG@10 | MRR |\n|---|---|---|---|---|")

@@ -11,10 +11,10 @@ from text_search_shops import BUYERS, HITS, Place, asked_triplets, cards_near
 
 from photosearch.catalog.schemas import Card
 from photosearch.embedding.embedder import Vectors
+from photosearch.index.vector_index import Hit
 from photosearch.search.alike import cards_like
-from photosearch.search.candidates import nearest_cards
+from photosearch.search.candidates import collapse
 from photosearch.search.likes import moved_by_likes
-from photosearch.search.query import Candidate
 from photosearch.settings import Params
 from photosearch.text_search_settings import LikesParams
 
@@ -109,15 +109,15 @@ def alike_report(place: Place) -> dict[str, object]:
     groups = {card.card_id: card.group_id for card in place.shop.cards}
     shares: dict[str, list[float]] = {"their mean asks": [], "each photo asks": []}
 
-    def near(vector: Vectors) -> list[Candidate]:
-        return nearest_cards(place.index, vector, hits_per_query=HITS)
+    def near(vector: Vectors) -> list[Hit]:
+        return place.index.nearest(vector, limit=HITS)
 
     for row, card in enumerate(place.shop.cards):
         twins = {other for other, group in groups.items() if group == card.group_id}
         found = cards_like(card.card_id, near, place.index.vectors_of, twins=twins)
         each: dict[str, float] = {}
         for vector in place.shop.vectors[row, :BUYERS]:
-            for one in near(vector):
+            for one in collapse(near(vector)):
                 each[one.card_id] = max(one.score, each.get(one.card_id, -1.0))
         best = [c for c in sorted(each, key=lambda c: -each[c]) if c not in twins]
         for way, ids in zip(shares, ([c.card_id for c in found], best), strict=True):

@@ -27,10 +27,11 @@ from photosearch.assembly_serving import open_index
 from photosearch.assembly_text import open_text_encoder
 from photosearch.catalog.schemas import Card, CardTags, CuratedPhoto, Tag
 from photosearch.catalog.tables import read_rows, read_table, write_table
+from photosearch.embedding.aligner import MANIFEST as ALIGNER
+from photosearch.embedding.aligner import read_aligner
 from photosearch.embedding.catalog_vectors import catalog_vectors
 from photosearch.embedding.embedder import Vectors, shorten, unit
-from photosearch.embedding.text import MANIFEST as ALIGNER
-from photosearch.embedding.text import in_batches, read_aligner
+from photosearch.embedding.text import in_batches
 from photosearch.evaluation.intervals import draw, mean_interval
 from photosearch.home import Home
 from photosearch.release import live_release

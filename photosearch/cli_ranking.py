@@ -33,7 +33,10 @@ def ranker(home: HomeOption = None) -> None:
         typer.echo(f"clicks are left out: {report.refused}")
     _tell(trial)
     if report.words is None:
-        typer.echo("too few photos can be asked with words: beside words nothing is ranked")
+        typer.echo(
+            "too few photos can be asked with words of each kind (a tag; another card): "
+            "beside words nothing is ranked"
+        )
     else:
         typer.echo(f"beside words: {report.words.queries} held-out photos with words")
         _tell(report.words)

@@ -17,7 +17,7 @@ from photosearch.search.ranker_folder import TREES, WORDS, ranker_id, read_manif
 from photosearch.settings import Services, Settings, load_params
 from training.ranker import RankerReport, is_up_to_date, train_home_ranker, train_ranker
 from training.ranker_home import ask_home
-from training.ranker_words import ask_with_words, wishes_of, words_on
+from training.ranker_words import ask_with_words, changes_on, wishes_of, words_on
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 RANKING = PARAMS.ranking
@@ -59,6 +59,7 @@ def tag_colours(home: Home) -> None:
 
 def vectors_of(photos: list[CuratedPhoto]) -> Vectors:
     """Near its card's own direction; each photo elsewhere by its id."""
+    assert photos, "a model makes no vectors of nothing"
     rows = []
     for photo in photos:
         number = int(photo.card_id[1:])
@@ -107,7 +108,7 @@ def test_clicks_that_fail_the_trial_give_way_to_labels_alone(tmp_path: Path):
     report = train(clicked)
     assert "2 held-out answers with clicks are too few to judge, 100 are needed" in report.refused
     assert (report.lessons_of_clicks, report.trial) == (0, by_labels.trial)
-    assert ranker_id(clicked.ranker, [TREES, WORDS]) == ranker_id(plain.ranker, [TREES, WORDS])
+    assert ranker_id(clicked.ranker, [TREES]) == ranker_id(plain.ranker, [TREES])
 
 
 def test_too_few_photos_are_told(tmp_path: Path):
@@ -121,7 +122,6 @@ def test_a_release_gets_a_ranker_of_its_own_model_that_is_better_and_wanted(tmp_
     assert trees_to_release(settings_of(home), "m1") == []
     report = train(home)
     verdict = home.ranker / "verdict.json"
-    (home.ranker / "words_verdict.json").unlink()
     told = str(report.trial.is_better).lower()
     assert f'"is_better": {told}' in verdict.read_text()
     verdict.write_text(verdict.read_text().replace(f'"is_better": {told}', '"is_better": true'))
@@ -137,8 +137,9 @@ def test_photos_ask_with_a_tag_of_their_card_and_for_cards_of_another_colour(tmp
     tag_colours(home)
     asked = ask_home(home, vectors_of, RANKING.ranker, INDEX)
     tags = read_rows(home.tags / "tags.parquet", Tag)
-    wishes = wishes_of(asked.asked, asked.shelf, tags, seed=1)
-    assert wishes == wishes_of(asked.asked, asked.shelf, tags, seed=1)
+    ways = changes_on(asked.shelf, seed=1)
+    wishes = wishes_of(asked.asked, asked.shelf, tags, ways, seed=1)
+    assert wishes == wishes_of(asked.asked, asked.shelf, tags, ways, seed=1)
     of_tags = [wish for wish in wishes if wish.kind == "tag"]
     assert len(of_tags) == CARDS
     assert all(wish.text == COLOURS[int(wish.photo.card_id[1:]) % 3] for wish in of_tags)
@@ -156,7 +157,7 @@ def test_photos_ask_with_a_tag_of_their_card_and_for_cards_of_another_colour(tmp
 def test_what_a_photo_with_words_finds_is_not_its_own_review(tmp_path: Path):
     home = make_home(tmp_path)
     asked = ask_home(home, vectors_of, RANKING.ranker, INDEX)
-    wishes = wishes_of(asked.asked, asked.shelf, [], seed=1)
+    wishes = wishes_of(asked.asked, asked.shelf, [], changes_on(asked.shelf, seed=1), seed=1)
     with words_on(asked.shelf, home, PARAMS.text_search, model_id="m1") as side:
         answers = ask_with_words(asked.shelf, side, wishes, vectors_of)
         as_new = ask_with_words(asked.shelf, side, wishes, vectors_of, as_new=True)
@@ -183,6 +184,21 @@ def test_words_have_trees_and_a_verdict_of_their_own(tmp_path: Path):
                     for metric in ("recall_at_1", "ndcg_at_10", "mrr")]  # fmt: skip
     assert (WORDS in trees_to_release(settings_of(home), "m1")) == report.words.is_better
     assert (home.ranker / TREES).read_text() != (home.ranker / WORDS).read_text()
+
+
+def test_without_words_for_both_kinds_photos_alone_are_ranked(tmp_path: Path):
+    home = make_home(tmp_path)  # attributes tell what may change, no tag tells what is there
+    train(home)
+    tag_colours(home)
+    train(home)
+    (home.tags / "tags.parquet").unlink()
+    (home.tags / "carried.parquet").unlink()
+    home.tags.rmdir()
+    report = train(home)
+    assert report.words is None
+    assert not (home.ranker / WORDS).exists()
+    assert not (home.ranker / "words_verdict.json").exists()
+    assert read_manifest(home.ranker).model_id == "m1"
 
 
 def test_new_tags_and_new_reviews_are_a_reason_to_train_again(tmp_path: Path):

@@ -36,7 +36,7 @@ from training.ranker_data import (
     lessons_from_clicks,
 )
 from training.ranker_home import AskedWithWords, ask_home, ask_home_with_words
-from training.ranker_trees import fit_trees
+from training.ranker_trees import fit_trees, useful
 from training.ranker_trial import Trial, try_ranker, try_with_words
 from training.ranker_words import words_on
 
@@ -70,7 +70,7 @@ class RankerReport:
     refused: str = ""
     """Why clicks were left out though there were some; empty: they were not."""
     words: Trial | None = None
-    """Of the trees for a photo with words; None where too few could be asked with."""
+    """Of the trees for a photo with words; None where too few of a kind could be asked with."""
 
 
 def train_home_ranker(
@@ -224,14 +224,14 @@ def train_with_words(
         chosen: See params.yaml.
 
     Returns:
-        None where too few can be asked to learn from or to judge by.
+        None where there is nothing to learn from.
     """
-    if not worded.learned or not worded.judging:
-        return None
     manifest = trained.manifest
-    lessons = [
+    lessons = useful([
         lesson_of(answered, popularity(trained.clicks), manifest.curve, n_cards=manifest.cards_most)
         for answered in worded.learned
-    ]
+    ])  # fmt: skip
+    if not lessons:
+        return None
     trees = fit_trees(lessons, [], chosen, slope=manifest.slope)
     return TrainedRanker(manifest, trees, trained.clicks, len(lessons), 0)

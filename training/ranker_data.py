@@ -110,7 +110,9 @@ def ask_shelf(
         found = found_cards(collapse(hits), shelf.cards)
         if right and found:
             evidence = Evidence(
-                hits, short_cosines(short, vector, hits), overlaps_on(shelf, found, hits)
+                hits,
+                short_cosines(short, vector, hits, shelf.short_length),
+                overlaps_on(shelf, found, hits),
             )
             answers.append(Answered(product, found, evidence, is_any_of(found, right), len(right)))
     return answers
@@ -222,8 +224,8 @@ def short_of(shelf: Shelf) -> dict[str, Vectors]:
 
 
 def short_cosines(
-    short: Mapping[str, Vectors], vector: Vectors, hits: Sequence[Hit]
+    short: Mapping[str, Vectors], vector: Vectors, hits: Sequence[Hit], length: int
 ) -> dict[str, float]:
     """Cosines of near photos to a query's vector, (dim,), at the short length, by photo_id."""
-    asked = shorten(vector[None], len(next(iter(short.values()))))[0]
+    asked = shorten(vector[None], length)[0]
     return {hit.photo_id: float(short[hit.photo_id] @ asked) for hit in hits}

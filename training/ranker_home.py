@@ -17,7 +17,7 @@ from photosearch.search.shown_cards import is_indexed, joined_groups
 from photosearch.search.text_search import TextSearch
 from photosearch.tagging.tag_index import carried_tags
 from training.ranker_data import Answered, Shelf, ask_shelf, exact_index
-from training.ranker_words import Wish, ask_with_words, wishes_of
+from training.ranker_words import KINDS, Kind, Wish, ask_with_words, changes_on, wishes_of
 
 One = TypeVar("One", CuratedPhoto, Wish)
 QUERIES_MIN = 20
@@ -41,10 +41,9 @@ class AskedWithWords(NamedTuple):
     """What a home's photos find beside words."""
 
     learned: list[Answered]
-    """Answers to learn from."""
-    judging: Mapping[str, list[Answered]]
-    """Answers to held-out photos to judge by, by the kind of words; QUERIES_MIN of a kind at
-    least."""
+    """Answers to learn from; none where a kind of words has too few to learn or to judge."""
+    judging: Mapping[Kind, list[Answered]]
+    """Answers to held-out photos to judge by."""
 
 
 def ask_home(
@@ -91,25 +90,29 @@ def ask_home_with_words(
         chosen: See params.yaml.
     """
     tags = read_rows(home.tags / "tags.parquet", Tag) if asked.shelf.tags is not None else []
+    changes = changes_on(asked.shelf, seed=chosen.seed)
     taught, judged = (
-        _some(wishes_of(photos, asked.shelf, tags, seed=chosen.seed), chosen)
+        _some(wishes_of(photos, asked.shelf, tags, changes, seed=chosen.seed), chosen)
         for photos in (asked.asked, asked.held_out)
     )
-    if len(taught) < QUERIES_MIN:
-        taught = []
+    if min(_fewest(taught), _fewest(judged)) < QUERIES_MIN:
+        return AskedWithWords([], {})
     learned = [
         answered for is_new in (False, True)
         for answered in ask_with_words(asked.shelf, side, taught, vectors_of, as_new=is_new)
     ]  # fmt: skip
-    of_kind: dict[str, list[Wish]] = {}
-    for wish in judged:
-        of_kind.setdefault(wish.kind, []).append(wish)
     judging = {
-        kind: ask_with_words(asked.shelf, side, wishes, vectors_of)
-        for kind, wishes in of_kind.items()
-        if len(wishes) >= QUERIES_MIN
+        kind: ask_with_words(asked.shelf, side, [w for w in judged if w.kind == kind], vectors_of)
+        for kind in KINDS
     }
+    if min(len(answers) for answers in judging.values()) < QUERIES_MIN:  # nothing was found
+        return AskedWithWords([], {})
     return AskedWithWords(learned, judging)
+
+
+def _fewest(wishes: Sequence[Wish]) -> int:
+    """Of the kind that has the fewest: what was not judged must not be served."""
+    return min(sum(wish.kind == kind for wish in wishes) for kind in KINDS)
 
 
 def _shelf(

@@ -43,7 +43,7 @@ def fit_trees(
     import lightgbm
 
     settings = _settings(chosen)
-    aims = [(_useful(of_labels), 1.0), (_useful(of_clicks), chosen.clicks_share)]
+    aims = [(useful(of_labels), 1.0), (useful(of_clicks), chosen.clicks_share)]
     # cut out of one table: only rows in equal bins can go on from each other's trees
     table = _table([lesson for lessons, _ in aims for lesson in lessons], settings, slope=slope)
     parts = _parts(table, [lessons for lessons, _ in aims])
@@ -57,7 +57,8 @@ def fit_trees(
     return trees.model_to_string()
 
 
-def _useful(lessons: Sequence[Lesson]) -> list[Lesson]:
+def useful(lessons: Sequence[Lesson]) -> list[Lesson]:
+    """Those with something to put in order."""
     return [lesson for lesson in lessons if 0 < lesson.is_wanted.sum() < len(lesson.is_wanted)]
 
 

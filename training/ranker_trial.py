@@ -15,6 +15,7 @@ from photosearch.evaluation.metrics import (
 )
 from photosearch.search.boosted_ranker import BoostedRanker
 from training.ranker_data import Answered
+from training.ranker_words import Kind
 
 BEST = 10
 
@@ -57,7 +58,7 @@ def try_ranker(ranker: BoostedRanker, answers: Sequence[Answered]) -> Trial:
     )
 
 
-def try_with_words(ranker: BoostedRanker, asked: Mapping[str, Sequence[Answered]]) -> Trial:
+def try_with_words(ranker: BoostedRanker, asked: Mapping[Kind, Sequence[Answered]]) -> Trial:
     """Ranks answers to photos with words; better is what `try_ranker` finds better for each kind.
 
     Args:

@@ -5,12 +5,12 @@ differ from it in an attribute or two, as in "the same but red".
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -41,9 +41,12 @@ from training.ranker_data import (
     short_cosines,
     short_of,
 )
-from training.triplets import triplets_from_cards
+from training.triplets import Triplet, triplets_from_cards
 
 Kind = Literal["tag", "change"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Changes = Mapping[str, Sequence[Triplet]]
+"""Ways from a card to others, by its card_id."""
 CHANGES = 2
 """Times a photo asks for something else than it shows, at most."""
 CHANGED_MOST, TARGETS_A_CARD = 2, 5
@@ -83,8 +86,24 @@ def words_on(
             yield side
 
 
+def changes_on(shelf: Shelf, *, seed: int) -> Changes:
+    """Cards of the shelf that differ in an attribute or two; drawn by `seed`."""
+    changes = defaultdict(list)
+    for triplet in triplets_from_cards(
+        list(shelf.cards.values()), changed_most=CHANGED_MOST,
+        targets_a_card=TARGETS_A_CARD, seed=seed,
+    ):  # fmt: skip
+        changes[triplet.source].append(triplet)
+    return changes
+
+
 def wishes_of(
-    photos: Sequence[CuratedPhoto], shelf: Shelf, tags: Sequence[Tag], *, seed: int
+    photos: Sequence[CuratedPhoto],
+    shelf: Shelf,
+    tags: Sequence[Tag],
+    changes: Changes,
+    *,
+    seed: int,
 ) -> list[Wish]:
     """What shoppers with these photos ask for, by chance; cards without words ask for nothing.
 
@@ -92,16 +111,11 @@ def wishes_of(
         photos: Buyers' photos, of cards of the shelf or not.
         shelf: Where a wish is fulfilled; its `tags` are rows of `tags`.
         tags: Of the home.
+        changes: See `changes_on`.
         seed: Same photos and seed, same wishes.
     """
     random, right_of = np.random.default_rng(seed), right_by_product(shelf)
     on_shelf = {photo.card_id for photo in shelf.photos}
-    changes = defaultdict(list)
-    for triplet in triplets_from_cards(
-        list(shelf.cards.values()), changed_most=CHANGED_MOST,
-        targets_a_card=TARGETS_A_CARD, seed=seed,
-    ):  # fmt: skip
-        changes[triplet.source].append(triplet)
     wishes = []
     for photo in photos:
         product = right_of.get(shelf.cards[photo.card_id].group_id, set())
@@ -111,7 +125,7 @@ def wishes_of(
             wishes.append(Wish(photo, text, frozenset(product), "tag"))
         others_wanted = [
             (triplet, right)
-            for triplet in changes[photo.card_id]
+            for triplet in changes.get(photo.card_id, ())
             if (right := on_shelf.intersection(triplet.right)) and not right & product
         ]
         for number in random.permutation(len(others_wanted))[:CHANGES].tolist():
@@ -148,7 +162,7 @@ def ask_with_words(
         if found:
             evidence = Evidence(
                 hits,
-                short_cosines(short, shorten(vector, shelf.index.dim), hits),
+                short_cosines(short, shorten(vector, shelf.index.dim), hits, shelf.short_length),
                 overlaps_on(shelf, found, hits),
                 candidates.text_scores,
             )

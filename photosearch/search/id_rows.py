@@ -42,7 +42,7 @@ class IdRows:
         places = self._starts[asked >> self._shift][:, None] + self._window
         is_it = self._hashes[places] == asked[:, None]
         found = self._rows[np.minimum(places[:, 0] + is_it.argmax(axis=1), len(self) - 1)]
-        return np.where(is_it.any(axis=1), found, UNKNOWN)
+        return np.where(is_it.any(axis=1), found, UNKNOWN).astype(np.int64)
 
 
 def _hashes(ids: Sequence[str]) -> NDArray[np.uint64]:

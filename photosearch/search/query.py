@@ -103,5 +103,5 @@ class Candidates:
     """The near photos that made them, nearest first; none where words without vectors asked, or a
     card did."""
     text_scores: Mapping[str, float] | None = None
-    """How well words of cards fit the query's, by card_id: the share of the best, 0 to 1; those
-    that it lacks fit not at all. None where no words asked."""
+    """How well words of cards fit the query's, by card_id, as they are fused without vectors: from
+    0, the least of those found by words, to 1. None where no words asked."""

@@ -24,7 +24,10 @@ def best_first(found: Sequence[FoundCard]) -> list[FoundCard]:
 
 
 def raised(card: FoundCard, by: float) -> FoundCard:
-    """The card with a higher or lower score; a card of the query photo itself stays first."""
+    """The card with a higher or lower score; one of the query photo itself keeps its own.
+
+    That is the first place where the photo asks alone.
+    """
     if card.cosine >= EXACT_COSINE:
         return card
     return replace(card, score=min(card.score + by, BELOW_EXACT))

@@ -176,6 +176,7 @@ def _change_and_prove(
         with steps.step("write the other parts"):
             write_parts(folder, index, recipe, before=live)
         with steps.step("calibrate"):
+            # tags move scores as well, far less than a change of cards does: the curve stays
             if live.manifest.parts.get(RANKER) != wanted.parts.get(RANKER):
                 calibration = calibrate(search_of(folder, wanted, index))
             else:
