@@ -23,7 +23,7 @@ from photosearch.assembly import load_embedder, load_settings
 from photosearch.assembly_serving import open_index
 from photosearch.catalog.schemas import Card, CuratedPhoto
 from photosearch.catalog.tables import read_rows
-from photosearch.embedding.catalog_vectors import VectorsOf, catalog_vectors
+from photosearch.embedding.catalog_vectors import ModelVectors, VectorsOf, catalog_vectors
 from photosearch.embedding.embedder import Vectors
 from photosearch.evaluation.calibration import SameProbability
 from photosearch.evaluation.metrics import Found
@@ -37,7 +37,6 @@ from training.ranker import train_ranker, train_with_words
 from training.ranker_data import Answered
 from training.ranker_home import AskedHome, ask_home, ask_home_with_words
 from training.ranker_trial import compare, found_right, measure, ranked_right
-from training.ranker_words import words_on
 
 TOLD = 8
 """Features named, the most used first."""
@@ -89,9 +88,8 @@ def tell_words(settings: Settings, asked: AskedHome) -> None:
     """Prints the table of photos with words, by what trees of their own learn from."""
     home, chosen, params = settings.home, settings.params.ranking.ranker, settings.params
     model_id = live_release(home.releases).manifest.model_id
-    vectors_of = live_vectors(settings)
-    with words_on(asked.shelf, home, params.text_search, model_id=model_id) as side:
-        worded = ask_home_with_words(asked, side, home, vectors_of, chosen)
+    model = ModelVectors(model_id, live_vectors(settings))
+    worded = ask_home_with_words(asked, home, model, chosen, params.text_search)
     alone = train_ranker(asked.learned, [], params.ranking, model_id="x")
     left_out: dict[str, Sequence[str]] = {
         "ranker of words, no tags, no text score": ("tag_overlaps", "text_scores"),

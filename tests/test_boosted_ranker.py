@@ -1,40 +1,17 @@
-"""The boosted ranker: learns from answers and clicks, goes into a release, says why."""
+"""The boosted ranker: learns from answers and clicks, says why."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from found_cards import found, hit, ids
+from found_cards import found, ids
+from small_ranker import CHOSEN, MANIFEST, NO_CLICKS, PHOTOS, VECTORS, answered, small_ranker
 
 from photosearch.catalog.schemas import Card, CuratedPhoto, Impression
-from photosearch.embedding.embedder import unit
-from photosearch.errors import BadArtifact
-from photosearch.ranking_settings import PropensityParams, RankerParams, RankerTrialParams
-from photosearch.search.boosted_ranker import (
-    BoostedRanker,
-    RankerManifest,
-    Rankers,
-    rank_by_photo,
-)
+from photosearch.ranking_settings import PropensityParams
 from photosearch.search.features import FEATURES, SHOP, Evidence
-from photosearch.search.popularity import CardClicks, Popularity
-from photosearch.search.query import Query, SearchRequest
-from photosearch.search.ranker_folder import (
-    TREES,
-    VERDICT,
-    WORDS,
-    WORDS_VERDICT,
-    better_trees,
-    open_rankers,
-    ranker_id,
-    save_ranker,
-    write_ranker,
-)
 from training.ranker import TrainedRanker
 from training.ranker_data import (
-    Answered,
     Lesson,
     Shelf,
     ask_shelf,
@@ -45,38 +22,16 @@ from training.ranker_data import (
 from training.ranker_trees import fit_trees
 from training.ranker_trial import try_ranker
 
-CHOSEN = RankerParams(
-    use=True, trees=40, leaves=4, rows_a_leaf=5, learning_rate=0.2, clicks_share=1.0,
-    short_length=2, cards_a_query=10, queries_max=100, seed=7,
-    trial=RankerTrialParams(held_out_share=0.3, answers_min=20, truth_margin=0.01),
-)  # fmt: skip
 LOOKS = PropensityParams(steepness=1.0, least=0.05)
-MANIFEST = RankerManifest("m1", list(FEATURES), 10.0, -8.0, cards_most=10, short_length=2)
-NO_CLICKS = Popularity({}, 0.0)
 
 
 def column(name: str) -> int:
     return FEATURES.index(name)
 
 
-def answered(number: int, *, right_votes: int = 3) -> Answered:
-    """Three cards: the nearest is wrong, the second has more near photos and is right."""
-    cards = [found("wrong", 0.80), found("right", 0.78), found("far", 0.5)]
-    hits = [hit("wrong", 0, 0.80), *(hit("right", n, 0.78 - n / 100) for n in range(right_votes)),
-            hit("far", 0, 0.5)]  # fmt: skip
-    is_right = np.array([False, True, False])
-    return Answered(f"product-{number}", cards, Evidence(hits), is_right, 1)
-
-
 @pytest.fixture(scope="module")
 def trained() -> TrainedRanker:
-    """Has seen that many near photos mean more than a slightly nearer one."""
-    lessons = [
-        lesson_of(answered(n, right_votes=2 + n % 3), NO_CLICKS, MANIFEST.curve, n_cards=10)
-        for n in range(40)
-    ]
-    trees = fit_trees(lessons, [], CHOSEN, slope=MANIFEST.slope)
-    return TrainedRanker(MANIFEST, trees, [CardClicks("right", 10.0, 5)], len(lessons), 0)
+    return small_ranker()
 
 
 def test_what_answers_teach_puts_the_right_card_first(trained: TrainedRanker):
@@ -169,14 +124,6 @@ def test_clicks_teach_what_shoppers_prefer():
     assert ids(ranker.rank(cards, Evidence([])))[0] == "cheap"
 
 
-PHOTOS = [
-    CuratedPhoto("mug/gallery/0", "mug", "gallery", "1", "train", True),
-    CuratedPhoto("mug/review/r1/0", "mug", "review", "2", "train", True),
-    CuratedPhoto("mug/review/r1/1", "mug", "review", "3", "train", True),
-    CuratedPhoto("cup/gallery/0", "cup", "gallery", "4", "train", True),
-    CuratedPhoto("twin/gallery/0", "twin", "gallery", "5", "train", True),
-]
-VECTORS = unit(np.array([[1, 0.5, 0], [1, 0, 0], [1, 0.01, 0], [0.9, 0.6, 0], [0, 0, 1.0]]))
 CARDS = {
     card_id: Card(card_id, card_id, None, None, ["Home"], None, None, 1.0, group)
     for card_id, group in (("mug", "g1"), ("cup", "g2"), ("twin", "g1"))
@@ -226,118 +173,3 @@ def test_a_ranker_that_loses_recall_or_changes_nothing_is_not_used(trained: Trai
     alone = [replace(answered(n), found=answered(n).found[:2], is_right=np.array([True, True]),
                      n_right=2) for n in range(30)]  # fmt: skip
     assert not try_ranker(trained.running(), alone).is_better
-
-
-def write_release(folder: Path, trained: TrainedRanker, *used: str) -> Rankers:
-    """Saves, releases and opens a ranker; its trees serve photos alone and with words."""
-    trees = dict.fromkeys((TREES, WORDS), trained.trees)
-    save_ranker(folder / "build", trained.manifest, trees=trees, clicks=trained.clicks)
-    photo_ids = [photo.photo_id for photo in PHOTOS]
-    write_ranker(
-        folder / "release", folder / "build", used or (TREES, WORDS),
-        photo_ids=photo_ids, vectors=VECTORS,
-    )  # fmt: skip
-    return open_rankers(folder / "release", model_id="m1")
-
-
-def the_one_alone(rankers: Rankers) -> BoostedRanker:
-    assert rankers.alone is not None
-    return rankers.alone
-
-
-def test_a_released_ranker_orders_as_the_trained_one(trained: TrainedRanker, tmp_path: Path):
-    released, asked = the_one_alone(write_release(tmp_path, trained)), answered(0)
-    assert released.rank(asked.found, asked.evidence) == trained.running().rank(
-        asked.found, asked.evidence
-    )
-    assert released.popular["right"] == trained.running().popular["right"]
-
-
-def test_a_released_ranker_knows_the_short_cosines(trained: TrainedRanker, tmp_path: Path):
-    hits = exact_index(PHOTOS, VECTORS).nearest(VECTORS[1], limit=10)
-    short = the_one_alone(write_release(tmp_path, trained)).short
-    cosines = short.cosines(VECTORS[1], [*hits, hit("new", 0, 0.1)])
-    assert "new/gallery/0" not in cosines
-    assert cosines["mug/gallery/0"] == pytest.approx(2 / 5**0.5, abs=1e-3)
-
-
-def query_of(asked: Answered, **wishes: object) -> Query:
-    return Query(SearchRequest(**wishes), None, VECTORS[1], asked.evidence.hits, None)
-
-
-def test_a_photo_and_words_are_ranked_by_their_own_trees(trained: TrainedRanker, tmp_path: Path):
-    asked = answered(0)
-    for used, alone_first, worded_first in ((TREES, "right", "wrong"), (WORDS, "wrong", "right")):
-        rank = rank_by_photo(write_release(tmp_path / used, trained, used), 2, None)
-        assert ids(rank(asked.found, query_of(asked)))[0] == alone_first
-        worded = rank(asked.found, replace(query_of(asked, text="mug"), text_scores={}))
-        assert ids(worded)[0] == worded_first
-        assert all(card.features is None for card in worded)  # clicks on them teach nothing
-
-
-@pytest.mark.parametrize(
-    "wishes", [{"liked": ("far",)}, {"disliked": ("right",)}, {"text": "mug", "liked": ("far",)}]
-)
-def test_where_likes_take_part_cards_keep_their_order(
-    trained: TrainedRanker, tmp_path: Path, wishes: dict[str, object]
-):
-    asked = answered(0)
-    rank = rank_by_photo(write_release(tmp_path, trained), 2, None)
-    assert ids(rank(asked.found, query_of(asked, **wishes))) == ["wrong", "right", "far"]
-
-
-def test_a_ranker_of_another_model_is_refused(trained: TrainedRanker, tmp_path: Path):
-    write_release(tmp_path, trained)
-    with pytest.raises(BadArtifact, match="trained on model m1, the release has m2"):
-        open_rankers(tmp_path / "release", model_id="m2")
-
-
-def test_a_damaged_ranker_says_what_to_do(trained: TrainedRanker, tmp_path: Path):
-    write_release(tmp_path, trained)
-    folder = tmp_path / "release"
-    (folder / "trees.txt").write_text("no trees")
-    with pytest.raises(BadArtifact, match="cannot be read"):
-        open_rankers(folder, model_id="m1")
-    for name in (TREES, WORDS):
-        (folder / name).unlink()
-    with pytest.raises(BadArtifact, match=r"neither trees.txt nor words.txt is there"):
-        open_rankers(folder, model_id="m1")
-    (folder / "ranker.json").unlink()
-    with pytest.raises(BadArtifact, match="is not a ranker"):
-        open_rankers(folder, model_id="m1")
-
-
-def test_a_ranker_of_other_features_is_refused(trained: TrainedRanker, tmp_path: Path):
-    manifest = replace(trained.manifest, features=["cosine"])
-    save_ranker(tmp_path, manifest, trees={TREES: trained.trees}, clicks=[])
-    with pytest.raises(BadArtifact, match="trained on 1 features"):
-        open_rankers(tmp_path, model_id="m1")
-
-
-def test_a_release_has_the_id_of_the_trained_ranker(trained: TrainedRanker, tmp_path: Path):
-    write_release(tmp_path, trained)
-    name = ranker_id(tmp_path / "build", [TREES, WORDS])
-    assert ranker_id(tmp_path / "release", [TREES, WORDS]) == name
-    assert ranker_id(tmp_path / "build", [TREES]) != name
-    more = [*trained.clicks, CardClicks("x", 1.0, 1)]
-    trees = dict.fromkeys((TREES, WORDS), trained.trees)
-    save_ranker(tmp_path / "build", trained.manifest, trees=trees, clicks=more)
-    assert ranker_id(tmp_path / "build", [TREES, WORDS]) != name
-
-
-def test_trees_of_an_earlier_training_do_not_stay(trained: TrainedRanker, tmp_path: Path):
-    write_release(tmp_path, trained)
-    save_ranker(tmp_path / "build", trained.manifest, trees={TREES: trained.trees}, clicks=[])
-    assert not (tmp_path / "build" / WORDS).exists()
-
-
-def test_only_a_whole_verdict_is_believed(tmp_path: Path):
-    assert better_trees(tmp_path) == []
-    (tmp_path / VERDICT).write_text(json.dumps({"is_better": False}))
-    (tmp_path / WORDS_VERDICT).write_text(json.dumps({"is_better": True}))
-    assert better_trees(tmp_path) == [WORDS]
-    (tmp_path / VERDICT).write_text(json.dumps({"is_better": True}))
-    assert better_trees(tmp_path) == [TREES, WORDS]
-    (tmp_path / VERDICT).write_text("{}")
-    with pytest.raises(BadArtifact, match="is not a verdict"):
-        better_trees(tmp_path)

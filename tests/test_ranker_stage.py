@@ -159,8 +159,8 @@ def test_what_a_photo_with_words_finds_is_not_its_own_review(tmp_path: Path):
     asked = ask_home(home, vectors_of, RANKING.ranker, INDEX)
     wishes = wishes_of(asked.asked, asked.shelf, [], changes_on(asked.shelf, seed=1), seed=1)
     with words_on(asked.shelf, home, PARAMS.text_search, model_id="m1") as side:
-        answers = ask_with_words(asked.shelf, side, wishes, vectors_of)
-        as_new = ask_with_words(asked.shelf, side, wishes, vectors_of, as_new=True)
+        answers = ask_with_words(asked.shelf, side, wishes, vectors_of=vectors_of)
+        as_new = ask_with_words(asked.shelf, side, wishes, vectors_of=vectors_of, as_new=True)
     for wish, known, new in zip(wishes, answers, as_new, strict=True):
         own, (wanted,) = wish.photo.photo_id, wish.right
         for one in (known, new):

@@ -38,7 +38,6 @@ from training.ranker_data import (
 from training.ranker_home import AskedWithWords, ask_home, ask_home_with_words
 from training.ranker_trees import fit_trees, useful
 from training.ranker_trial import Trial, try_ranker, try_with_words
-from training.ranker_words import words_on
 
 MADE_OF = "made_of"
 """A file beside the ranker: a fingerprint of all that its training read."""
@@ -100,8 +99,7 @@ def train_home_ranker(
     trained, report = choose_ranker(
         asked.learned, asked.judging, shown, ranking, model_id=model.model_id
     )
-    with words_on(asked.shelf, home, text, model_id=model.model_id) as side:
-        worded = ask_home_with_words(asked, side, home, model.of, ranking.ranker)
+    worded = ask_home_with_words(asked, home, model, ranking.ranker, text)
     trees, of_words = {TREES: trained.trees}, train_with_words(trained, worded, ranking.ranker)
     for verdict in (VERDICT, WORDS_VERDICT):  # written last: they must be of these trees
         (home.ranker / verdict).unlink(missing_ok=True)

@@ -1,23 +1,24 @@
 """What a home's photos find on a shelf like its next release, alone and with words."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from photosearch.catalog.schemas import Card, CuratedPhoto, Label, Tag
 from photosearch.catalog.tables import read_rows
-from photosearch.embedding.catalog_vectors import VectorsOf
+from photosearch.embedding.catalog_vectors import ModelVectors, VectorsOf
 from photosearch.embedding.embedder import shorten
 from photosearch.errors import HomeNotReady
 from photosearch.home import Home
 from photosearch.index_settings import IndexParams
 from photosearch.ranking_settings import RankerParams
 from photosearch.search.shown_cards import is_indexed, joined_groups
-from photosearch.search.text_search import TextSearch
 from photosearch.tagging.tag_index import carried_tags
+from photosearch.text_search_settings import TextSearchParams
 from training.ranker_data import Answered, Shelf, ask_shelf, exact_index
-from training.ranker_words import KINDS, Kind, Wish, ask_with_words, changes_on, wishes_of
+from training.ranker_words import KINDS, Kind, Wish, ask_with_words, changes_on, wishes_of, words_on
 
 One = TypeVar("One", CuratedPhoto, Wish)
 QUERIES_MIN = 20
@@ -78,16 +79,16 @@ def ask_home(
 
 
 def ask_home_with_words(
-    asked: AskedHome, side: TextSearch, home: Home, vectors_of: VectorsOf, chosen: RankerParams
+    asked: AskedHome, home: Home, model: ModelVectors, chosen: RankerParams, text: TextSearchParams
 ) -> AskedWithWords:
     """Answers to the same photos with words, each asked as known and as new where it teaches.
 
     Args:
         asked: The home's photos.
-        side: Words of the shelf.
         home: Its tags are what shoppers say.
-        vectors_of: Gives vectors of curated photos.
+        model: Whose cosines are ranked.
         chosen: See params.yaml.
+        text: How a photo and words are searched.
     """
     tags = read_rows(home.tags / "tags.parquet", Tag) if asked.shelf.tags is not None else []
     changes = changes_on(asked.shelf, seed=chosen.seed)
@@ -97,14 +98,10 @@ def ask_home_with_words(
     )
     if min(_fewest(taught), _fewest(judged)) < QUERIES_MIN:
         return AskedWithWords([], {})
-    learned = [
-        answered for is_new in (False, True)
-        for answered in ask_with_words(asked.shelf, side, taught, vectors_of, as_new=is_new)
-    ]  # fmt: skip
-    judging = {
-        kind: ask_with_words(asked.shelf, side, [w for w in judged if w.kind == kind], vectors_of)
-        for kind in KINDS
-    }
+    with words_on(asked.shelf, home, text, model_id=model.model_id) as side:
+        ask = partial(ask_with_words, asked.shelf, side, vectors_of=model.of)
+        learned = [*ask(taught), *ask(taught, as_new=True)]
+        judging = {kind: ask([wish for wish in judged if wish.kind == kind]) for kind in KINDS}
     if min(len(answers) for answers in judging.values()) < QUERIES_MIN:  # nothing was found
         return AskedWithWords([], {})
     return AskedWithWords(learned, judging)
@@ -141,7 +138,7 @@ def _shelf(
     )
 
 
-def _some(photos: Sequence[One], chosen: RankerParams) -> list[One]:
+def _some(asking: Sequence[One], chosen: RankerParams) -> list[One]:
     """At most `queries_max`, by chance, in their order."""
-    rows = np.random.default_rng(chosen.seed).permutation(len(photos))[: chosen.queries_max]
-    return [photos[row] for row in np.sort(rows).tolist()]
+    rows = np.random.default_rng(chosen.seed).permutation(len(asking))[: chosen.queries_max]
+    return [asking[row] for row in np.sort(rows).tolist()]

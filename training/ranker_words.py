@@ -47,10 +47,10 @@ Kind = Literal["tag", "change"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Changes = Mapping[str, Sequence[Triplet]]
 """Ways from a card to others, by its card_id."""
-CHANGES = 2
+CHANGES_A_PHOTO = 2
 """Times a photo asks for something else than it shows, at most."""
 CHANGED_MOST, TARGETS_A_CARD = 2, 5
-"""Attributes in which that may differ; cards of which `CHANGES` are drawn."""
+"""Attributes in which that may differ; cards of which `CHANGES_A_PHOTO` are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def wishes_of(
             for triplet in changes.get(photo.card_id, ())
             if (right := on_shelf.intersection(triplet.right)) and not right & product
         ]
-        for number in random.permutation(len(others_wanted))[:CHANGES].tolist():
+        for number in random.permutation(len(others_wanted))[:CHANGES_A_PHOTO].tolist():
             triplet, right = others_wanted[number]
             text = triplet.texts[random.integers(len(triplet.texts))]
             wishes.append(Wish(photo, text, frozenset(right), "change"))
@@ -139,8 +139,8 @@ def ask_with_words(
     shelf: Shelf,
     side: TextSearch,
     wishes: Sequence[Wish],
-    vectors_of: VectorsOf,
     *,
+    vectors_of: VectorsOf,
     as_new: bool = False,
 ) -> list[Answered]:
     """Searches for each wish as if its photo and the others of its review were not there.
