@@ -1,21 +1,30 @@
 """A line between processes of one machine: a call takes a third of what it takes by HTTP.
 
 What goes over it is pickled: both ends are ours, and the folder of the socket is closed to others.
+Pixels lie in memory that both ends of a connection share, not in the message.
 """
 
 import logging
+import os
+import pickle
 import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from mmap import mmap
 from multiprocessing.connection import Connection, Listener
+from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Condition, Thread
 from typing import Any
 
+Call = tuple[str, tuple[object, ...]]
+"""Name and arguments."""
 Reply = tuple[str | None, Any]
 """What was raised over there, or None and the answer."""
 BACKLOG = 64
@@ -23,12 +32,45 @@ AFTER_FAILING_S = 0.05
 """A caller that cannot come in is followed by another no sooner."""
 END_WITHIN_S = 10.0
 """Calls under way are waited for so long."""
+SHARED_BYTES = 16_000_000
+"""Of a connection, of which no more is used than its largest call took; what is larger is sent."""
 
 log = logging.getLogger(__name__)
 
 
 class CallFailed(Exception):
     """What was called raised an error over there."""
+
+
+class Shared:
+    """Memory of two processes. A call lies in it until it is answered; then the next may."""
+
+    def __init__(self, file: int) -> None:
+        """`file`: as large as SHARED_BYTES, and closed here: the memory stays as long as this."""
+        self._bytes = memoryview(mmap(file, SHARED_BYTES))
+        os.close(file)
+
+    def packed(self, call: Call) -> bytes:
+        """The message of a call, whose arrays are here; in the message, where they are too large.
+
+        Source: PEP 574, "Pickle protocol 5 with out-of-band data".
+        """
+        apart: list[pickle.PickleBuffer] = []
+        said = pickle.dumps(call, protocol=5, buffer_callback=apart.append)
+        arrays = [buffer.raw() for buffer in apart]
+        lengths = [array.nbytes for array in arrays]
+        if sum(lengths) > SHARED_BYTES:
+            said, lengths, arrays = pickle.dumps(call), [], []
+        for (start, end), array in zip(pairwise(_ends(lengths)), arrays, strict=True):
+            self._bytes[start:end] = array
+        return pickle.dumps((said, lengths))
+
+    def unpacked(self, message: bytes) -> Call:
+        """A call; its arrays are not its own, and change with the next."""
+        said, lengths = pickle.loads(message)
+        arrays = [self._bytes[start:end] for start, end in pairwise(_ends(lengths))]
+        call: Call = pickle.loads(said, buffers=arrays)
+        return call
 
 
 class Line:
@@ -67,8 +109,9 @@ class Line:
 
     def _answer(self, caller: Connection) -> None:
         with caller, suppress(EOFError, ConnectionError):
+            shared = Shared(recv_handle(caller))
             while True:
-                name, args = caller.recv()
+                name, args = shared.unpacked(caller.recv_bytes())
                 self._count(1)
                 try:
                     caller.send(self._reply(name, args))
@@ -87,6 +130,14 @@ class Line:
             self._ended.notify_all()
 
 
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """One end of a connection that carries a call at a time."""
+
+    connection: Connection
+    shared: Shared
+
+
 class Caller:
     """Calls over a line. Threads share it: a connection carries one call at a time."""
 
@@ -98,7 +149,7 @@ class Caller:
             timeout_s: For connecting, for what is sent to be taken, and for the answer.
         """
         self._address, self._timeout_s = address, timeout_s
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[Connected] = deque()
 
     def call(self, name: str, *args: object) -> Any:
         """What the function of that name returns over there.
@@ -107,40 +158,54 @@ class Caller:
             CallFailed: It raised.
             EOFError, OSError: Nobody answers, or not in time (TimeoutError).
         """
-        connection = self._unused() or self._connected()
+        line = self._unused() or self._connected()
         try:
-            connection.send((name, args))
-            failed, answer = connection.recv()
+            line.connection.send_bytes(line.shared.packed((name, args)))
+            failed, answer = line.connection.recv()
         except BlockingIOError:
-            connection.close()
+            line.connection.close()
             raise TimeoutError(f"{name} took more than {self._timeout_s:g} s") from None
         except BaseException:
-            connection.close()
+            line.connection.close()
             raise
-        self._idle.append(connection)
+        self._idle.append(line)
         if failed is not None:
             raise CallFailed(failed)
         return answer
 
     def close(self) -> None:
         """Ends the connections that carry no call."""
-        while connection := self._unused():
-            connection.close()
+        while line := self._unused():
+            line.connection.close()
 
-    def _unused(self) -> Connection | None:
+    def _unused(self) -> Connected | None:
         """A connection that is open at both ends and carries no call, if there is one."""
         with suppress(IndexError):
             while True:
-                connection = self._idle.pop()
-                if not connection.poll():  # it would tell that the other end was closed
-                    return connection
-                connection.close()
+                line = self._idle.pop()
+                if not line.connection.poll():  # it would tell that the other end was closed
+                    return line
+                line.connection.close()
         return None
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> Connected:
         limit = struct.pack("ll", int(self._timeout_s), int(self._timeout_s % 1 * 1e6))
         with socket.socket(socket.AF_UNIX) as opened:
             for way in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):  # then reads and writes end too
                 opened.setsockopt(socket.SOL_SOCKET, way, limit)
             opened.connect(self._address())
-            return Connection(opened.detach())
+            connection = Connection(opened.detach())
+        file = os.memfd_create("photosearch-line")
+        try:
+            os.truncate(file, SHARED_BYTES)
+            send_handle(connection, file, None)
+        except BaseException:
+            connection.close()
+            os.close(file)
+            raise
+        return Connected(connection, Shared(file))
+
+
+def _ends(lengths: Sequence[int]) -> list[int]:
+    """Where each of some arrays ends that lie one behind the other, after the start of the first."""
+    return list(accumulate(lengths, initial=0))
