@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from photosearch.errors import EncoderUnavailable
 from photosearch.perception.detector import Found
 from photosearch.perception.detector_formats import shown
 from photosearch.search.seeing import SeenBy
+
+Made = TypeVar("Made")
 
 log = logging.getLogger(__name__)
 
@@ -38,23 +41,29 @@ class RemoteDetector:
     """
 
     def __init__(
-        self, seen_by: SeenBy, *, release: str, find: Callable[[Shrunk], list[Found]]
+        self, seen_by: SeenBy, *, release: str, find: Callable[[Shrunk], Callable[[], list[Found]]]
     ) -> None:
-        """`find`: the things on a photo by the detector of `release`, surest first."""
+        """`find`: has the detector of `release` look; what it returns waits for the things."""
         self._seen_by, self._release, self._find = seen_by, release, find
 
-    def find(self, photo: Image.Image) -> list[Found]:
-        """The things on an RGB photo, surest first.
+    def look(self, photo: Image.Image) -> Callable[[], list[Found]]:
+        """Begins to look at an RGB photo; what it returns waits for the things, surest first.
 
         Raises:
-            EncoderUnavailable: It does not answer, is overloaded, or failed.
+            EncoderUnavailable: It does not answer, is overloaded, or failed; now or later.
         """
         small = shown(photo, self._seen_by.format, self._seen_by.seen_px)
-        try:
-            return self._find(Shrunk(self._release, np.asarray(small), photo.size))
-        # BentoML, the line and the socket each have errors of their own; all mean no boxes.
-        except Exception as error:
-            log.warning("The detector failed: %s: %s", type(error).__name__, error)
-            raise EncoderUnavailable(
-                "The detector does not answer or has too much to do. Try again in a few seconds."
-            ) from error
+        shrunk = Shrunk(self._release, np.asarray(small), photo.size)
+        wait = _spared(lambda: self._find(shrunk))
+        return lambda: _spared(wait)
+
+
+def _spared(act: Callable[[], Made]) -> Made:
+    try:
+        return act()
+    # BentoML, the line and the socket each have errors of their own; all mean no boxes.
+    except Exception as error:
+        log.warning("The detector failed: %s: %s", type(error).__name__, error)
+        raise EncoderUnavailable(
+            "The detector does not answer or has too much to do. Try again in a few seconds."
+        ) from error

@@ -11,9 +11,10 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from mmap import mmap
 from multiprocessing.connection import Connection, Listener
@@ -158,20 +159,37 @@ class Caller:
             CallFailed: It raised.
             EOFError, OSError: Nobody answers, or not in time (TimeoutError).
         """
+        return self.begin(name, *args)()
+
+    def begin(self, name: str, *args: object) -> Callable[[], Any]:
+        """Has the function called, and gives what waits for its answer, to be called once.
+
+        Both raise what `call` does.
+        """
         line = self._unused() or self._connected()
-        try:
+        with self._in_time(name, line):
             line.connection.send_bytes(line.shared.packed((name, args)))
+        return partial(self._answer_of, name, line)
+
+    def _answer_of(self, name: str, line: Connected) -> Any:
+        with self._in_time(name, line):
             failed, answer = line.connection.recv()
+        self._idle.append(line)
+        if failed is not None:
+            raise CallFailed(failed)
+        return answer
+
+    @contextmanager
+    def _in_time(self, name: str, line: Connected) -> Iterator[None]:
+        """A connection over which something failed carries no other call."""
+        try:
+            yield
         except BlockingIOError:
             line.connection.close()
             raise TimeoutError(f"{name} took more than {self._timeout_s:g} s") from None
         except BaseException:
             line.connection.close()
             raise
-        self._idle.append(line)
-        if failed is not None:
-            raise CallFailed(failed)
-        return answer
 
     def close(self) -> None:
         """Ends the connections that carry no call."""
@@ -207,5 +225,5 @@ class Caller:
 
 
 def _ends(lengths: Sequence[int]) -> list[int]:
-    """Where each of some arrays ends that lie one behind the other, after the start of the first."""
+    """Where arrays end that lie one behind the other, after where the first begins."""
     return list(accumulate(lengths, initial=0))

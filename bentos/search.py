@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -32,6 +33,7 @@ from bentos.reader import Reader
 from bentos.reader_client import ReadWord, draw_remotely, read_remotely
 from bentos.served import followed_releases, served_release
 from bentos.turns import Turns
+from photosearch.catalog.seen_photo import see
 from photosearch.embedding.model import TOWER
 from photosearch.embedding.preprocess import read_preprocessing
 from photosearch.feedback.experiments import Experiment
@@ -46,6 +48,7 @@ from photosearch.search.kept import Kept
 from photosearch.search.map_desk import KEPT_S, PHOTOS_KEPT, Explained, MapDesk, MapWanted
 from photosearch.search.pipeline import make_pipeline
 from photosearch.search.reading_room import ReadingRoom
+from photosearch.search.seeing import seen_px_of
 from photosearch.settings import load_services
 from photosearch.tagging.tag_list import open_tag_list
 
@@ -166,7 +169,10 @@ class Search:
             finder = stack.enter_context(finder_of(release, index))
             plain = make_pipeline(
                 release_ids(release), embedder,
-                finder=finder, enrich=cards.enrich, sees_px=preprocessing.image_px,
+                finder=finder, enrich=cards.enrich,
+                decode=partial(
+                    see, sees_px=preprocessing.image_px, looks_px=seen_px_of(release.folder)
+                ),
             )  # fmt: skip
             pipeline = complete(
                 replace(plain, embed=embedder.look),
@@ -175,7 +181,7 @@ class Search:
                 index=index,
                 eyes=Eyes(
                     lambda seen_by: (
-                        RemoteDetector(seen_by, release=manifest.release, find=self._find).find
+                        RemoteDetector(seen_by, release=manifest.release, find=self._find).look
                     ),
                     self._room,
                     self._services.articles_wait_ms,
@@ -218,9 +224,8 @@ class Search:
         encoded: list[Encoded] = encode_together(photos, partial(self._models.call, "embed"))
         return encoded
 
-    def _find(self, photo: Shrunk) -> list[Found]:
-        found: list[Found] = self._models.call("find", photo)
-        return found
+    def _find(self, photo: Shrunk) -> Callable[[], list[Found]]:
+        return self._models.begin("find", photo)
 
     def _read(self, photo: bytes) -> list[Word]:
         async def ask(content: NDArray[np.uint8]) -> list[ReadWord]:

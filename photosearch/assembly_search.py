@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from PIL import Image
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_table
 from photosearch.embedding.embedder import Vectors
 from photosearch.evaluation.calibration import read_calibration
 from photosearch.index.vector_index import SearchedIndex
-from photosearch.perception.detector import Found
 from photosearch.release import Release
 from photosearch.search.alike import twins_by_card
 from photosearch.search.articles import ArticleDesk
@@ -31,20 +29,19 @@ from photosearch.search.policies import CardMarks, apply_policies, may_be_shown,
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import CardFacts, ReleaseIds
 from photosearch.search.seeing import SeenBy, read_seeing
+from photosearch.search.steps import Look
 from photosearch.search.text_search import open_text_search
 from photosearch.search.trial_search import rank_of
 from photosearch.tagging.tag_index import Carried, open_tags
 
 log = logging.getLogger(__name__)
 
-Objects = Callable[[Image.Image], Sequence[Found]]
-
 
 @dataclass(frozen=True, slots=True)
 class Eyes:
     """What looks at photos in other processes."""
 
-    detector: Callable[[SeenBy], Objects]
+    detector: Callable[[SeenBy], Look]
     """Reaches a release's detector."""
     room: ReadingRoom
     """Where photos are read."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -272,7 +273,7 @@ def sighted(
     room = ReadingRoom(read, waiting_max=2)
     pipeline = replace(
         shop.pipeline,
-        objects=stripes,
+        objects=lambda photo: partial(stripes, photo),
         articles=ArticleDesk(shop.pipeline.release, cards, room, wait_ms=wait_ms),
         calibration=CALIBRATION,
     )

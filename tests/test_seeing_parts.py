@@ -1,6 +1,9 @@
 """What a release carries to look at photos with, and how it is asked from another process."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -69,14 +72,14 @@ def test_a_remote_detector_finds_what_the_detector_finds(tmp_path: Path):
     assert seeing.detector is not None
     sent: list[tuple[int, ...]] = []
 
-    def find(photo: Shrunk) -> list[Found]:
+    def find(photo: Shrunk) -> Callable[[], list[Found]]:
         assert photo.release == "r1"
         sent.append(photo.rgb.shape)
-        return here.find_on(photo.as_image(), photo.size)
+        return partial(here.find_on, photo.as_image(), photo.size)
 
     photo = painted((240, 240, 235), (200, 40, 40), (240, 240, 235), size=(700, 500))
     remote = RemoteDetector(seeing.detector, release="r1", find=find)
-    found = [(thing.box, thing.confidence, thing.name) for thing in remote.find(photo)]
+    found = [(thing.box, thing.confidence, thing.name) for thing in remote.look(photo)()]
     assert found == [(thing.box, thing.confidence, thing.name) for thing in here.find(photo)]
     assert found != []
     assert sent[0] == (320, 320, 3)
@@ -86,11 +89,12 @@ def test_a_detector_that_is_away_is_unavailable(tmp_path: Path):
     seeing, _ = seeing_of(DETECTOR, OCR, Home(tmp_path))
     assert seeing.detector is not None
 
-    def away(_: Shrunk) -> list[Found]:
+    def away(*_: Shrunk) -> NoReturn:
         raise ConnectionResetError("gone")
 
-    with pytest.raises(EncoderUnavailable, match="The detector does not answer"):
-        RemoteDetector(seeing.detector, release="r1", find=away).find(SHELF)
+    for find in (away, lambda _: away):
+        with pytest.raises(EncoderUnavailable, match="The detector does not answer"):
+            RemoteDetector(seeing.detector, release="r1", find=find).look(SHELF)()
 
 
 def test_words_cross_the_wire_as_they_are():

@@ -110,3 +110,30 @@ def test_a_box_that_leaves_the_photo_is_refused_in_pixels_of_the_photo():
 def test_a_photo_that_is_cut_short_is_unreadable_at_any_size():
     with pytest.raises(UnreadablePhoto, match="Send a whole"):
         see(jpeg()[:-5000], name="x", sees_px=TOWER.image_px)
+
+
+def test_a_detector_looks_at_a_smaller_photo_before_the_tower_needs_a_larger_one():
+    photo = see(jpeg(), "x", sees_px=300, looks_px=(320, 320))
+    assert photo.small.size == (WIDTH // 2, HEIGHT // 2)
+    assert photo.pixels.size == photo.size == (WIDTH, HEIGHT)
+    assert photo.in_full((0.0, 0.0, 400.0, 300.0)) == (0, 0, 800, 600)
+
+
+@pytest.mark.parametrize(
+    ("sees_px", "looks_px", "why"),
+    [
+        (64, (320, 320), "the tower's is shrunk while it is decoded: that serves both"),
+        (300, (700, 500), "half of it is too small for the detector"),
+        (None, (320, 320), "it is decoded whole"),
+    ],
+)
+def test_a_photo_is_decoded_once_where(sees_px: int, looks_px: tuple[int, int], why: str):
+    photo = see(jpeg(), "x", sees_px=sees_px, looks_px=looks_px)
+    assert photo.pixels is photo.small, why
+
+
+def test_a_png_is_decoded_once():
+    content = io.BytesIO()
+    scene().save(content, "PNG")
+    photo = see(content.getvalue(), "x", sees_px=300, looks_px=(320, 320))
+    assert photo.pixels is photo.small

@@ -54,7 +54,7 @@ def test_a_box_drawn_by_hand_is_a_box_like_any_other(shop: SmallShop):
 
 
 def test_where_nothing_is_found_the_whole_photo_is_searched(shop: SmallShop, blind: SmallShop):
-    unseeing = replace(shop.pipeline, objects=lambda _: [])
+    unseeing = replace(shop.pipeline, objects=lambda _: list)
     assert unseeing.answer(SearchRequest(PHOTO)).box is None
     answer = blind.pipeline.answer(SearchRequest(PHOTO))
     assert (answer.box, answer.objects) == (None, [])
@@ -64,7 +64,7 @@ def test_where_nothing_is_found_the_whole_photo_is_searched(shop: SmallShop, bli
 def test_boxes_are_whole_pixels_round_the_thing_and_at_most_twenty(shop: SmallShop):
     (thing, *_) = stripes(SHELF)
     crooked = [replace(thing, box=(10.2, 0.9, 90.1, 299.5))] * 30
-    answer = replace(shop.pipeline, objects=lambda _: crooked).answer(SearchRequest(PHOTO))
+    answer = replace(shop.pipeline, objects=lambda _: lambda: crooked).answer(SearchRequest(PHOTO))
     assert answer.box == (10, 0, 91, 300)
     assert len(answer.objects) == 20
 

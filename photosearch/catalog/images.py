@@ -76,6 +76,12 @@ def open_sized(
         return pixels, (height, width) if _turn(image) in SIDEWAYS else (width, height)
 
 
+def size_of(content: bytes, *, name: str) -> tuple[int, int]:
+    """Width and height of a photo before its turn, as its file says; raises as `open_photo`."""
+    with _decoding(content, name) as image:
+        return image.size
+
+
 def checked_size(content: bytes, *, name: str) -> tuple[int, int]:
     """Width and height of a photo after its turn, once it proved to decode to its end.
 

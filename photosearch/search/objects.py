@@ -1,14 +1,42 @@
 """The things on a photo that can be searched, and which of them a search is for."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from photosearch.catalog.images import Box
+from photosearch.catalog.seen_photo import SeenPhoto
 from photosearch.perception.detector import Found
 from photosearch.search.schemas import SeenObject
+from photosearch.search.steps import Look
+from photosearch.search.stopwatch import Stopwatch
 
 OBJECTS_MAX = 20
 """More boxes than these on one photo cannot be told apart by a finger."""
+
+
+def things_on(
+    photo: SeenPhoto,
+    look: Look | None,
+    watch: Stopwatch,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Sequence[Found]:
+    """The things on a photo in its pixels, surest first; none where nothing looks.
+
+    Args:
+        photo: Its small pixels are looked at.
+        look: Elsewhere, so that here something else can be done.
+        watch: Times the stage `objects`.
+        meanwhile: What is done in any case.
+    """
+    if look is None:
+        meanwhile()
+        return ()
+    with watch.stage("objects"):
+        wait = look(photo.small)
+        meanwhile()
+        things = wait()
+    return [replace(thing, box=photo.in_full(thing.box)) for thing in things]
 
 
 def choose_box(things: Sequence[Found], given: Box | None) -> Box | None:

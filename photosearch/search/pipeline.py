@@ -19,7 +19,6 @@ from photosearch.errors import (
 )
 from photosearch.evaluation.calibration import Calibration
 from photosearch.index.filters import CardFilter
-from photosearch.perception.detector import Found
 from photosearch.search.answer import (
     Shown,
     is_confident,
@@ -30,7 +29,7 @@ from photosearch.search.answer import (
 )
 from photosearch.search.filtering import facets_of
 from photosearch.search.found import FoundCard
-from photosearch.search.objects import as_objects, choose_box
+from photosearch.search.objects import as_objects, choose_box, things_on
 from photosearch.search.policies import Policed
 from photosearch.search.query import (
     ANY_CARD,
@@ -51,7 +50,7 @@ from photosearch.search.schemas import (
     SearchResponse,
     TagChip,
 )
-from photosearch.search.steps import ArticleReader, Finds, Maps, Reranker, Step
+from photosearch.search.steps import ArticleReader, Finds, Look, Maps, Reranker, Step
 from photosearch.search.stopwatch import Stopwatch
 
 
@@ -80,8 +79,8 @@ class SearchPipeline:
     rank: Step
     articles: ArticleReader | None = None
     """Read beside the search, from the moment the photo is decoded."""
-    objects: Callable[[Image.Image], Sequence[Found]] | None = None
-    """RGB photo -> the things on it, surest first; off: the whole photo is searched."""
+    objects: Look | None = None
+    """Off: the whole photo is searched."""
     late_interaction: Step | None = None
     rerank: Callable[[], Reranker] | None = None
     """By what shoppers did, within a margin; asked once a search for what it has learned by now."""
@@ -109,10 +108,14 @@ class SearchPipeline:
         query_id, watch = uuid.uuid4().hex, Stopwatch()
         with watch.stage("decode"):
             photo = self.decode(request.photo, request.name)
-        if self.articles is not None:
-            with watch.spared("articles"):
-                self.articles.start(query_id, request)
-        things = self._look(photo, watch)
+
+        def meanwhile() -> None:
+            photo.decode_on()
+            if self.articles is not None:
+                with watch.spared("articles"):
+                    self.articles.start(query_id, request)
+
+        things = things_on(photo, self.objects, watch, meanwhile)
         box = choose_box(things, request.box)
         if self.maps is not None and request.explain:
             self.maps.keep(query_id, request, box)
@@ -170,7 +173,7 @@ class SearchPipeline:
         watch = Stopwatch()
         with watch.stage("decode"):
             photo = self.decode(request.photo, request.name)
-        things = self._look(photo, watch)
+        things = things_on(photo, self.objects, watch)
         return DetectResponse(
             width=photo.size[0],
             height=photo.size[1],
@@ -209,13 +212,6 @@ class SearchPipeline:
             took_ms=watch.took_ms(),
             release=self.release,
         )
-
-    def _look(self, photo: SeenPhoto, watch: Stopwatch) -> Sequence[Found]:
-        if self.objects is None:
-            return ()
-        with watch.stage("objects"):
-            things = self.objects(photo.pixels)
-        return [replace(thing, box=photo.in_full(thing.box)) for thing in things]
 
     def _shown(self, candidates: Candidates, query: Query, watch: Stopwatch) -> Shown:
         """What of the candidates is shown, best first; and what could narrow it, filter or not."""
@@ -266,7 +262,7 @@ def make_pipeline(
     *,
     finder: Finds,
     enrich: Callable[[Sequence[Candidate]], list[FoundCard]],
-    sees_px: int | None = None,
+    decode: Callable[[bytes, str], SeenPhoto] = see,
 ) -> SearchPipeline:
     """Puts together the steps that every release has; `dataclasses.replace` adds the others.
 
@@ -275,7 +271,7 @@ def make_pipeline(
         embedder: The release's model.
         finder: Asks the release's index, whose vectors may be shorter than the model's.
         enrich: Adds what is known of the cards.
-        sees_px: Side of what the model sees: photos are decoded as large as it needs. None: whole.
+        decode: Photos are decoded whole where it says nothing else.
 
     Raises:
         ForeignIndex: `embedder` is not the model of this release.
@@ -289,7 +285,7 @@ def make_pipeline(
     return SearchPipeline(
         release=release,
         length=dim,
-        decode=lambda content, name: see(content, name=name, sees_px=sees_px),
+        decode=decode,
         crop=cut,
         embed=lambda photo: Embedded(embedder.embed([photo])[0]),
         candidates=finder.candidates,

@@ -4,15 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from PIL import Image
+
 from photosearch.catalog.images import Box
 from photosearch.embedding.embedder import Vectors
 from photosearch.index.filters import CardFilter
+from photosearch.perception.detector import Found
 from photosearch.search.found import FoundCard
 from photosearch.search.query import Candidates, Query, SearchRequest
 from photosearch.search.schemas import ReadArticles
 
 Step = Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]
 """Puts cards in another order, changes their scores or leaves some out, and says why."""
+
+Look = Callable[[Image.Image], Callable[[], Sequence[Found]]]
+"""Begins to look for the things on an RGB photo; what it returns waits for them, surest first."""
 
 Search = Callable[[Vectors], Sequence[FoundCard]]
 """A photo's vector, (dim,), as long as the model makes it -> what is shown, best card first."""
