@@ -52,8 +52,8 @@ class RemoteDetector:
         Raises:
             EncoderUnavailable: It does not answer, is overloaded, or failed; now or later.
         """
-        small = shown(photo, self._seen_by.format, self._seen_by.seen_px)
-        shrunk = Shrunk(self._release, np.asarray(small), photo.size)
+        rgb = shown(photo, self._seen_by.format, self._seen_by.seen_px)
+        shrunk = Shrunk(self._release, rgb, photo.size)
         wait = _spared(lambda: self._find(shrunk))
         return lambda: _spared(wait)
 
