@@ -27,10 +27,10 @@ ROOT = Path(__file__).parents[1]
 CODE = ("photosearch", "bentos")
 """Packages a bento carries; no flow, training, labelling or simulator among them."""
 SERVED_WITH = (
-    "bentoml", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "openvino",
-    "pillow", "prometheus-client", "psycopg", "psycopg-binary", "pyarrow", "pydantic",
+    "bentoml", "httptools", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless",
+    "openvino", "pillow", "prometheus-client", "psycopg", "psycopg-binary", "pyarrow", "pydantic",
     "pydantic-settings", "python-multipart", "pyyaml", "qdrant-client", "qdrant-edge-py",
-    "rapidocr", "safetensors", "scipy", "sqlalchemy", "starlette", "tenacity",
+    "rapidocr", "safetensors", "scipy", "sqlalchemy", "starlette", "tenacity", "uvloop",
 )  # fmt: skip
 LEFT_AT_HOME = (WEIGHTS, HEAD_WEIGHTS)
 """Files of a release that only torch reads: the graph holds the same weights."""
