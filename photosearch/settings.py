@@ -281,17 +281,21 @@ def load_services() -> Services:
 
 
 def quiet_environment() -> dict[str, str]:
-    """Environment for the tools we start: no telemetry, no hub when it is told to be offline."""
-    return os.environ | {
-        "DVC_NO_ANALYTICS": "1",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
-        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "GX_ANALYTICS_ENABLED": "false",
-        "BENTOML_DO_NOT_TRACK": "True",
-    }
+    """Environment for the tools we start: no telemetry, no traces unless it asks for some."""
+    return (
+        {"BENTOML_CONFIG_OPTIONS": 'tracing.excluded_urls="."'}
+        | os.environ
+        | {
+            "DVC_NO_ANALYTICS": "1",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+            "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+            "GX_ANALYTICS_ENABLED": "false",
+            "BENTOML_DO_NOT_TRACK": "True",
+        }
+    )
 
 
 def _first_complaint(error: ValidationError) -> str:
