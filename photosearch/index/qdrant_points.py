@@ -179,7 +179,8 @@ def as_hits(points: Iterable[ScoredPoint], *, limit: int | None = None) -> list[
     it is cut to 1.
     """
     hits = [
-        Hit(point.payload["photo_id"], point.payload["card_id"], max(-1.0, min(1.0, point.score)))
+        Hit(told["photo_id"], told["card_id"], max(-1.0, min(1.0, point.score)))
         for point in points
+        for told in [point.payload]  # the engine makes it anew each time it is asked for it
     ]
     return sorted(hits, key=lambda hit: (-hit.cosine, hit.photo_id))[:limit]

@@ -104,9 +104,10 @@ class BoostedRanker:
             return []
         table = self.features(ranked, evidence)
         moved = self.moves(table)
+        rows = list(table) if evidence.text_scores is None else [None] * len(ranked)
         made = [
-            replace(raised(card, float(by)), features=row if evidence.text_scores is None else None)
-            for card, by, row in zip(ranked, moved, table, strict=True)
+            replace(card, score=raised(card, by), features=row)
+            for card, by, row in zip(ranked, moved.tolist(), rows, strict=True)
         ]
         if explain:
             made = self._explained(made, table)

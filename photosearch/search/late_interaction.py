@@ -87,4 +87,4 @@ def compare_by_photo(
 
 def _compared(card: FoundCard, by: float) -> FoundCard:
     reason = Reason(step=STEP, what="max_sim", value=round(by, 6))
-    return replace(raised(card, by), reasons=(*card.reasons, reason))
+    return replace(card, score=raised(card, by), reasons=(*card.reasons, reason))

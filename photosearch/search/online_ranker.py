@@ -120,7 +120,10 @@ def rerank(
     table = np.stack([features_of[card.facts.card_id] for card in ordered])
     shares = scale_within(table) * np.array(state.weights[:-1])
     moves = online.margin * np.tanh(shares.sum(axis=1) / 2)
-    moved = [raised(card, float(by)) for card, by in zip(ordered, moves, strict=True)]
+    moved = [
+        replace(card, score=raised(card, float(by)))
+        for card, by in zip(ordered, moves, strict=True)
+    ]
     if explain:
         moved = [_explained(card, of_it) for card, of_it in zip(moved, shares, strict=True)]
     return _falling([moved[place] for place in within_places(moved, online.places_max)])

@@ -23,14 +23,12 @@ def best_first(found: Sequence[FoundCard]) -> list[FoundCard]:
     return sorted(found, key=lambda card: (-card.score, -card.cosine, card.facts.card_id))
 
 
-def raised(card: FoundCard, by: float) -> FoundCard:
-    """The card with a higher or lower score; one of the query photo itself keeps its own.
+def raised(card: FoundCard, by: float) -> float:
+    """The card's score, higher or lower; one of the query photo itself keeps its own.
 
     That is the first place where the photo asks alone.
     """
-    if card.cosine >= EXACT_COSINE:
-        return card
-    return replace(card, score=min(card.score + by, BELOW_EXACT))
+    return card.score if card.cosine >= EXACT_COSINE else min(card.score + by, BELOW_EXACT)
 
 
 def rank_by_evidence(tags: Carried | None) -> Step:
