@@ -59,6 +59,8 @@ PROBE_S, READY_S = 2, 5
 QUIET_S, READ_WITHIN_S = 0.5, 2.0
 """A photo is read once nobody has searched for so long; beside searches after the latter, and after
 standing still for the latter."""
+CROWD, READ_LATEST_S = 4, 20.0
+"""Beside more searches than these, which it would slow down by a tenth, only after so long more."""
 ASIDE = Aside()
 """Where what is read in another process stands while searches run in this one."""
 TURNS = Turns(aside=ASIDE)
@@ -250,6 +252,7 @@ class Search:
             await TURNS.quiet(besides=1, for_s=0, at_most_s=READ_WITHIN_S)
         else:
             await TURNS.quiet(besides=0, for_s=QUIET_S, at_most_s=READ_WITHIN_S)
+            await TURNS.quiet(besides=CROWD, for_s=0, at_most_s=READ_LATEST_S)
 
     def _draw(self, wanted: MapWanted) -> bytes:
         async def ask(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
