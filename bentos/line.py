@@ -20,7 +20,7 @@ from mmap import mmap
 from multiprocessing.connection import Connection, Listener
 from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Condition, Thread
 from typing import Any
 
@@ -213,7 +213,7 @@ class Caller:
                 opened.setsockopt(socket.SOL_SOCKET, way, limit)
             opened.connect(self._address())
             connection = Connection(opened.detach())
-        file = os.memfd_create("photosearch-line")
+        file = _in_memory()
         try:
             os.truncate(file, SHARED_BYTES)
             send_handle(connection, file, None)
@@ -222,6 +222,14 @@ class Caller:
             os.close(file)
             raise
         return Connected(connection, Shared(file))
+
+
+def _in_memory() -> int:
+    """A file that lies in memory alone, where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("photosearch-line")
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def _ends(lengths: Sequence[int]) -> list[int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bentos.line import Caller, CallFailed, Line
+from bentos.line import SHARED_BYTES, Caller, CallFailed, Line
 
 
 def double(photo: np.ndarray) -> np.ndarray:
@@ -28,6 +28,7 @@ def fail(why: str) -> None:
 MEETING = threading.Barrier(8)
 CALLS: dict[str, Callable] = {
     "double": double, "fail": fail, "sleep": time.sleep, "meet": MEETING.wait,
+    "last": lambda arrays: int(arrays[-1][-1]),
 }  # fmt: skip
 PHOTO = np.arange(640 * 480 * 3, dtype=np.uint8).reshape(480, 640, 3)
 """More than a socket holds."""
@@ -80,6 +81,20 @@ def test_pixels_go_there_and_come_back():
     with line_to() as (_, caller):
         for _ in range(3):
             np.testing.assert_array_equal(caller.call("double", PHOTO), PHOTO * 2)
+
+
+def test_what_is_larger_than_the_shared_memory_goes_as_well():
+    many = [np.full(SHARED_BYTES // 2 - 1, n, np.uint8) for n in range(3)]
+    with line_to() as (_, caller):
+        for n_arrays in (2, 3, 2):  # as much as there is room for, more, and again
+            assert caller.call("last", many[:n_arrays]) == n_arrays - 1
+
+
+def test_a_caller_may_do_something_else_before_it_waits_for_the_answer():
+    with line_to() as (_, caller):
+        first, second = caller.begin("double", PHOTO), caller.begin("double", PHOTO + 1)
+        np.testing.assert_array_equal(second(), (PHOTO + 1) * 2)
+        np.testing.assert_array_equal(first(), PHOTO * 2)
 
 
 def test_what_fails_over_there_is_told_and_the_next_call_goes_on():

@@ -7,10 +7,13 @@ import httpx
 import numpy as np
 import pytest
 import seen_shelf
+from PIL import Image
 from seen_shelf import ARTICLE_OF_VIOLET, PHOTO, SHELF, ids
 from small_shop import CALIBRATION, SmallShop, jpeg, painted, sighted, stripes
 
 from photosearch.index.filters import CardFilter
+from photosearch.perception.detector import Found
+from photosearch.search.articles import ArticleDesk
 from photosearch.search.found import FoundCard
 from photosearch.search.policies import Dropped, Policed
 from photosearch.search.query import Query, SearchRequest
@@ -51,6 +54,27 @@ def test_a_box_drawn_by_hand_is_a_box_like_any_other(shop: SmallShop):
     answer = shop.pipeline.answer(SearchRequest(PHOTO, box=(280, 20, 390, 280)))
     assert ids(answer)[0] == "blue"
     assert [thing.is_chosen for thing in answer.objects] == [False, False]
+
+
+def test_while_the_detector_looks_the_photo_begins_to_be_read(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+):
+    done: list[str] = []
+    monkeypatch.setattr(ArticleDesk, "start", lambda *_: done.append("begins to read"))
+
+    def look(photo: Image.Image) -> Callable[[], Sequence[Found]]:
+        done.append("begins to look")
+
+        def wait() -> Sequence[Found]:
+            done.append("has found")
+            return stripes(photo)
+
+        return wait
+
+    replace(shop.pipeline, objects=look).answer(SearchRequest(PHOTO))
+    assert done == ["begins to look", "begins to read", "has found"]
+    replace(shop.pipeline, objects=None).answer(SearchRequest(PHOTO))
+    assert done[3:] == ["begins to read"]
 
 
 def test_where_nothing_is_found_the_whole_photo_is_searched(shop: SmallShop, blind: SmallShop):
