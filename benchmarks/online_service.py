@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from flows.package import serve_command
-from photosearch.settings import quiet_environment
+from photosearch.environment import quiet_environment
 
 ROOT = Path(__file__).parents[1]
 READY_WITHIN_S = 900

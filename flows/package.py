@@ -15,11 +15,12 @@ from flows.processes import detached_command, start_detached, stop_detached, wai
 from photosearch.assembly_events import events_address
 from photosearch.embedding.model import HEAD_WEIGHTS
 from photosearch.embedding.tower import WEIGHTS
+from photosearch.environment import quiet_environment
 from photosearch.errors import PhotosearchError, StageFailed
 from photosearch.home import Home
 from photosearch.release import graph_of, live_release
 from photosearch.report import write_text
-from photosearch.settings import load_services, quiet_environment
+from photosearch.settings import load_services
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+from photosearch.environment import quiet_environment
 from photosearch.errors import StageFailed
 from photosearch.home import Home
 from photosearch.report import write_text
-from photosearch.settings import quiet_environment
 
 log = logging.getLogger(__name__)
 

@@ -56,8 +56,8 @@ SourceOption = Annotated[
 
 def main() -> None:
     """Runs a verb: an error the reader can act upon is one line and exit code 2."""
+    from photosearch.environment import quiet_environment
     from photosearch.progress import configure_logging
-    from photosearch.settings import quiet_environment
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so `finally` runs
     configure_logging()

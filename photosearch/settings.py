@@ -1,6 +1,5 @@
 """One frozen Settings: params (params.yaml, seen by DVC) and services (the environment)."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -278,24 +277,6 @@ def load_services() -> Services:
     except (ValidationError, SettingsError) as error:  # the latter: it is no JSON
         what = _first_complaint(error) if isinstance(error, ValidationError) else error
         raise BadParams(f"Environment: {what}. Mend the variable.") from None
-
-
-def quiet_environment() -> dict[str, str]:
-    """Environment for the tools we start: no telemetry, no traces unless it asks for some."""
-    return (
-        {"BENTOML_CONFIG_OPTIONS": 'tracing.excluded_urls="."'}
-        | os.environ
-        | {
-            "DVC_NO_ANALYTICS": "1",
-            "DO_NOT_TRACK": "1",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
-            "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
-            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-            "GX_ANALYTICS_ENABLED": "false",
-            "BENTOML_DO_NOT_TRACK": "True",
-        }
-    )
 
 
 def _first_complaint(error: ValidationError) -> str:

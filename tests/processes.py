@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from photosearch.settings import quiet_environment
+from photosearch.environment import quiet_environment
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

@@ -37,13 +37,14 @@ from photosearch.embedding.short_tokens import (
     discriminant_layer,
 )
 from photosearch.embedding.tower import WEIGHTS
+from photosearch.environment import quiet_environment
 from photosearch.home import Home
 from photosearch.index.filters import Listing
 from photosearch.perception_settings import DetectorParams, OcrParams
 from photosearch.release import Release, open_release, seal
 from photosearch.search.photo_tokens import FOLDER, TokensManifest, write_photo_tokens
 from photosearch.search.seeing import write_seeing
-from photosearch.settings import Services, quiet_environment
+from photosearch.settings import Services
 
 DIM = 64
 DETECTOR = DetectorParams(

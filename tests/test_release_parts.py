@@ -57,7 +57,7 @@ def shop(tmp_path: Path) -> SmallShop:
 
 def completed(shop: SmallShop) -> SearchPipeline:
     cards = CardFactsTable(shop.release.cards, shop.release.thumbnail_table)
-    nobody = Eyes(lambda _: lambda _: [], room=None, wait_ms=0)  # type: ignore[arg-type]
+    nobody = Eyes(lambda _: lambda _: list, room=None, wait_ms=0)  # type: ignore[arg-type]
     return complete(shop.pipeline, shop.release, cards=cards, index=ExactIndex(64), eyes=nobody)
 
 

@@ -75,7 +75,7 @@ def offline(release: Release, *, has_tokens: bool) -> list[SearchResponse]:
     embedder = load_served_embedder(release, SERVICES)
     with closing(open_index(release, SERVICES)) as index, finder_of(release, index) as finder:
         plain = make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich)
-        eyes = Eyes(lambda _: lambda _: [], room, 0)
+        eyes = Eyes(lambda _: lambda _: list, room, 0)
         whole = complete(plain, release, cards=cards, index=index, eyes=eyes)
         whole = replace(whole, embed=lambda photo: looker.look([photo])[0])
         if not has_tokens:
