@@ -48,8 +48,10 @@ class Shared:
 
     def __init__(self, file: int) -> None:
         """`file`: as large as SHARED_BYTES, and closed here: the memory stays as long as this."""
-        self._bytes = memoryview(mmap(file, SHARED_BYTES))
-        os.close(file)
+        try:
+            self._bytes = memoryview(mmap(file, SHARED_BYTES))
+        finally:
+            os.close(file)
 
     def packed(self, call: Call) -> bytes:
         """The message of a call, whose arrays are here; in the message, where they are too large.

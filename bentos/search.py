@@ -31,6 +31,7 @@ from bentos.opened import Opened, settle
 from bentos.reader import TIMEOUT_S as READING_TIMEOUT_S
 from bentos.reader import Reader
 from bentos.reader_client import ReadWord, draw_remotely, read_remotely
+from bentos.reading_time import READ_WITHIN_S, time_to_read
 from bentos.served import followed_releases, served_release
 from bentos.turns import Turns
 from photosearch.catalog.seen_photo import see
@@ -56,11 +57,6 @@ LONGEST_CALL_S = 150
 """BentoML's own limit: beyond the longest body and the longest search that settings allow."""
 PROBE_S, READY_S = 2, 5
 """For each part, and for all."""
-QUIET_S, READ_WITHIN_S = 0.5, 2.0
-"""A photo is read once nobody has searched for so long; beside searches after the latter, and after
-standing still for the latter."""
-CROWD, READ_LATEST_S = 4, 20.0
-"""Beside more searches than these, which it would slow down by a tenth, only after so long more."""
 ASIDE = Aside()
 """Where what is read in another process stands while searches run in this one."""
 TURNS = Turns(aside=ASIDE)
@@ -231,7 +227,7 @@ class Search:
 
     def _read(self, photo: bytes) -> list[Word]:
         async def ask(content: NDArray[np.uint8]) -> list[ReadWord]:
-            await self._quiet()
+            await time_to_read(TURNS, is_waited_for=self._is_waited_for)
             # A reader that was killed leaves its callers waiting for longer than its timeout.
             with fail_after(READING_TIMEOUT_S):
                 pid: int = await self.reader.to_async.call("pid")
@@ -243,16 +239,13 @@ class Search:
         return read_remotely(photo, lambda content: from_thread.run(ask, content, token=self._loop))
 
     @property
+    def _is_waited_for(self) -> bool:
+        return self._services.articles_wait_ms > 0
+
+    @property
     def _stands_most_s(self) -> float:
         """A search that waits for its own words must not stop their reading."""
-        return 0.0 if self._services.articles_wait_ms > 0 else READ_WITHIN_S
-
-    async def _quiet(self) -> None:
-        if self._services.articles_wait_ms > 0:  # the search itself waits for its words
-            await TURNS.quiet(besides=1, for_s=0, at_most_s=READ_WITHIN_S)
-        else:
-            await TURNS.quiet(besides=0, for_s=QUIET_S, at_most_s=READ_WITHIN_S)
-            await TURNS.quiet(besides=CROWD, for_s=0, at_most_s=READ_LATEST_S)
+        return 0.0 if self._is_waited_for else READ_WITHIN_S
 
     def _draw(self, wanted: MapWanted) -> bytes:
         async def ask(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

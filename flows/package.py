@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[1]
 CODE = ("photosearch", "bentos")
 """Packages a bento carries; no flow, training, labelling or simulator among them."""
 SERVED_WITH = (
-    "bentoml", "httptools", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless",
-    "openvino", "pillow", "prometheus-client", "psycopg", "psycopg-binary", "pyarrow", "pydantic",
+    "bentoml", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "openvino",
+    "pillow", "prometheus-client", "psycopg", "psycopg-binary", "pyarrow", "pydantic",
     "pydantic-settings", "python-multipart", "pyyaml", "qdrant-client", "qdrant-edge-py",
     "rapidocr", "safetensors", "scipy", "sqlalchemy", "starlette", "tenacity", "uvloop",
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import io
 import struct
 import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -52,6 +53,26 @@ def test_a_photo_is_turned_as_its_exif_says(image_format: str):
     assert image.size == (16, 32)
     assert is_red(image, 8, 4)
     assert not is_red(image, 8, 28)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+def test_nothing_is_left_that_could_turn_a_photo_again(image_format: str):
+    exif = Image.Exif()
+    exif[images.ORIENTATION] = 6
+    image = images.open_photo(encoded(left_red(), image_format, exif=exif), name="x")
+    assert dict(image.getexif()) == {}
+    assert ImageOps.exif_transpose(image).size == image.size
+
+
+def test_a_file_of_many_tags_is_read_as_soon_as_another():
+    entries = b"".join(struct.pack("<HHII", tag, 3, 1, 1) for tag in range(20_000))
+    exif = b"II*\0" + struct.pack("<IH", 8, 20_000) + entries + bytes(4)
+    content = encoded(left_red(), "PNG")
+    header_end = 8 + 25
+    hostile = content[:header_end] + chunk(b"eXIf", exif) + content[header_end:]
+    began = time.process_time()
+    assert images.open_photo(hostile, name="x").size == (32, 16)
+    assert time.process_time() - began < 2  # tag by tag it took six
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -1,5 +1,6 @@
 """Calls between processes of one machine, and what happens when one of the two goes away."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,10 @@ from bentos.line import SHARED_BYTES, Caller, CallFailed, Line
 
 def double(photo: np.ndarray) -> np.ndarray:
     return photo * 2
+
+
+def n_open_files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
 
 
 def fail(why: str) -> None:
@@ -95,6 +100,20 @@ def test_a_caller_may_do_something_else_before_it_waits_for_the_answer():
         first, second = caller.begin("double", PHOTO), caller.begin("double", PHOTO + 1)
         np.testing.assert_array_equal(second(), (PHOTO + 1) * 2)
         np.testing.assert_array_equal(first(), PHOTO * 2)
+
+
+def test_an_answer_that_nobody_waits_for_keeps_nothing_open():
+    with line_to() as (_, caller):
+        caller.call("double", PHOTO)
+        n_open = n_open_files()
+        for _ in range(20):
+            caller.begin("double", PHOTO)
+        gc.collect()
+        until = time.monotonic() + 20
+        while n_open_files() > n_open and time.monotonic() < until:
+            time.sleep(0.05)
+        assert n_open_files() <= n_open
+        np.testing.assert_array_equal(caller.call("double", PHOTO), PHOTO * 2)
 
 
 def test_what_fails_over_there_is_told_and_the_next_call_goes_on():

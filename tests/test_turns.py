@@ -6,6 +6,8 @@ from threading import Event
 
 import pytest
 
+from bentos import reading_time
+from bentos.reading_time import time_to_read
 from bentos.turns import Turns
 
 LONG_S = 60.0
@@ -57,6 +59,33 @@ def test_so_many_searches_as_are_allowed_besides_disturb_nobody(n_searches: int,
         quiet.cancel()
 
     held_up(waits, n_searches)
+
+
+def test_a_photo_is_read_beside_some_searches_and_later_beside_a_crowd(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(reading_time, "READ_WITHIN_S", 0.1)
+
+    async def reads(turns: Turns, may_end: Event) -> None:
+        reading = time_to_read(turns, is_waited_for=False, later_s=LONG_S)
+        await asyncio.wait_for(reading, LONG_S / 2)
+        assert not may_end.is_set()
+
+    async def waits(turns: Turns, may_end: Event) -> None:
+        reading = asyncio.create_task(time_to_read(turns, is_waited_for=False, later_s=LONG_S))
+        await asyncio.sleep(0.4)
+        assert not reading.done()
+        may_end.set()
+        await asyncio.wait_for(reading, LONG_S / 2)
+
+    async def reads_in_the_end(turns: Turns, may_end: Event) -> None:
+        reading = time_to_read(turns, is_waited_for=False, later_s=0.1)
+        await asyncio.wait_for(reading, LONG_S / 2)
+        assert not may_end.is_set()
+
+    held_up(reads, reading_time.CROWD)
+    held_up(waits, reading_time.CROWD + 1)
+    held_up(reads_in_the_end, reading_time.CROWD + 1)
 
 
 def test_nobody_waits_for_quiet_longer_than_was_said():

@@ -26,8 +26,8 @@ def things_on(
     Args:
         photo: Its small pixels are looked at.
         look: Elsewhere, so that here something else can be done.
-        watch: Times the stage `objects`.
-        meanwhile: What is done in any case.
+        watch: Times the stage `objects`, with what is done meanwhile.
+        meanwhile: Done in any case.
     """
     if look is None:
         meanwhile()
