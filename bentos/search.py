@@ -71,6 +71,7 @@ log = logging.getLogger(__name__)
     workers=1,
     traffic={"timeout": LONGEST_CALL_S},
     metrics={"enabled": False},  # ours are: see metrics.py
+    tracing={"excluded_urls": ["."]},  # all of them: nobody collects these traces
     # Its log of calls decodes a content type that a caller made up, and loses the answer over it.
     logging={"access": {"request_content_type": False}},
     # Its own look at the others hung for a minute where one of them was stopped.
