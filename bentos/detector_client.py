@@ -54,11 +54,11 @@ class RemoteDetector:
         """
         rgb = shown(photo, self._seen_by.format, self._seen_by.seen_px)
         shrunk = Shrunk(self._release, rgb, photo.size)
-        wait = _spared(lambda: self._find(shrunk))
-        return lambda: _spared(wait)
+        wait = _or_unavailable(lambda: self._find(shrunk))
+        return lambda: _or_unavailable(wait)
 
 
-def _spared(act: Callable[[], Made]) -> Made:
+def _or_unavailable(act: Callable[[], Made]) -> Made:
     try:
         return act()
     # BentoML, the line and the socket each have errors of their own; all mean no boxes.

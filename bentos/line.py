@@ -6,26 +6,23 @@ Pixels lie in memory that both ends of a connection share, not in the message.
 
 import logging
 import os
-import pickle
 import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, pairwise
-from mmap import mmap
 from multiprocessing.connection import Connection, Listener
 from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory
 from threading import Condition, Thread
 from typing import Any
 
-Call = tuple[str, tuple[object, ...]]
-"""Name and arguments."""
+from bentos.shared import Shared, memory_file
+
 Reply = tuple[str | None, Any]
 """What was raised over there, or None and the answer."""
 BACKLOG = 64
@@ -33,47 +30,12 @@ AFTER_FAILING_S = 0.05
 """A caller that cannot come in is followed by another no sooner."""
 END_WITHIN_S = 10.0
 """Calls under way are waited for so long."""
-SHARED_BYTES = 16_000_000
-"""Of a connection, of which no more is used than its largest call took; what is larger is sent."""
 
 log = logging.getLogger(__name__)
 
 
 class CallFailed(Exception):
     """What was called raised an error over there."""
-
-
-class Shared:
-    """Memory of two processes. A call lies in it until it is answered; then the next may."""
-
-    def __init__(self, file: int) -> None:
-        """`file`: as large as SHARED_BYTES, and closed here: the memory stays as long as this."""
-        try:
-            self._bytes = memoryview(mmap(file, SHARED_BYTES))
-        finally:
-            os.close(file)
-
-    def packed(self, call: Call) -> bytes:
-        """The message of a call, whose arrays are here; in the message, where they are too large.
-
-        Source: PEP 574, "Pickle protocol 5 with out-of-band data".
-        """
-        apart: list[pickle.PickleBuffer] = []
-        said = pickle.dumps(call, protocol=5, buffer_callback=apart.append)
-        arrays = [buffer.raw() for buffer in apart]
-        lengths = [array.nbytes for array in arrays]
-        if sum(lengths) > SHARED_BYTES:
-            said, lengths, arrays = pickle.dumps(call), [], []
-        for (start, end), array in zip(pairwise(_ends(lengths)), arrays, strict=True):
-            self._bytes[start:end] = array
-        return pickle.dumps((said, lengths))
-
-    def unpacked(self, message: bytes) -> Call:
-        """A call; its arrays are not its own, and change with the next."""
-        said, lengths = pickle.loads(message)
-        arrays = [self._bytes[start:end] for start, end in pairwise(_ends(lengths))]
-        call: Call = pickle.loads(said, buffers=arrays)
-        return call
 
 
 class Line:
@@ -215,25 +177,11 @@ class Caller:
                 opened.setsockopt(socket.SOL_SOCKET, way, limit)
             opened.connect(self._address())
             connection = Connection(opened.detach())
-        file = _in_memory()
+        file = memory_file()
         try:
-            os.truncate(file, SHARED_BYTES)
             send_handle(connection, file, None)
         except BaseException:
             connection.close()
             os.close(file)
             raise
         return Connected(connection, Shared(file))
-
-
-def _in_memory() -> int:
-    """A file that lies in memory alone, where the system has such."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("photosearch-line")
-    with TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _ends(lengths: Sequence[int]) -> list[int]:
-    """Where arrays end that lie one behind the other, after where the first begins."""
-    return list(accumulate(lengths, initial=0))

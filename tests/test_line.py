@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bentos.line import SHARED_BYTES, Caller, CallFailed, Line
+from bentos.line import Caller, CallFailed, Line
+from bentos.shared import SHARED_BYTES
 
 
 def double(photo: np.ndarray) -> np.ndarray:

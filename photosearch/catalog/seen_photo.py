@@ -15,8 +15,8 @@ from photosearch.catalog.images import Box
 WHOLE = 3
 """A photo is decoded to at least so many times what a tower sees, so that parts of it are rarely
 decoded again."""
-SMALLER = 2
-"""A JPEG is decoded to a half, a quarter or an eighth of its sides."""
+LEAST_SHRINK = 2
+"""A JPEG is decoded to a half, a quarter or an eighth of its sides, or whole."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,8 +74,8 @@ def see(
     tower_px = None if sees_px is None else WHOLE * sees_px
     draft_px = tower_px
     if tower_px is not None and looks_px is not None:
-        least_px = SMALLER * max(looks_px)
-        if least_px <= min(images.size_of(content, name=name)) < SMALLER * tower_px:
+        least_px = LEAST_SHRINK * max(looks_px)
+        if least_px <= min(images.size_of(content, name=name)) < LEAST_SHRINK * tower_px:
             draft_px = max(looks_px)
     small, size = images.open_sized(content, name=name, draft_px=draft_px)
     is_enough = draft_px == tower_px or small.size == size
