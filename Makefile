@@ -23,7 +23,7 @@ labels: setup ## Start Label Studio here with the demo's pairs; print its addres
 	@$(RUN) photosearch labels $(ARGS)
 
 test: setup ## Run all tests, the slow ones with real servers too
-	@PATH="$(CURDIR)/.tools/bin:$$PATH" $(RUN) pytest -m "not gpu and not network" $(ARGS)
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" OMP_NUM_THREADS=1 $(RUN) pytest -m "not gpu and not network" -n 2 --dist loadfile $(ARGS)
 
 check: setup ## Format, lint, types and import contracts
 	@$(RUN) ruff format --check .
