@@ -11,7 +11,6 @@ from bentos.opened import Opened
 from photosearch.feedback.experiments import Arm, Experiment, arm_of, running_experiment
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.query import SearchRequest
-from photosearch.search.rank import best_first
 from photosearch.search.schemas import (
     CardsResponse,
     DetectResponse,
@@ -87,7 +86,8 @@ class PipelineByArm:
 def without(pipeline: SearchPipeline, arm: Arm) -> SearchPipeline:
     """The pipeline less the steps that an arm does without."""
     if not arm.ranker:
-        pipeline = replace(pipeline, rank=lambda cards, _: best_first(cards))
+        # the curve is of scores that the ranker made: of others it would say what is not so
+        pipeline = replace(pipeline, rank=pipeline.unranked, calibration=None)
     if not arm.late_interaction:
         pipeline = replace(pipeline, late_interaction=None)
     if not arm.rerank:

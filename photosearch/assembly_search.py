@@ -26,6 +26,7 @@ from photosearch.search.moderation import open_moderation
 from photosearch.search.photo_tokens import tokens_of_release
 from photosearch.search.pipeline import SearchPipeline
 from photosearch.search.policies import CardMarks, apply_policies, may_be_shown, read_policies
+from photosearch.search.rank import rank_by_evidence
 from photosearch.search.reading_room import ReadingRoom
 from photosearch.search.schemas import CardFacts, ReleaseIds
 from photosearch.search.seeing import SeenBy, read_seeing
@@ -125,6 +126,7 @@ def _ordered(
         pipeline,
         calibration=calibration,
         rank=rank,
+        unranked=rank_by_evidence(tags),
         late_interaction=None if tokens is None else compare_by_photo(tokens),
     )
 

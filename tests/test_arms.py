@@ -10,7 +10,17 @@ import anyio
 import httpx
 import pytest
 from shopping import NOON, Log, experiment
-from small_shop import SmallShop, colour, jpeg, open_shop, painted, served, sighted, with_words
+from small_shop import (
+    CALIBRATION,
+    SmallShop,
+    colour,
+    jpeg,
+    open_shop,
+    painted,
+    served,
+    sighted,
+    with_words,
+)
 
 from bentos.by_arm import PipelineByArm, Trial, follow_experiments
 from bentos.current import Current
@@ -21,7 +31,8 @@ from photosearch.feedback.readout import read_out, save_readout
 from photosearch.feedback.shopper_outcomes import outcomes
 from photosearch.release import Release, switch_live
 from photosearch.search.query import SearchRequest
-from photosearch.search.rank import best_first
+from photosearch.search.rank import best_first, rank_by_evidence
+from photosearch.search.steps import Reranker
 
 RED = jpeg(painted(colour("red")))
 NOW, NEW = Arm(name="now"), Arm(name="new", release="r2")
@@ -111,6 +122,37 @@ def test_an_arm_without_the_ranker_gets_the_order_of_the_evidence(shop: SmallSho
     }
     worst = by_arm(shop, Trial()).answer(asked_by("")).cards[-1].card.card_id
     assert first == {"now": "red", "late": worst, "plain": worst}
+
+
+def test_an_arm_without_the_ranker_is_reranked_all_the_same_and_tells_no_probabilities(
+    shop: SmallShop,
+):
+    """The curve is of scores that the ranker made."""
+    are_known: list[bool] = []
+
+    def reranked(cards, _):
+        are_known.extend(card.features is not None for card in cards)
+        return cards
+
+    ranked = dataclasses.replace(
+        shop,
+        pipeline=dataclasses.replace(
+            shop.pipeline,
+            calibration=CALIBRATION,
+            unranked=rank_by_evidence(None),
+            rerank=lambda: Reranker("a state", reranked),
+        ),
+    )
+    trial = experiment(NOW, Arm(name="plain", ranker=False))
+    pipeline = by_arm(ranked, Trial(trial))
+    now = pipeline.answer(asked_by(someone_in(trial, "now")))
+    assert None not in [card.probability for card in now.cards]
+    are_known.clear()
+    plain = pipeline.answer(asked_by(someone_in(trial, "plain")))
+    assert are_known
+    assert all(are_known)
+    assert {card.probability for card in plain.cards} == {None}
+    assert plain.is_confident is None
 
 
 def test_articles_are_found_whichever_release_reads(shop: SmallShop):

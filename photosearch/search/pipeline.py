@@ -77,6 +77,8 @@ class SearchPipeline:
     """Unique cards like a card, that pass a filter."""
     enrich: Callable[[Sequence[Candidate]], list[FoundCard]]
     rank: Step
+    unranked: Step
+    """The order without a ranker, for those who are to go without."""
     articles: ArticleReader | None = None
     """Read beside the search, from the moment the photo is decoded."""
     objects: Look | None = None
@@ -279,7 +281,7 @@ def make_pipeline(
     """
     if embedder.model_id != release.model_id:
         raise ForeignIndex(release.model_id, embedder.model_id)
-    dim = finder.dim
+    dim, plain = finder.dim, lambda cards, _: best_first(cards)
     if dim not in embedder.lengths:
         raise DimensionMismatch(release.index_id, dim, embedder.lengths[0])
     return SearchPipeline(
@@ -291,5 +293,6 @@ def make_pipeline(
         candidates=finder.candidates,
         alike=finder.like,
         enrich=enrich,
-        rank=lambda cards, _: best_first(cards),
+        rank=plain,
+        unranked=plain,
     )
