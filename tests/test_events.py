@@ -125,6 +125,25 @@ def test_a_feature_that_is_not_known_is_not_the_same_as_none(store: EventStore):
     assert "rating" not in read.cards[1].features
 
 
+def test_an_infinite_feature_is_logged_as_not_known(store: EventStore):
+    told = an_answer()
+    told.cards[0].features["score"] = math.inf
+    store.log_answer(told)
+    store.keep([an_event()])
+    (read,) = store.answers([told.query_id])
+    assert math.isnan(read.cards[0].features["score"])
+
+
+def test_an_answer_that_no_store_can_keep_is_dropped_alone_and_the_log_goes_on(store: EventStore):
+    store.log_answer(an_answer(release="half a letter: \ud800"))
+    assert store.keep([an_event()]) == 1
+    later = an_answer()
+    store.log_answer(later)
+    assert store.keep([an_event()]) == 1
+    assert [answer for _, answer in store.answers_after(0)] == [later]
+    assert store.answers_dropped == 1
+
+
 def test_an_answer_is_there_before_the_events_that_speak_of_it(store: EventStore):
     for _ in range(20):
         answer = an_answer()

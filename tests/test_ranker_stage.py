@@ -1,9 +1,11 @@
 """`photosearch ranker` over a small home: what it learns from, when it is used."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_ranker import answered
 
 from photosearch.assembly_parts import trees_to_release
 from photosearch.catalog.schemas import Card, CardTags, CuratedPhoto, Impression, Review, Tag
@@ -115,6 +117,13 @@ def test_too_few_photos_are_told(tmp_path: Path):
     home = make_home(tmp_path, n_cards=3)
     with pytest.raises(HomeNotReady, match="3 buyers' photos of training and 3 held-out ones"):
         train(home)
+
+
+def test_cosines_that_tell_no_product_from_another_are_told():
+    farthest = np.array([False, False, True])
+    learned = [replace(answered(n), is_right=farthest) for n in range(5)]
+    with pytest.raises(HomeNotReady, match="Of 15 found cards .* are no nearer than others"):
+        train_ranker(learned, [], RANKING, model_id="m1")
 
 
 def test_a_release_gets_a_ranker_of_its_own_model_that_is_better_and_wanted(tmp_path: Path):

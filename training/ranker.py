@@ -12,6 +12,7 @@ import numpy as np
 from photosearch.catalog.schemas import Impression
 from photosearch.catalog.tables import read_rows
 from photosearch.embedding.catalog_vectors import ModelVectors
+from photosearch.errors import HomeNotReady
 from photosearch.evaluation.calibration import fit_logistic
 from photosearch.home import Home
 from photosearch.index_settings import IndexParams
@@ -92,7 +93,8 @@ def train_home_ranker(
         text: How a photo and words are searched.
 
     Raises:
-        HomeNotReady: Too few buyers' photos to learn from or to judge by.
+        HomeNotReady: Too few buyers' photos to learn from or to judge by, or their cosines tell
+            no product from another.
     """
     asked = ask_home(home, model.of, ranking.ranker, index)
     shown = read_rows(home.impressions, Impression) if home.impressions.exists() else []
@@ -190,11 +192,20 @@ def train_ranker(
         ranking: See params.yaml.
         model_id: Of the model that made the vectors.
         with_labels: False: clicks start from the candidates.
+
+    Raises:
+        HomeNotReady: Cosines tell no product from another.
     """
     chosen = ranking.ranker
     cosines = [card.cosine for answered in answers for card in answered.found]
     right = np.concatenate([answered.is_right for answered in answers])
     curve = fit_logistic(np.array(cosines), right)
+    if curve.slope == 0:
+        raise HomeNotReady(
+            f"Of {len(right)} found cards those of the photo's product are no nearer than others: "
+            "scores in units of cosines cannot be learned. The search works without a ranker; "
+            "train the model anew."
+        )
     looks = ranking.propensity
     clicks = count_clicks(impressions, steepness=looks.steepness, least=looks.least)
     popular = popularity(clicks)

@@ -93,7 +93,7 @@ def without_zone(at: datetime) -> datetime:
 
 
 def _written(cards: Sequence[ShownCard]) -> str:
-    """JSON: names of features are told once; an unknown value is null, for JSON has no NaN."""
+    """JSON: names of features are told once, a value that is unknown or infinite is null."""
     names = sorted({name for card in cards for name in card.features})
     rows = [
         [card.card_id, card.photo_id, card.rank, [_known(card.features, name) for name in names]]
@@ -105,7 +105,7 @@ def _written(cards: Sequence[ShownCard]) -> str:
 def _known(features: dict[str, float], name: str) -> float | str | None:
     if name not in features:
         return ""  # the card had no such feature: not the same as an unknown value
-    return None if math.isnan(features[name]) else features[name]
+    return features[name] if math.isfinite(features[name]) else None
 
 
 def _read(text: str) -> list[ShownCard]:

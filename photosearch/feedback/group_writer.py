@@ -131,6 +131,10 @@ class GroupWriter:
                 sum(len(one.events) for one in asked), len(answers), error,
                 exc_info=not isinstance(error, EventsUnavailable),
             )  # fmt: skip
+            if answers and not isinstance(error, EventsUnavailable):
+                self._forget(answers)  # one of them may be why, at each further try too
+                self._write_group(asked, [])
+                return
             for one in asked:
                 one.kept.set_exception(error)
             self._put_back(answers)
@@ -148,11 +152,15 @@ class GroupWriter:
             if answers[room:]:
                 self._drop(len(answers[room:]))
 
+    def _forget(self, answers: list[Answer]) -> None:
+        with self._changed:
+            self._drop(len(answers))
+
     def _drop(self, n: int) -> None:
         """Counts; the log tells the first, then each thousandth."""
         before, self._dropped = self._dropped, self._dropped + n
         if before == 0 or before // 1000 != self._dropped // 1000:
             log.warning(
-                "%d answers were not logged so far: the store of events is away or too slow",
+                "%d answers were not logged so far: the store of events is away or slow, or refuses",
                 self._dropped,
             )

@@ -82,9 +82,9 @@ the order of the evidence stands for it."""
 
 
 def named(row: Features) -> dict[str, float]:
-    """What is known of a row of the table, (n_features,), by name: JSON has no NaN."""
+    """What is known of a row of the table, (n_features,), by name; JSON has no other numbers."""
     known = zip(FEATURES, row.tolist(), strict=True)
-    return {name: value for name, value in known if not math.isnan(value)}
+    return {name: value for name, value in known if math.isfinite(value)}
 
 
 def row_of(features: Mapping[str, float]) -> list[float]:
