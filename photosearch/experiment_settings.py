@@ -21,7 +21,7 @@ class ExperimentParams(Frozen):
     planned_shoppers: int = Field(gt=0)
     """The intervals are tightest at so many shoppers, in all arms together."""
     shoppers_min: int = Field(ge=2)
-    """No interval before each arm has so many: the theory is one of many shoppers."""
+    """No interval before a metric is known of so many of each arm: the theory is one of many."""
     window_hours: float = Field(gt=0)
     """A shopper counts by what they did in so long from their first answer, once it is over."""
     view_s_most: float = Field(gt=0)

@@ -20,7 +20,7 @@ from photosearch.feedback.experiments import (
     start,
     stop,
 )
-from photosearch.feedback.readout import METRICS, ArmReadout, Compared, as_text, read_out
+from photosearch.feedback.readout import METRICS, ArmReadout, Compared, as_text, compare, read_out
 from photosearch.feedback.sequential import (
     Estimate,
     difference_interval,
@@ -240,6 +240,20 @@ def test_it_is_too_early_before_there_are_shoppers_enough():
     assert told.state == "too_early"
     assert "50 are needed, each 24 h after their first answer" in told.verdict
     assert all(one.low is None for one in told.arms[1].metrics)
+
+
+def test_seconds_to_a_click_are_told_of_as_few_clickers_as_of_shoppers_never():
+    """A few who click make no mean that an asymptotic interval could hold of."""
+    done = table(np.random.default_rng(8), 2000, clicks=0.3)
+    done.table[:, COLUMNS.index("first_click_s")] = np.arange(2000)
+    seconds = compare(experiment(), done, "first_click_s", 1)
+    assert seconds.low is not None
+    clicked = np.flatnonzero(done.table[:, COLUMNS.index("answers_clicked")])
+    done.table[clicked[60:], COLUMNS.index("answers_clicked")] = 0
+    seconds = compare(experiment(), done, "first_click_s", 1)
+    assert seconds.value is not None
+    assert seconds.low is None
+    assert compare(experiment(), done, "answers_clicked", 1).low is not None
 
 
 def test_nobody_at_all_is_too_early_too():

@@ -174,8 +174,8 @@ def _judge(
         fewest = min(arm.counted for arm in arms)
         return "too_early", (
             f"Too early: {fewest} shoppers of an arm count, {rules.shoppers_min} are needed, each "
-            f"{rules.window_hours:g} h after their first answer, and some must do what "
-            f"{rules.primary} counts."
+            f"{rules.window_hours:g} h after their first answer, and {rules.primary} must be known "
+            "of as many."
         )
     sentences = [_sentence(arm.arm, one, arms[0].arm) for arm, one in told]
     is_decided = any(_sign(one) for _, one in told)

@@ -22,7 +22,7 @@ class Estimate:
     variance: float
     """Of the estimate: the square of its standard error."""
     n: int
-    """Units it was made from."""
+    """Units it was made from: those whose denominator is above 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def ratio_estimate(numerators: Numbers, denominators: Numbers) -> Estimate | Non
         return None
     ratio = float(numerators.sum()) / below
     errors = (numerators - ratio * denominators) * (n / below)
-    return Estimate(ratio, float(errors.var(ddof=1)) / n, n)
+    return Estimate(ratio, float(errors.var(ddof=1)) / n, int((denominators > 0).sum()))
 
 
 def difference_interval(
