@@ -26,7 +26,7 @@ class FeedbackParams(Frozen):
     late_hours: float = Field(gt=0)
     """Events that came longer after their answer are left out."""
     first_page: int = Field(gt=0)
-    """Cards that count as seen where the page tells nothing of what came into view."""
+    """Ranks that teach: how likely each is looked at is known of a first page alone."""
     clicked_most: int = Field(gt=0)
     """An answer of which more cards were clicked is left out: a machine follows every link."""
     answers_a_shopper: int = Field(gt=0)

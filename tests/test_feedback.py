@@ -49,19 +49,24 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def test_cards_that_came_into_view_are_impressions_and_clicked_ones_are_marked(log: ToldLog):
-    log.tell(answer(1), "b", seen="abc")
+def test_all_cards_of_the_first_page_are_impressions_whatever_came_into_view(log: ToldLog):
+    """A rank that few scroll to counts little; one that was scrolled to must not count as little."""
+    log.tell(answer(1), "b", seen="ab")
     (one,), left_out = joined(log)
     assert [(row.card_id, row.rank, row.is_clicked) for row in impressions_of(one)] == [
-        ("a", 1, False), ("b", 2, True), ("c", 3, False)
+        ("a", 1, False), ("b", 2, True), ("c", 3, False), ("d", 4, False)
     ]  # fmt: skip
     assert left_out == LeftOut({}, {})
 
 
-def test_where_the_page_tells_no_views_its_first_page_counts_and_what_was_clicked(log: ToldLog):
-    log.tell(answer(1), "d")
-    (one,), _ = joined(log, RULES.model_copy(update={"first_page": 2}))
-    assert [row.card_id for row in impressions_of(one)] == ["a", "b", "d"]
+def test_cards_and_answers_beyond_the_first_page_teach_nothing(log: ToldLog):
+    further = answer(2)
+    log.tell(answer(1), "ad")
+    log.tell(replace(further, cards=[replace(c, rank=c.rank + 4) for c in further.cards]), "b")
+    (one,), left_out = joined(log, RULES.model_copy(update={"first_page": 2}))
+    assert [row.card_id for row in impressions_of(one)] == ["a", "b"]
+    assert one.clicked == {"a"}
+    assert left_out.answers == {"later_page": 1}
 
 
 @pytest.mark.parametrize("kind", ["click", "cart", "purchase"])
@@ -138,8 +143,8 @@ def test_a_feature_that_was_not_known_then_is_not_known_now(log: ToldLog):
 
 
 def test_whoever_clicked_one_photo_saw_the_others(log: ToldLog):
-    log.tell(answer(1), "a", seen="abc")
-    log.tell(answer(2), "ab", seen="ab")
+    log.tell(answer(1, "abc"), "a")
+    log.tell(answer(2, "ab"), "ab")
     kept, _ = joined(log)
     assert clicked_pairs(kept, {}) == [
         ClickedPair("a/gallery/0", "b/gallery/0", 3, 2),
@@ -148,7 +153,7 @@ def test_whoever_clicked_one_photo_saw_the_others(log: ToldLog):
 
 
 def test_a_query_photo_that_the_catalogue_has_stands_for_itself(log: ToldLog):
-    log.tell(answer(1, photo_sha256="a" * 64), "b", seen="abc")
+    log.tell(answer(1, "abc", photo_sha256="a" * 64), "b")
     kept, _ = joined(log)
     assert clicked_pairs(kept, {"a" * 64: "a/review/r/0"}) == [
         ClickedPair("a/gallery/0", "a/review/r/0", 1, 0),
@@ -171,7 +176,7 @@ def test_the_weight_of_a_click_is_clipped(log: ToldLog):
     asked = answer(3, ranks, stars=[1.0] * 40, photo_sha256="q")
     log.told_answers = [asked]
     log.add(event(asked, "c39"), at=NOON)
-    kept, _ = joined(log, RULES.model_copy(update={"first_page": 1}))
+    kept, _ = joined(log, RULES.model_copy(update={"first_page": 40}))
     sums = pair_looks(kept, {"q": "q/review/r/0"}, LOOKS)["c39/gallery/0", "q/review/r/0"]
     assert sums.clicks == pytest.approx(1 / LOOKS.least)
     assert sums.weights == pytest.approx(1 / 40 / LOOKS.least)
@@ -231,9 +236,12 @@ def test_the_same_log_gives_the_same_bytes(home: Home, log: ToldLog):
     assert written[0] == written[1]
 
 
-def test_a_log_of_clicks_alone_is_stopped(home: Home, log: ToldLog):
-    for number in range(10):
-        log.tell(answer(number), "ab", seen="ab")
+def test_a_log_of_clicks_alone_is_stopped_once_it_says_something(home: Home, log: ToldLog):
+    for number in range(99):
+        log.tell(answer(number, "abc", shopper=f"s{number}"), "ab")
     keep_feedback(home, log, PARAMS, now=LATER)
-    with pytest.raises(BadData, match="shoppers click few of what they see"):
+    validate_feedback(home)
+    log.tell(answer(99, "abc"), "ab")
+    keep_feedback(home, log, PARAMS, now=LATER)
+    with pytest.raises(BadData, match="shoppers click few of what they are shown"):
         validate_feedback(home)

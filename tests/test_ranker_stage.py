@@ -122,7 +122,7 @@ def test_too_few_photos_are_told(tmp_path: Path):
 def test_cosines_that_tell_no_product_from_another_are_told():
     farthest = np.array([False, False, True])
     learned = [replace(answered(n), is_right=farthest) for n in range(5)]
-    with pytest.raises(HomeNotReady, match="Of 15 found cards .* are no nearer than others"):
+    with pytest.raises(HomeNotReady, match="Of 15 found cards those of the photo"):
         train_ranker(learned, [], RANKING, model_id="m1")
 
 

@@ -36,10 +36,11 @@ class Outcome:
 
     answer: Answer
     shopper: str
-    seen: list[ShownCard]
-    """Cards that came into view, best rank first; clicked ones always did."""
+    cards: list[ShownCard]
+    """Those of the first page, best rank first, whether or not they came into view: how likely a
+    rank is looked at is known of all who were shown it, not of those who went there."""
     clicked: frozenset[str]
-    """Cards that were clicked, put into the cart or bought."""
+    """Those of them that were clicked, put into the cart or bought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class LeftOut:
     """`no_answer`: met elsewhere; `unknown_query`; `unknown_card`: not in that answer;
     `before_answer`; `too_late`; `other_shopper`: not who asked; `double`."""
     answers: dict[str, int]
-    """`silent`: no event came; `clicks_everything`; `busy_shopper`."""
+    """`later_page`: only who liked nothing before got there; `silent`: no event came;
+    `clicks_everything`; `busy_shopper`."""
 
 
 @dataclass(slots=True)
@@ -89,12 +91,13 @@ def outcomes(
     kept = []
     for answer in answers:
         told = _told(answer, events_of.pop(answer.query_id, []), rules, no_events)
-        reason = _why_not(told, answer.at, answers_of_day, rules)
+        cards = _first_page(answer, rules.first_page)
+        reason = _why_not(told, answer.at, answers_of_day, rules) if cards else "later_page"
         if reason:
             no_answers[reason] += 1
         else:
-            seen = _seen(answer, told, rules.first_page)
-            kept.append(Outcome(answer, told.shopper, seen, frozenset(told.clicked)))
+            clicked = told.clicked & {card.card_id for card in cards}
+            kept.append(Outcome(answer, told.shopper, cards, frozenset(clicked)))
     no_events["unknown_query"] += sum(map(len, events_of.values()))
     return kept, LeftOut(_counts(no_events), _counts(no_answers))
 
@@ -155,12 +158,9 @@ def shopper_day(shopper: str, at: datetime) -> str:
     return f"{at.date().isoformat()} {shopper}"
 
 
-def _seen(answer: Answer, told: _Told, first_page: int) -> list[ShownCard]:
-    """What came into view: as the page tells, else the first page; and what was clicked."""
+def _first_page(answer: Answer, first_page: int) -> list[ShownCard]:
     shown = sorted(answer.cards, key=lambda card: card.rank)
-    first = {card.card_id for card in shown[:first_page]}
-    in_view = (told.seen or first) | told.clicked
-    return [card for card in shown if card.card_id in in_view]
+    return [card for card in shown if card.rank <= first_page]
 
 
 def _counts(counted: Counter[str]) -> dict[str, int]:

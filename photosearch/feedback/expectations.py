@@ -1,5 +1,6 @@
 """What must hold of the tables that shoppers' events become, before anything learns from them."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from photosearch.catalog.schemas import ClickedPair, Impression, WeakPair
@@ -16,7 +17,9 @@ FEEDBACK = "feedback"
 RANK_MOST = 2000
 """Of a card in an answer: feedback/schemas.py."""
 CLICKED_SHARE_MAX = 0.5
-"""Shoppers click few of what they see: more is a machine, or a log of clicks alone."""
+"""Shoppers click few of what they are shown: more is a machine, or a log of clicks alone."""
+ANSWERS_MIN = 100
+"""Of fewer a share of clicks tells nothing yet."""
 
 
 def validate_feedback(home: Home) -> ValidationReport:
@@ -65,7 +68,7 @@ def impressions_suite() -> list[Any]:
         gxe.ExpectColumnValuesToBeBetween(
             column="clicked_share",
             max_value=CLICKED_SHARE_MAX,
-            notes="shoppers click few of what they see",
+            notes="shoppers click few of what they are shown",
         ),
     ]
 
@@ -105,10 +108,10 @@ def _pair_suite() -> list[Any]:
 def _impressions(home: Home) -> "pd.DataFrame":
     """Rows without their features: whether all were logged is a column, and the table's clicks."""
     frame = read_table(home.impressions, Impression).to_pandas()
-    wanted = set(FEATURES)
+    wanted, is_enough = set(FEATURES), frame["query_id"].nunique() >= ANSWERS_MIN
     told: pd.DataFrame = frame.drop(columns=["features"]).assign(
         place=frame["query_id"] + " " + frame["rank"].astype(str),
-        clicked_share=frame["is_clicked"].mean() if len(frame) else 0.0,
+        clicked_share=frame["is_clicked"].mean() if is_enough else math.nan,
         has_all_features=[dict(row).keys() >= wanted for row in frame["features"]],
     )
     return told

@@ -161,6 +161,6 @@ class GroupWriter:
         before, self._dropped = self._dropped, self._dropped + n
         if before == 0 or before // 1000 != self._dropped // 1000:
             log.warning(
-                "%d answers were not logged so far: the store of events is away or slow, or refuses",
+                "%d answers were not logged so far: the store of events is away, slow or full",
                 self._dropped,
             )

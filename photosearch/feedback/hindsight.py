@@ -29,7 +29,7 @@ def gain_in_hindsight(
         The difference of two discounted sums of clicks, see `worth_of_order`; 0 where nothing was
         clicked.
     """
-    cards = [card for card in outcome.answer.cards if card.features]
+    cards = [card for card in outcome.cards if card.features]
     if not outcome.clicked:
         return 0.0
     rows = {card.card_id: np.array(row_of(card.features)) for card in cards}

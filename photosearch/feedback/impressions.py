@@ -80,12 +80,12 @@ def prepare_weak_pairs(home: Home) -> None:
 
 
 def impressions_of(outcome: Outcome) -> list[Impression]:
-    """The cards of an answer that came into view; none where their features were not logged.
+    """The cards of an answer's first page; none where their features were not logged.
 
     A feature that this version has and the logged answer had not is not known: NaN.
     """
-    seen = [card for card in outcome.seen if card.features]
-    if len(seen) < CARDS_MIN:
+    shown = [card for card in outcome.cards if card.features]
+    if len(shown) < CARDS_MIN:
         return []
     return [
         Impression(
@@ -95,7 +95,7 @@ def impressions_of(outcome: Outcome) -> list[Impression]:
             card.card_id in outcome.clicked,
             dict(zip(FEATURES, row_of(card.features), strict=True)),
         )
-        for card in seen
+        for card in shown
     ]
 
 

@@ -66,7 +66,7 @@ class Looks:
 def clicked_pairs(
     kept: Iterable[Outcome], photo_of_content: Mapping[str, str]
 ) -> list[ClickedPair]:
-    """How often those who looked for one photo saw another one and clicked it, in order of id.
+    """How often those who looked for one photo were shown another and clicked it, in order of id.
 
     Args:
         kept: What came of answers.
@@ -121,15 +121,15 @@ def weak_pairs(
 def _meetings(
     kept: Iterable[Outcome], photo_of_content: Mapping[str, str]
 ) -> Iterator[tuple[Photos, ShownCard, bool]]:
-    """Each time that somebody who looked for one photo saw another one, and whether they clicked.
+    """Each time that somebody who looked for one photo was shown another, and if they clicked it.
 
     A query photo that the catalogue knows stands for itself; it does not meet itself.
     """
     for one in kept:
         asked = photo_of_content.get(one.answer.photo_sha256)
-        clicked = [card.photo_id for card in one.seen if card.card_id in one.clicked]
+        clicked = [card.photo_id for card in one.cards if card.card_id in one.clicked]
         for anchor in clicked if asked is None else [asked]:
-            for card in one.seen:
+            for card in one.cards:
                 if card.photo_id != anchor:
                     photos = (min(anchor, card.photo_id), max(anchor, card.photo_id))
                     yield photos, card, card.card_id in one.clicked
