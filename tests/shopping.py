@@ -32,12 +32,15 @@ class Log:
     events: list[StoredEvent] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def answer(self, shopper: str, at: datetime, *, arm: str = "", release: str = "r1") -> str:
-        """A search with ten cards, by the arm of the shopper; returns its id."""
+    def answer(
+        self, shopper: str, at: datetime, *, arm: str = "", release: str = "r1", first: int = 1
+    ) -> str:
+        """Ten cards of a search from rank `first`, by the arm of the shopper; returns its id."""
         mine = arm_of(self.experiment, shopper)
         assert mine is not None
         query_id = f"{len(self.answers):032x}"
-        cards = [ShownCard(f"c{rank}", f"c{rank}/gallery/0", rank, {}) for rank in range(1, 11)]
+        ranks = range(first, first + 10)
+        cards = [ShownCard(f"c{rank}", f"c{rank}/gallery/0", rank, {}) for rank in ranks]
         self.answers.append(
             Answer(
                 query_id, at, shopper, release, self.experiment.name, arm or mine.name, "", cards

@@ -50,7 +50,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def test_all_cards_of_the_first_page_are_impressions_whatever_came_into_view(log: ToldLog):
-    """A rank that few scroll to counts little; one that was scrolled to must not count as little."""
+    """How likely a rank is looked at corrects once: what came into view would correct again."""
     log.tell(answer(1), "b", seen="ab")
     (one,), left_out = joined(log)
     assert [(row.card_id, row.rank, row.is_clicked) for row in impressions_of(one)] == [

@@ -33,6 +33,26 @@ def test_a_shoppers_numbers_are_sums_over_their_answers():
     }  # fmt: skip
 
 
+def test_all_pages_of_a_search_are_one_answer():
+    log = Log(experiment())
+    log.answer("ann", NOON)
+    second = log.answer("ann", NOON + timedelta(seconds=30), first=11)
+    third = log.answer("ann", NOON + timedelta(seconds=60), first=21)
+    log.answer("ann", NOON + HOUR)
+    log.event("impression", second, NOON + timedelta(seconds=31), shopper="ann", card="c11")
+    log.event("click", third, NOON + timedelta(seconds=70), shopper="ann", card="c25")
+    told = one_row(log)
+    assert (told["answers"], told["answers_clicked"]) == (2, 1)
+    assert told["first_click_s"] == 70
+
+
+def test_a_page_whose_search_is_not_in_the_log_is_an_answer_of_its_own():
+    log = Log(experiment())
+    log.answer("ann", NOON, first=11)
+    log.answer("ann", NOON + HOUR)
+    assert one_row(log)["answers"] == 2
+
+
 def test_a_wrong_clock_and_late_events_do_not_change_the_time_to_a_click():
     log = Log(experiment(), clock_behind=timedelta(hours=-7))
     shown = log.answer("ann", NOON)

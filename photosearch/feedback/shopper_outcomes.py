@@ -18,7 +18,8 @@ COLUMNS = (
     "answers", "answers_clicked", "seen", "clicked", "first_click_s", "last_click_s", "view_s",
     "carts", "purchases",
 )  # fmt: skip
-"""Sums of one shopper; `carts` and `purchases` are 1 for a shopper with any."""
+"""Sums of one shopper; `carts` and `purchases` are 1 for a shopper with any. All pages of a search
+are one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class _Shopper:
     arm: str
     since: datetime
     answers: dict[str, datetime] = field(default_factory=dict)
+    """Of a search's first page."""
+    answer_of: dict[str, str] = field(default_factory=dict)
+    """By page: the first page of its search."""
+    ended_at: dict[int, str] = field(default_factory=dict)
+    """By rank: the last search of which a page ended there."""
     seen: set[tuple[str, str]] = field(default_factory=set)
     """Answer and card."""
     clicks: list[tuple[str, str, datetime]] = field(default_factory=list)
@@ -109,21 +115,31 @@ def _answered(
         shopper = shoppers.setdefault(answer.shopper, _Shopper(answer.arm, answer.at))
         shopper.has_moved |= shopper.arm != answer.arm
         if answer.at - shopper.since < window:
-            shopper.answers[answer.query_id] = answer.at
+            _add_page(shopper, answer)
         by_release = releases[answer.arm]
         by_release[answer.release] = by_release.get(answer.release, 0) + 1
     return shoppers, releases
 
 
+def _add_page(shopper: _Shopper, page: Answer) -> None:
+    """A page that begins where another ended goes on with its search."""
+    ranks = [card.rank for card in page.cards]
+    first = shopper.ended_at.get(min(ranks, default=1) - 1, page.query_id)
+    shopper.answers.setdefault(first, page.at)
+    shopper.answer_of[page.query_id] = first
+    if ranks:
+        shopper.ended_at[max(ranks)] = first
+
+
 def _add(shopper: _Shopper, stored: StoredEvent, *, view_s_most: float) -> None:
     event = stored.event
     shopper.behind = min(shopper.behind, stored.received_at - event.at)
-    is_shown_here = event.query_id in shopper.answers
+    answer = shopper.answer_of.get(event.query_id or "")
     match event.kind:
-        case "impression" if is_shown_here:
-            shopper.seen.add((str(event.query_id), event.card_id))
-        case "click" if is_shown_here:
-            shopper.clicks.append((str(event.query_id), event.card_id, event.at))
+        case "impression" if answer:
+            shopper.seen.add((answer, event.card_id))
+        case "click" if answer:
+            shopper.clicks.append((answer, event.card_id, event.at))
         case "view":
             shopper.view_s += min((event.view_ms or 0) / 1000, view_s_most)
         case "cart":
