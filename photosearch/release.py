@@ -236,6 +236,15 @@ def read_switches(releases: Path) -> list[Switch]:
     return [Switch(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
+def models_of(releases: Path) -> dict[str, str]:
+    """The model of each release that was ever live, or lies there."""
+    lie_there = [release.manifest for release in list_releases(releases)]
+    return {
+        **{switch.release: switch.model_id for switch in read_switches(releases)},
+        **{manifest.release: manifest.model_id for manifest in lie_there},
+    }
+
+
 def withdrawal_of(releases: Path, model_id: str) -> Switch | None:
     """The switch that rolled back from this model to another, if it was not released since."""
     withdrawal = None

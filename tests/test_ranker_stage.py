@@ -1,6 +1,7 @@
 """`photosearch ranker` over a small home: what it learns from, when it is used."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,18 @@ from photosearch.embedding.catalog_vectors import ModelVectors
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.errors import HomeNotReady
 from photosearch.home import Home
+from photosearch.release import SWITCHES, Switch
+from photosearch.report import write_text
 from photosearch.search.features import FEATURES
 from photosearch.search.ranker_folder import TREES, WORDS, ranker_id, read_manifest
 from photosearch.settings import Services, Settings, load_params
-from training.ranker import RankerReport, is_up_to_date, train_home_ranker, train_ranker
+from training.ranker import (
+    RankerReport,
+    is_up_to_date,
+    shown_by,
+    train_home_ranker,
+    train_ranker,
+)
 from training.ranker_home import ask_home
 from training.ranker_words import ask_with_words, changes_on, wishes_of, words_on
 
@@ -89,10 +98,10 @@ def test_training_photos_ask_twice_and_held_out_ones_judge(tmp_path: Path):
     assert read_manifest(home.ranker).model_id == "m1"
 
 
-def clicks_on_the_second() -> list[Impression]:
+def clicks_on_the_second(*, release: str = "r1") -> list[Impression]:
     features = dict.fromkeys(FEATURES, 0.5)
     return [
-        Impression(f"q{n}", f"c{rank}", rank, rank == 2, features)
+        Impression(f"q{n}", f"c{rank}", rank, rank == 2, features, release)
         for n in range(7) for rank in (1, 2, 3)
     ]  # fmt: skip
 
@@ -106,11 +115,32 @@ def test_clicks_are_lessons_where_there_are_any(tmp_path: Path):
 def test_clicks_that_fail_the_trial_give_way_to_labels_alone(tmp_path: Path):
     plain, clicked = make_home(tmp_path / "plain"), make_home(tmp_path / "clicked")
     by_labels = train(plain)
+    were_live(clicked, r1="m1")
     write_table(clicked.impressions, Impression, clicks_on_the_second())
     report = train(clicked)
     assert "2 held-out answers with clicks are too few to judge, 100 are needed" in report.refused
     assert (report.lessons_of_clicks, report.trial) == (0, by_labels.trial)
     assert ranker_id(clicked.ranker, [TREES]) == ranker_id(plain.ranker, [TREES])
+
+
+def were_live(home: Home, **model_of: str) -> None:
+    """Releases of these models, since pruned."""
+    lines = [
+        json.dumps(asdict(Switch("2026-11-22T12:00:00+00:00", release, model, None, None, None)))
+        for release, model in model_of.items()
+    ]
+    write_text(home.releases / SWITCHES, "\n".join(lines))
+
+
+def test_clicks_on_answers_of_another_model_teach_nothing_and_judge_nothing(tmp_path: Path):
+    home = make_home(tmp_path)
+    were_live(home, r1="m1", old="m0")
+    shown = [*clicks_on_the_second(release="old"), *clicks_on_the_second(release="gone")]
+    write_table(home.impressions, Impression, shown)
+    assert shown_by(home, "m1") == []
+    assert train(home).refused == ""
+    write_table(home.impressions, Impression, [*shown, *clicks_on_the_second()])
+    assert shown_by(home, "m1") == clicks_on_the_second()
 
 
 def test_too_few_photos_are_told(tmp_path: Path):

@@ -17,6 +17,7 @@ from photosearch.evaluation.calibration import fit_logistic
 from photosearch.home import Home
 from photosearch.index_settings import IndexParams
 from photosearch.ranking_settings import RankerParams, RankingParams
+from photosearch.release import models_of
 from photosearch.report import save_report, write_text
 from photosearch.search.boosted_ranker import (
     BoostedRanker,
@@ -97,7 +98,7 @@ def train_home_ranker(
             no product from another.
     """
     asked = ask_home(home, model.of, ranking.ranker, index)
-    shown = read_rows(home.impressions, Impression) if home.impressions.exists() else []
+    shown = shown_by(home, model.model_id)
     trained, report = choose_ranker(
         asked.learned, asked.judging, shown, ranking, model_id=model.model_id
     )
@@ -152,6 +153,18 @@ def choose_ranker(
     return taught, RankerReport(
         model_id, taught.lessons_of_labels, taught.lessons_of_clicks, of_clicks
     )
+
+
+def shown_by(home: Home, model_id: str) -> list[Impression]:
+    """What shoppers saw of this model's releases, in the order of the log.
+
+    Another model has other cosines: its answers would teach, and judge, an order that nobody gets.
+    """
+    if not home.impressions.exists():
+        return []
+    model_of = models_of(home.releases)
+    rows = read_rows(home.impressions, Impression)
+    return [row for row in rows if model_of.get(row.release) == model_id]
 
 
 def is_up_to_date(

@@ -140,6 +140,8 @@ class Impression:
     is_clicked: bool
     features: dict[str, float]
     """What ranked the card then, by name; logged, since prices and neighbours change."""
+    release: str = ""
+    """That answered; empty in tables of before it was kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ def impressions_of(outcome: Outcome) -> list[Impression]:
             card.rank,
             card.card_id in outcome.clicked,
             dict(zip(FEATURES, row_of(card.features), strict=True)),
+            outcome.answer.release,
         )
         for card in shown
     ]
