@@ -168,6 +168,19 @@ def test_features_are_scaled_within_the_answer_and_unknown_ones_are_the_mean():
     )
 
 
+def test_cards_far_down_do_not_weaken_what_pages_have_taught():
+    near = [found(f"n{n:02d}", 0.9 - n / 1000) for n in range(20)]
+    far = [found(f"f{n:02d}", 0.2 - n / 1000) for n in range(80)]
+    rows = table({card.facts.card_id: 3 + n % 3 for n, card in enumerate(near)})
+    rows |= table({card.facts.card_id: 0.0 for card in far})
+    for of_page in (near, [*near, *far]):
+        moved = rerank(of_page, rows, liking_stars(), ONLINE)[:20]
+        alone = rerank(near, rows, liking_stars(), ONLINE)
+        assert [(c.facts.card_id, c.score) for c in moved] == [
+            (c.facts.card_id, c.score) for c in alone
+        ]
+
+
 def test_a_killed_learner_goes_on_from_its_file_as_if_nothing_had_happened(tmp_path: Path):
     events = [answer("d"), answer("a"), answer("bd"), answer("")]
     whole = OnlineState()

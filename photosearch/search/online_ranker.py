@@ -29,6 +29,9 @@ from photosearch.search.schemas import Reason
 CURRENT = "current"
 STATES_KEPT = 50
 """Older states are removed: answers made with them cannot be made again."""
+SCALED_BY = 20
+"""First cards, whose mean and spread scale all: a page has so many, and pages teach. Those far down
+would spread the cosines so much that what a page has taught moves nothing."""
 SCALED_MOST = 3.0
 """A feature counts at most so many standard deviations."""
 FIRST_SQUARE = 0.1
@@ -130,12 +133,16 @@ def rerank(
 
 
 def scale_within(table: Features) -> Features:
-    """Each column less its mean over the answer's cards, by its spread; unknown values are 0."""
+    """Each column less its mean over the first cards, by its spread there; unknown values are 0.
+
+    Args:
+        table: Of an answer, best card first, (n_cards, n_features).
+    """
     known = ~np.isnan(table)
-    n_known = np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, table, 0.0)
-    centred = np.where(known, table - filled.sum(axis=0) / n_known, 0.0)
-    spread = np.sqrt((centred**2).sum(axis=0) / n_known)
+    n_known = np.maximum(known[:SCALED_BY].sum(axis=0), 1)
+    mean = np.where(known, table, 0.0)[:SCALED_BY].sum(axis=0) / n_known
+    centred = np.where(known, table - mean, 0.0)
+    spread = np.sqrt((centred[:SCALED_BY] ** 2).sum(axis=0) / n_known)
     scaled = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9)
     return np.asarray(np.clip(scaled, -SCALED_MOST, SCALED_MOST))
 
