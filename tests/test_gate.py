@@ -76,7 +76,33 @@ def test_categories_with_few_queries_are_told_and_not_judged():
     answers = [1.0] * 60 + [-1.0] * 5
     verdict = judge(contest(answers, categories={"Mugs": [False] * 60 + [True] * 5}), GATE)
     assert verdict.is_promoted
-    assert verdict.reasons[-1] == "ok: 1 categories of fewer than 10 queries not judged"
+    assert verdict.reasons[-1] == (
+        "ok: 1 categories of fewer than 10 queries, or of one product, not judged"
+    )
+
+
+def test_photos_of_few_products_are_no_proof_however_many_they_are():
+    """Of 10 products with ten photos each six gain and four lose: by photos this would be sure."""
+    answers = [1.0] * 60 + [-1.0] * 40
+    assert refused(contest(answers)) == []
+    products = [f"p{query // 10}" for query in range(100)]
+    (confidence,) = (
+        check
+        for check in judge(contest(answers, products=products), GATE).checks
+        if check.name == "confidence"
+    )
+    assert not confidence.is_well
+    assert "resamples of 10 products" in confidence.said
+
+
+def test_one_product_is_no_proof_at_all():
+    assert refused(contest(products=["mug"] * 100)) == ["confidence"]
+    held = contest(
+        [1.0] * 60 + [-1.0] * 12,
+        categories={"Mugs": [False] * 60 + [True] * 12},
+        products=[f"p{query}" for query in range(60)] + ["mug"] * 12,
+    )
+    assert refused(held) == []
 
 
 @pytest.mark.parametrize(

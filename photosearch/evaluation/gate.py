@@ -30,7 +30,7 @@ from photosearch.judging_settings import GateParams
 
 log = logging.getLogger(__name__)
 
-RULES = 2
+RULES = 3
 """Raised with every change of what the gate looks at: verdicts by other rules do not stand."""
 
 
@@ -72,6 +72,7 @@ def hold_contest(
         budget=_budget(home, task),
         leaks=_leaks(home, task),
         withdrawn=withdrawn,
+        products=[task.group_of_card[photo.card_id] for photo in task.queries],
     )
     verdict = judge(contest, gate, contest_id=contest_id)
     keep_verdict(home, verdict)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from photosearch.evaluation.budgets import Budget
 from photosearch.evaluation.leakage import Leak
@@ -10,6 +11,7 @@ from photosearch.evaluation.metrics import PerQuery
 from photosearch.judging_settings import GateParams
 
 RESAMPLES = 2000
+PRODUCTS_MIN = 2
 NUMBERS_A_BLOCK = 2**20
 """Drawn at once: bounds memory, whatever the number of queries."""
 
@@ -34,6 +36,8 @@ class Contest:
     leaks: list[Leak] = field(default_factory=list)
     withdrawn: str | None = None
     """When and why somebody rolled back from the candidate."""
+    products: list[str] = field(default_factory=list)
+    """Of each query; its photos rise and fall together. Empty: each query has one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Verdict:
     candidate_mean: float
     gain: float
     confidence: float
-    """Share of paired bootstrap samples in which the candidate is better."""
+    """Share of paired bootstrap samples of products in which the candidate is better."""
     n_queries: int
     checks: list[Check] = field(default_factory=list)
     """The same as `reasons`; empty in verdicts of before there were checks."""
@@ -87,10 +91,10 @@ class Verdict:
 def judge(contest: Contest, gate: GateParams, *, contest_id: str = "") -> Verdict:
     """Promotes the candidate if it is better overall, surely so, and nothing else speaks against.
 
-    Source: Efron and Tibshirani 1993, paired bootstrap over queries.
+    Source: Efron and Tibshirani 1993, paired bootstrap; Field and Welsh 2007, of clusters.
     """
-    difference = contest.candidate - contest.champion
-    gain, confidence = float(difference.mean()), share_above(difference, 0.0)
+    difference, products = contest.candidate - contest.champion, _products(contest)
+    gain, confidence = float(difference.mean()), share_above(difference, 0.0, products)
     checks = [
         Check(
             "gain",
@@ -100,7 +104,8 @@ def judge(contest: Contest, gate: GateParams, *, contest_id: str = "") -> Verdic
         Check(
             "confidence",
             confidence >= gate.confidence,
-            f"better in {confidence:.1%} of {RESAMPLES} resamples, {gate.confidence:.0%} required",
+            f"better in {confidence:.1%} of {RESAMPLES} resamples of "
+            f"{len(set(products))} products, {gate.confidence:.0%} required",
         ),
         *_slices(contest, gate),
         *_lengths(contest, gate),
@@ -128,15 +133,31 @@ def judge(contest: Contest, gate: GateParams, *, contest_id: str = "") -> Verdic
     )
 
 
-def share_above(difference: PerQuery, bar: float) -> float:
-    """Share of bootstrap samples of the queries whose mean difference is above `bar`."""
-    random, n = np.random.default_rng(0), len(difference)
-    at_once = max(1, NUMBERS_A_BLOCK // n)
-    means = [
-        difference[random.integers(0, n, (min(at_once, RESAMPLES - done), n))].mean(axis=1)
-        for done in range(0, RESAMPLES, at_once)
-    ]
+def share_above(difference: PerQuery, bar: float, products: NDArray[np.str_]) -> float:
+    """Share of bootstrap samples of the products whose mean difference is above `bar`.
+
+    Args:
+        difference: One a query, (n_queries,).
+        bar: For the mean over the queries of a sample.
+        products: Of each query, (n_queries,).
+
+    Returns:
+        0 where there is one product alone: it says nothing of others.
+    """
+    names, product = np.unique(products, return_inverse=True)
+    sums, n_queries = np.bincount(product, difference), np.bincount(product)
+    random, n = np.random.default_rng(0), len(names)
+    if n < PRODUCTS_MIN:
+        return 0.0
+    at_once, means = max(1, NUMBERS_A_BLOCK // n), []
+    for done in range(0, RESAMPLES, at_once):
+        drawn = random.integers(0, n, (min(at_once, RESAMPLES - done), n))
+        means.append(sums[drawn].sum(axis=1) / n_queries[drawn].sum(axis=1))
     return float((np.concatenate(means) > bar).mean())
+
+
+def _products(contest: Contest) -> NDArray[np.str_]:
+    return np.array(contest.products or [str(query) for query in range(len(contest.candidate))])
 
 
 def _slices(contest: Contest, gate: GateParams) -> list[Check]:
@@ -164,13 +185,15 @@ def _lengths(contest: Contest, gate: GateParams) -> list[Check]:
 
 def _categories(contest: Contest, gate: GateParams) -> list[Check]:
     """Categories are small: one counts as worse where its own bootstrap says so."""
-    difference, checks, small = contest.candidate - contest.champion, [], []
+    difference, products = contest.candidate - contest.champion, _products(contest)
+    checks, small = [], []
     for name, members in contest.categories.items():
         rows = np.array(members, np.bool_)
-        if rows.sum() < gate.category_queries_min:
+        n_products = len(set(products[rows]))
+        if rows.sum() < gate.category_queries_min or n_products < PRODUCTS_MIN:
             small.append(name)
             continue
-        lost = 1 - share_above(difference[rows], -gate.category_margin)
+        lost = 1 - share_above(difference[rows], -gate.category_margin, products[rows])
         said = (
             f"category {name}: {difference[rows].mean():+.4f} on {rows.sum()} queries, loses more "
             f"than {gate.category_margin} in {lost:.1%} of resamples, less than "
@@ -179,7 +202,8 @@ def _categories(contest: Contest, gate: GateParams) -> list[Check]:
         checks.append(Check(f"category {name}", lost < gate.confidence, said))
     if small:
         said = (
-            f"{len(small)} categories of fewer than {gate.category_queries_min} queries not judged"
+            f"{len(small)} categories of fewer than {gate.category_queries_min} queries, or of one "
+            "product, not judged"
         )
         checks.append(Check("small categories", True, said))
     return checks
