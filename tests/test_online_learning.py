@@ -201,6 +201,7 @@ def test_one_can_go_back_to_nothing(states: Path):
     learned(states, told("d"))
     go_back(states, NOTHING)
     assert read_state(states).weights == OnlineState().weights
+    assert learned(states, told("d", 1, first=300), now=EVENING).current == NOTHING
     with pytest.raises(BadArtifact, match="is not a state of the online re-ranker"):
         go_back(states, "0" * 12)
 

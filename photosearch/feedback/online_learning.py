@@ -297,4 +297,4 @@ def _decide(states: Path, state: OnlineState, verdict: Verdict) -> str:
         log.warning("the online re-ranker ranks worse than none on the last answers: it is off")
         save_state(states, OnlineState())
     current = read_state(states)
-    return NOTHING if current == OnlineState() else current.state_id
+    return current.state_id if any(current.weights) else NOTHING
