@@ -26,7 +26,7 @@ from photosearch.search.schemas import InExperiment, SearchResponse
 RED_PHOTO = jpeg(painted(colour("red")))
 ZIPPED = gzip.compress(
     b'{"events": []}', mtime=0
-)  # else each process names its test in another way
+)  # the same in each process
 
 
 @pytest.fixture(scope="module")
