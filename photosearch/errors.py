@@ -84,7 +84,7 @@ class BadPhoto(PhotosearchError):
 
 
 class UnreadablePhoto(BadPhoto):
-    """Not an image, or a damaged one."""
+    """Not an image, a damaged one, or one that would take seconds to decode."""
 
 
 class HugePhoto(BadPhoto):

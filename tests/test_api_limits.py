@@ -222,6 +222,21 @@ def test_bombs_are_refused_before_they_are_unpacked(api: httpx.Client):
     assert response.status_code == 422
 
 
+def test_a_jpeg_of_scans_without_number_is_422_and_holds_no_search_up(api: httpx.Client):
+    file = io.BytesIO()
+    Image.new("L", (7000, 7000), 128).save(file, "JPEG", progressive=True)
+    whole = file.getvalue()
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    bomb = whole[:-2] + last * (1_000_000 // len(last)) + whole[-2:]
+    for path in ("/v1/search", "/v1/detect"):
+        began = time.monotonic()
+        response = api.post(path, files={"photo": ("bomb.jpg", bomb)})
+        assert_problem(response, 422, "scans; one of 7000 x 7000 pixels may have 20")
+        assert time.monotonic() - began < 5  # it would keep a core busy for half a minute
+    counted = api.get("/metrics").text
+    assert "photosearch_searches_running 0.0" in counted
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_cut_and_damaged_files_are_422_or_searched_and_never_500(api: httpx.Client, kind: str):
     file, dice = io.BytesIO(), random.Random(SEED)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from photosearch.errors import BadBox, HugePhoto, UnreadablePhoto
+from photosearch.catalog.photo_parts import count_scans, require_few_scans
+from photosearch.errors import BadBox, BadPhoto, HugePhoto, UnreadablePhoto
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_BYTES = 10_000_000
@@ -58,7 +59,7 @@ def open_photo(content: bytes, *, name: str, draft_px: int | None = None) -> Ima
             faster on large photos.
 
     Raises:
-        UnreadablePhoto: Not one of the formats, damaged, or cut short.
+        UnreadablePhoto: Not one of the formats, damaged, cut short, or of parts without number.
         HugePhoto: Over 10 MB or 50 megapixels.
     """
     return open_sized(content, name=name, draft_px=draft_px)[0]
@@ -107,6 +108,7 @@ def _decoding(content: bytes, name: str) -> Iterator[Image.Image]:
         raise UnreadablePhoto(
             f"{name} is not a photo but an empty file. Send a JPEG, PNG or WebP one."
         )
+    n_scans = count_scans(content, name=name)
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
@@ -114,8 +116,9 @@ def _decoding(content: bytes, name: str) -> Iterator[Image.Image]:
                 f"{name} is {image.width} x {image.height} pixels, more than "
                 f"{MAX_PIXELS // 1_000_000} megapixels. Send a smaller photo."
             )
+        require_few_scans(n_scans, image.size, name=name)
         yield image
-    except HugePhoto:
+    except BadPhoto:
         raise
     # Pillow only warns of the smaller bombs; where a warning is an error it means the same.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
