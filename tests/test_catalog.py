@@ -107,6 +107,57 @@ def test_a_transparent_background_is_white_whatever_colour_hides_behind_it():
     assert opened.getpixel((3, 3)) == (0, 0, 0)
 
 
+def of_16_bits(*greys: int) -> Image.Image:
+    """A row of pixels of these greys."""
+    return Image.frombytes("I;16", (len(greys), 1), struct.pack(f"<{len(greys)}H", *greys))
+
+
+def test_a_grey_photo_of_16_bits_keeps_its_greys():
+    content = encoded(of_16_bits(0, 300, 30_000, 65_535), "PNG")
+    opened = images.open_photo(content, name="x")
+    assert opened.tobytes() == bytes([0] * 3 + [1] * 3 + [117] * 3 + [255] * 3)
+
+
+def test_a_grey_photo_of_16_bits_is_white_where_it_is_transparent():
+    header = encoded(of_16_bits(300, 30_000), "PNG")
+    content = header[:33] + chunk(b"tRNS", struct.pack(">H", 300)) + header[33:]
+    opened = images.open_photo(content, name="x")
+    assert opened.tobytes() == bytes([255] * 3 + [117] * 3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colours", "options"),
+    [
+        ("1", (0, 1), {}),
+        ("L", (0, 200), {"transparency": 200}),
+        ("LA", ((0, 255), (200, 0)), {}),
+        ("RGB", ((0, 0, 0), (9, 200, 9)), {"transparency": (9, 200, 9)}),
+        ("RGBA", ((0, 0, 0, 255), (9, 200, 9, 0)), {}),
+    ],
+)
+def test_black_stays_black_and_white_or_nothing_becomes_white(
+    mode: str, colours: tuple, options: dict
+):
+    image = Image.new(mode, (16, 16), colours[0])
+    image.paste(colours[1], (8, 0, 16, 16))
+    opened = images.open_photo(encoded(image, "PNG", **options), name="x")
+    assert [opened.getpixel((x, 3)) for x in (0, 8)] == [(0, 0, 0), (255, 255, 255)]
+
+
+@pytest.mark.parametrize("transparency", [1, b"\xff\0"], ids=["one colour", "of each colour"])
+def test_a_palette_may_have_colours_that_are_transparent(transparency: int | bytes):
+    image = Image.new("P", (16, 16), 0)
+    image.putpalette([0, 0, 0, 0, 255, 0])
+    image.paste(1, (8, 0, 16, 16))
+    opened = images.open_photo(encoded(image, "PNG", transparency=transparency), name="x")
+    assert [opened.getpixel((x, 3)) for x in (0, 8)] == [(0, 0, 0), (255, 255, 255)]
+
+
+def test_a_jpeg_in_the_colours_of_print_is_shown_in_ours():
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    assert is_red(images.open_photo(encoded(image), name="x"), 3, 3)
+
+
 def test_a_draft_is_smaller_but_not_too_small():
     content = encoded(Image.new("RGB", (800, 600), "red"))
     image = images.open_photo(content, name="x", draft_px=100)

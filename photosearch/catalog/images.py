@@ -217,6 +217,8 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 def _on_white(image: Image.Image) -> Image.Image:
     """RGB pixels, white where the photo is transparent: hidden pixels may be of any colour."""
+    if image.mode.startswith("I"):
+        image = _of_8_bits(image)
     if image.mode == "RGB" and not image.has_transparency_data:
         return image  # a copy takes a third as long as decoding
     if not image.has_transparency_data:
@@ -224,3 +226,11 @@ def _on_white(image: Image.Image) -> Image.Image:
     opaque = Image.new("RGBA", image.size, "white")
     opaque.alpha_composite(image.convert("RGBA"))
     return opaque.convert("RGB")
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    """The upper 8 of the 16 bits of a grey image, as of coloured ones; `convert` would clip it."""
+    grey = image.point(lambda value: value / 256).convert("L")
+    if "transparency" in image.info:  # the grey that is transparent
+        grey.info["transparency"] = image.info["transparency"] >> 8
+    return grey
