@@ -46,7 +46,7 @@ class Door:
         host = scope["client"][0] if scope.get("client") else "none"
         caller = self._access().caller(Headers(scope=scope), host)
         if caller.is_refused:
-            metrics.REFUSED.labels(caller.name, "key").inc()
+            _count_refused(scope, caller, "key")
             await refused(caller)(scope, receive, send)
             return
         if not caller.per_min:
@@ -55,7 +55,7 @@ class Door:
         allowance = self._rates.take(caller.id, caller.per_min)
         headers = rate_headers(caller, allowance)
         if not allowance.is_allowed:
-            metrics.REFUSED.labels(caller.name, "rate").inc()
+            _count_refused(scope, caller, "rate")
             await too_many(caller, allowance.wait_s, headers)(scope, receive, send)
             return
         scope[TAKE] = lambda n_calls: self._take(caller, n_calls)
@@ -72,6 +72,11 @@ def take_calls(request: Request, n_calls: int) -> None:
     take = request.scope.get(TAKE)
     if take is not None and n_calls > 0:
         take(n_calls)
+
+
+def _count_refused(scope: Scope, caller: Caller, why: str) -> None:
+    metrics.REFUSED.labels(caller.name, why).inc()
+    scope[metrics.CALL] = "refused"
 
 
 def shared_with(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:

@@ -20,6 +20,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
+CALL = "photosearch.call"
+"""Where a request's scope has the name of a call that is answered before a route is found."""
 SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3),
     *(0.5, 0.75, 1.0, 2.5, 5.0, 10.0),
@@ -91,7 +93,7 @@ def exposition() -> bytes:
 
 
 class Measured:
-    """Times each call by the name of its endpoint."""
+    """Times each call by the name of its endpoint; `refused` before it had one, else `page`."""
 
     def __init__(self, app: ASGIApp, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self._app, self._clock = app, clock
@@ -111,5 +113,5 @@ class Measured:
         try:
             await self._app(scope, receive, send_and_see)
         finally:
-            call = getattr(scope.get("endpoint"), "__name__", "page")
+            call = scope.get(CALL) or getattr(scope.get("endpoint"), "__name__", "page")
             CALLS.labels(call, str(status)).observe(self._clock() - came)

@@ -1,11 +1,12 @@
 """What metrics tell, and answers that go without a step and say so."""
 
 import dataclasses
+from hashlib import sha256
 
 import httpx
 import pytest
 import whole_shop
-from asking import RED, assert_problem, batch, search
+from asking import RED, assert_problem, batch, open_api, search
 from prometheus_client.parser import text_string_to_metric_families
 from small_shop import (
     SmallShop,
@@ -104,3 +105,19 @@ def test_calls_are_counted_by_their_name_and_not_by_their_path(api: httpx.Client
     assert 'call="card"' in text
     assert "nowhere" not in text
     assert "/v1/cards" not in text
+
+
+def test_calls_that_are_turned_away_at_the_door_are_counted_as_refused_and_not_as_the_page(
+    shop: SmallShop,
+):
+    with open_api(shop, key_of={sha256(b"key").hexdigest(): "shop"}, key_per_min=1) as api:
+        name = "photosearch_call_seconds_count"
+        pages = counted(api, name, call="page")
+        without = counted(api, name, call="refused", status="401")
+        beyond = counted(api, name, call="refused", status="429")
+        assert search(api).status_code == 401
+        told = [api.get("/v1/release", headers={"X-API-Key": "key"}).status_code for _ in range(2)]
+        assert told == [200, 429]
+        assert counted(api, name, call="page") == pages
+        assert counted(api, name, call="refused", status="401") == without + 1
+        assert counted(api, name, call="refused", status="429") == beyond + 1
