@@ -17,8 +17,8 @@ from photosearch.errors import TooManyCalls
 GUARDED = "/v1/"
 OPEN = ("/v1/thumbnails/", "/v1/openapi.json")
 """A browser asks for pictures without a key, and each answer names many."""
-CALLER, TAKE = "photosearch.caller", "photosearch.take"
-"""Where a request's scope has its caller, and what takes further calls from its bucket."""
+TAKE, ALLOWANCE = "photosearch.take", "photosearch.allowance"
+"""Where a request's scope has what counts it as several calls, and what its caller may still do."""
 
 
 class Door:
@@ -53,24 +53,27 @@ class Door:
             await self._app(scope, receive, send)
             return
         allowance = self._rates.take(caller.id, caller.per_min)
-        headers = rate_headers(caller, allowance)
         if not allowance.is_allowed:
             _count_refused(scope, caller, "rate")
+            headers = rate_headers(caller, allowance)
             await too_many(caller, allowance.wait_s, headers)(scope, receive, send)
             return
-        scope[TAKE] = lambda n_calls: self._take(caller, n_calls)
-        await self._app(scope, receive, _with_headers(send, headers))
+        scope[ALLOWANCE] = allowance
+        scope[TAKE] = lambda n_calls: self._take(scope, caller, n_calls)
+        await self._app(scope, receive, _with_rate_headers(send, scope, caller))
 
-    def _take(self, caller: Caller, n_calls: int) -> None:
-        allowance = self._rates.take(caller.id, caller.per_min, n_calls=n_calls)
+    def _take(self, scope: Scope, caller: Caller, n_calls: int) -> None:
+        allowance = self._rates.take(caller.id, caller.per_min, n_calls=n_calls, had=1)
+        scope[ALLOWANCE] = allowance
         if not allowance.is_allowed:
+            metrics.REFUSED.labels(caller.name, "rate").inc()
             raise TooManyCalls(caller.name, caller.per_min, allowance.wait_s)
 
 
 def take_calls(request: Request, n_calls: int) -> None:
-    """Counts a call as so many more; raises TooManyCalls where its caller may not."""
+    """Counts a call as so many; raises TooManyCalls, and counts none, where its caller may not."""
     take = request.scope.get(TAKE)
-    if take is not None and n_calls > 0:
+    if take is not None:
         take(n_calls)
 
 
@@ -117,10 +120,12 @@ def rate_headers(caller: Caller, allowance: Allowance) -> dict[str, str]:
     }
 
 
-def _with_headers(send: Send, headers: dict[str, str]) -> Send:
+def _with_rate_headers(send: Send, scope: Scope, caller: Caller) -> Send:
+    """Tells what is left when the answer starts: a batch takes further calls until then."""
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(headers)
+            MutableHeaders(scope=message).update(rate_headers(caller, scope[ALLOWANCE]))
         await send(message)
 
     return send_with_headers

@@ -33,19 +33,20 @@ class Rates:
             n_max=CALLERS_KEPT, keep_s=WINDOW_S, clock=clock
         )
 
-    def take(self, caller: str, per_min: int, *, n_calls: int = 1) -> Allowance:
-        """Takes calls from a caller's bucket if they are there.
+    def take(self, caller: str, per_min: int, *, n_calls: int = 1, had: int = 0) -> Allowance:
+        """Takes calls from a caller's bucket if they are there; else nothing.
 
         Args:
             caller: Its id.
             per_min: Calls; at least 1.
             n_calls: Taken together; more than `per_min` count as `per_min`.
+            had: Of these, taken before; given back where the others are not there.
 
         Source: the token bucket of Turner 1986, "New directions in communications".
         """
         now, wanted = self._clock(), min(n_calls, per_min)
         left, at = self._kept.recall(caller) or (float(per_min), now)
-        left = min(float(per_min), left + (now - at) * per_min / WINDOW_S)
+        left = min(float(per_min), left + (now - at) * per_min / WINDOW_S + had)
         is_allowed = left >= wanted
         if is_allowed:
             left -= wanted

@@ -64,7 +64,7 @@ def routes(served: Callable[[], Served], turns: Turns) -> list[Route]:
     async def search_batch(request: Request) -> Response:
         access, came = served().access, time.perf_counter()
         wanted = await in_time(read_batch, request, upload_s=access.upload_s)
-        take_calls(request, len(wanted) - 1)
+        take_calls(request, len(wanted))
         metrics.BATCHES.observe(len(wanted))
         acts = [partial(served().pipeline.answer, one) for one in wanted]
         answers = await all_of(acts, turns, deadline_s=access.deadline_s)

@@ -2,17 +2,18 @@
 
 import hashlib
 import http.client
+import re
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from asking import RED, assert_problem, open_api, search
+from asking import RED, assert_problem, batch, open_api, search
 from pydantic import SecretStr
 from small_shop import SmallShop, open_shop
 from starlette.datastructures import Headers
 
 from bentos.access import Access, access_of
-from bentos.rates import Rates
+from bentos.rates import Allowance, Rates
 from photosearch.errors import BadParams
 from photosearch.settings import Services
 
@@ -23,6 +24,7 @@ def sha256(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+REFUSED = r'photosearch_refused_total{caller="public",why="rate"} ([\d.]+)'
 KEYS = {sha256(KEY): "shop", sha256(OTHER): "app"}
 
 
@@ -104,13 +106,40 @@ def search_with(api: httpx.Client, key: str) -> httpx.Response:
     return api.post("/v1/search", files=files, headers={"X-API-Key": key})
 
 
-def test_a_batch_counts_as_its_searches(shop: SmallShop):
-    photos = [("photo", ("a.jpg", RED))] * 4
+def left_of(response: httpx.Response) -> int:
+    """Calls left, as the headers of an answer tell."""
+    return int(re.fullmatch(r'"calls";r=(\d+);t=\d+', response.headers["ratelimit"])[1])
+
+
+def test_a_batch_counts_as_its_searches_and_tells_what_is_left_after_them(shop: SmallShop):
     with open_api(shop, public_per_min=6) as api:
-        assert api.post("/v1/search/batch", files=photos).status_code == 200
-        refused = api.post("/v1/search/batch", files=photos)
-        assert_problem(refused, 429, "public may make 6 calls a minute")
-        assert int(refused.headers["retry-after"]) > 0
+        answered = batch(api, *[RED] * 4)
+        assert (answered.status_code, left_of(answered)) == (200, 2)
+
+
+def test_a_batch_that_is_refused_costs_no_call(shop: SmallShop):
+    def refused_so_far() -> float:
+        found = re.search(REFUSED, api.get("/metrics").text)
+        return float(found[1]) if found else 0
+
+    with open_api(shop, public_per_min=6) as api:
+        before = refused_so_far()
+        assert batch(api, *[RED] * 4).status_code == 200
+        for _ in range(2):
+            refused = batch(api, *[RED] * 4)
+            assert_problem(refused, 429, "public may make 6 calls a minute")
+            assert left_of(refused) == 2
+            assert 10 < int(refused.headers["retry-after"]) <= 20  # for two calls more
+        assert left_of(batch(api, *[RED] * 2)) == 0
+        assert refused_so_far() == before + 2
+
+
+def test_a_batch_of_more_searches_than_a_minute_has_calls_is_answered_when_all_are_left(
+    shop: SmallShop,
+):
+    with open_api(shop, public_per_min=3) as api:
+        answered = batch(api, *[RED] * 4)
+        assert (answered.status_code, left_of(answered)) == (200, 0)
 
 
 def test_a_page_of_a_named_origin_may_read_answers_and_no_other(shop: SmallShop):
@@ -194,6 +223,21 @@ def test_a_bucket_allows_a_minute_at_once_and_then_as_many_as_a_minute_brings():
     assert rates.take("a", 60, n_calls=8).is_allowed
     now[0] += 60
     assert rates.take("a", 60, n_calls=500).is_allowed  # as many as ever are there
+
+
+def test_who_waits_as_long_as_a_refused_batch_says_is_let_in():
+    now = [0.0]
+    rates = Rates(clock=lambda: now[0])
+
+    def ask_batch_of_four() -> Allowance:
+        rates.take("a", 6)
+        return rates.take("a", 6, n_calls=4, had=1)
+
+    assert ask_batch_of_four().left == 2
+    refused = ask_batch_of_four()
+    assert (refused.is_allowed, refused.left, refused.wait_s) == (False, 2, 20)
+    now[0] += refused.wait_s
+    assert ask_batch_of_four().is_allowed
 
 
 def test_over_an_hour_no_caller_gets_more_than_its_rate():
