@@ -257,10 +257,20 @@ def withdrawal_of(releases: Path, model_id: str) -> Switch | None:
     return withdrawal
 
 
+def withdrawn_releases(releases: Path) -> dict[str, Switch]:
+    """By name, the switch that rolled back from a release, if it did not go live again since."""
+    withdrawn = {}
+    for switch in read_switches(releases):
+        if switch.rolled_back_because is not None and switch.before is not None:
+            withdrawn[switch.before] = switch
+        # nothing goes back to a withdrawn one by itself: whoever switches to it means it
+        withdrawn.pop(switch.release, None)
+    return withdrawn
+
+
 def _live_before(releases: Path, live: str) -> str:
-    """What was live before `live` went live by itself, and was not rolled back from."""
-    switches = read_switches(releases)
-    withdrawn = {s.before for s in switches if s.rolled_back_because is not None}
+    """What was live before `live` went live by itself, and is not withdrawn."""
+    switches, withdrawn = read_switches(releases), withdrawn_releases(releases)
     before_of = {s.release: s.before for s in switches if s.rolled_back_because is None}
     passed, name = {live}, before_of.get(live)
     while name is not None and name not in passed:

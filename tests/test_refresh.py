@@ -171,6 +171,14 @@ def test_a_release_that_was_rolled_back_does_not_come_back_with_the_same_data(
     assert "(wrong lamps)" in caplog.text
 
 
+def test_a_release_that_went_live_again_is_the_one_of_its_data(home: Home):
+    before, made = live_name(home), refresh(home).release
+    roll_back(home.releases, to=None, because="wrong lamps")
+    switch_live(home.releases, made)  # the lamps were right
+    switch_live(home.releases, before)
+    assert refresh(home).release == made
+
+
 def test_an_index_that_lost_a_photo_a_card_or_its_sight_stays_out(home: Home):
     live = live_release(home.releases)
     canaries = read_canaries(live.folder)

@@ -15,6 +15,7 @@ from photosearch.release import (
     seal,
     switch_live,
     withdrawal_of,
+    withdrawn_releases,
 )
 
 
@@ -65,6 +66,24 @@ def test_a_release_that_was_rolled_back_is_not_gone_back_to(releases: Path):
     roll_back(releases, to=None, because="")
     switch_live(releases, made(releases, "r04", "newer"))
     assert roll_back(releases, to=None, because="").manifest.release == "r02"
+
+
+def test_a_release_that_went_live_again_on_purpose_is_gone_back_to(releases: Path):
+    roll_back(releases, to=None, because="wrong lamps")  # r02
+    switch_live(releases, "r03")  # the lamps were right
+    assert withdrawn_releases(releases) == {}
+    switch_live(releases, made(releases, "r04", "newer"))
+    assert roll_back(releases, to=None, because="dear").manifest.release == "r03"
+    assert list(withdrawn_releases(releases)) == ["r04"]
+    assert withdrawn_releases(releases)["r04"].rolled_back_because == "dear"
+
+
+def test_a_release_that_somebody_named_to_go_back_to_is_gone_back_to_again(releases: Path):
+    roll_back(releases, to=None, because="wrong lamps")  # r02
+    roll_back(releases, to="r03", because="r02 was no better")
+    switch_live(releases, made(releases, "r04", "newer"))
+    assert roll_back(releases, to=None, because="").manifest.release == "r03"
+    assert list(withdrawn_releases(releases)) == ["r02", "r04"]
 
 
 def test_any_whole_release_can_be_named(releases: Path):

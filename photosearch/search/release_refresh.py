@@ -27,7 +27,7 @@ from photosearch.release import (
     Release,
     list_releases,
     live_release,
-    read_switches,
+    withdrawn_releases,
 )
 from photosearch.search.canaries import (
     Canary,
@@ -186,14 +186,13 @@ def _change_and_prove(
 
 
 def _already_made(releases: Path, live: Release, wanted: Manifest) -> Release | None:
-    """A release that answers as the wanted one would; the live one if that was rolled back."""
+    """A release that answers as the wanted one would; the live one if that is withdrawn."""
     same = [one for one in list_releases(releases) if is_same(one.manifest, wanted)]
     if not same:
         return None
     if live.manifest.release in {one.manifest.release for one in same}:
         return live
-    back = {s.before: s for s in read_switches(releases) if s.rolled_back_because is not None}
-    switch = back.get(same[-1].manifest.release)
+    switch = withdrawn_releases(releases).get(same[-1].manifest.release)
     if switch is None:
         return same[-1]
     log.warning(
