@@ -3,6 +3,7 @@
 Lines of probes, which BentoML answers: tests/test_served_bento.py.
 """
 
+import dataclasses
 import re
 import shlex
 import subprocess
@@ -20,6 +21,7 @@ from small_shop import (
 
 from bentos.openapi_calls import CALLS
 from photosearch.client import Client
+from photosearch.release import Manifest
 
 DOCS = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
 CURLS = [
@@ -41,6 +43,12 @@ NOT_FOR_THE_CLIENT = {
     "readyz": "they do",
 }
 shop, api = whole_shop.shop, whole_shop.api
+
+
+def test_all_that_a_release_tells_of_itself_is_explained():
+    section = DOCS.split("## `GET /v1/release`\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", section))
+    assert {field.name for field in dataclasses.fields(Manifest)} <= named
 
 
 @pytest.fixture
