@@ -13,7 +13,6 @@ from photosearch.assembly_feedback import keep_feedback_tables, learn_online
 from photosearch.feedback.impressions import FeedbackReport
 from photosearch.feedback.online_learning import OnlineReport
 from photosearch.home import Home
-from photosearch.release_lock import alone
 
 
 @task(retries=2, retry_delay_seconds=[10, 60])
@@ -43,6 +42,5 @@ def learn_from_feedback(home: Path) -> OnlineReport:
     show_table("feedback", report)
     learned = learn_state(Home(home))
     show_table("online-reranker", learned)
-    with alone(Home(home).releases, doing="training a ranker"):
-        rank(Home(home))
+    rank(Home(home))
     return learned

@@ -11,7 +11,7 @@ from photosearch.assembly_index import index_engine
 from photosearch.assembly_ranking import vectors_to_rank
 from photosearch.assembly_serving import point_alias
 from photosearch.embedding.model import read_model
-from photosearch.errors import HomeNotReady
+from photosearch.errors import HomeHeld, HomeNotReady
 from photosearch.feedback.experiments import running_experiment
 from photosearch.home import Home
 from photosearch.release import live_release, switch_live
@@ -36,6 +36,8 @@ def rank(home: Home) -> None:
         return
     try:
         report = train_home_ranker(settings.home, vectors_to_rank(settings), *made_by)
+    except HomeHeld:
+        raise
     except HomeNotReady as error:
         log.warning("no ranker is trained: %s", error)
         return
@@ -66,8 +68,8 @@ def go_live(home: Home, report: ReleaseReport) -> None:
 @flow(name="release-model")
 def release_model(home: Path) -> ReleaseReport:
     """Releases the candidate if the gate promoted it, else the live model over fresh data."""
+    rank(Home(home))  # a way back or a refresh need not wait for a training
     with alone(Home(home).releases, doing="releasing a model"):
-        rank(Home(home))
         report = build(Home(home), model_to_release(load_settings(home)))
         go_live(Home(home), report)
     show_table("release", report)

@@ -2,7 +2,8 @@
 
 * PhotosearchError
   - BadParams           params.yaml or the environment says something impossible
-  - HomeNotReady        a home folder lacks what the verb needs
+  + HomeNotReady        a home folder lacks what the verb needs
+    - HomeHeld          another process is at the same work there
   + SourceError         the outside world did not give what it promised
     - EmptySource       no card with a readable photo
     - BadSource         a file or a column of the source is missing or unreadable
@@ -57,6 +58,10 @@ class BadParams(PhotosearchError):
 
 class HomeNotReady(PhotosearchError):
     """A home folder lacks what the verb needs."""
+
+
+class HomeHeld(HomeNotReady):
+    """Another process is at the same work there."""
 
 
 class SourceError(PhotosearchError):

@@ -117,6 +117,11 @@ class Home:
         return self.build / "ranker"
 
     @property
+    def ranker_work(self) -> Path:
+        """Where it is trained: see catalog/folder_switch.py."""
+        return self.build / "ranker_work"
+
+    @property
     def evaluation(self) -> Path:
         """report.json, report.md, recall.png."""
         return self.build / "evaluation"

@@ -24,9 +24,7 @@ from photosearch.search.query import SearchRequest
 from photosearch.search.schemas import InExperiment, SearchResponse
 
 RED_PHOTO = jpeg(painted(colour("red")))
-ZIPPED = gzip.compress(
-    b'{"events": []}', mtime=0
-)  # the same in each process
+ZIPPED = gzip.compress(b'{"events": []}', mtime=0)  # the same in each process
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,11 @@
 """`photosearch ranker` over a small home: what it learns from, when it is used."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -11,11 +14,12 @@ from small_ranker import answered
 from photosearch.assembly_parts import trees_to_release
 from photosearch.catalog.schemas import Card, CardTags, CuratedPhoto, Impression, Review, Tag
 from photosearch.catalog.tables import read_rows, write_table
-from photosearch.embedding.catalog_vectors import ModelVectors
+from photosearch.embedding.catalog_vectors import ModelVectors, VectorsOf
 from photosearch.embedding.embedder import Vectors, unit
-from photosearch.errors import HomeNotReady
+from photosearch.errors import BadTable, HomeHeld, HomeNotReady
 from photosearch.home import Home
 from photosearch.release import SWITCHES, Switch
+from photosearch.release_lock import alone
 from photosearch.report import write_text
 from photosearch.search.features import FEATURES
 from photosearch.search.ranker_folder import TREES, WORDS, ranker_id, read_manifest
@@ -79,8 +83,8 @@ def vectors_of(photos: list[CuratedPhoto]) -> Vectors:
     return unit(np.array(rows))
 
 
-def train(home: Home) -> RankerReport:
-    model = ModelVectors("m1", vectors_of)
+def train(home: Home, of: VectorsOf = vectors_of) -> RankerReport:
+    model = ModelVectors("m1", of)
     return train_home_ranker(home, model, RANKING, INDEX, PARAMS.text_search)
 
 
@@ -169,6 +173,78 @@ def test_a_release_gets_a_ranker_of_its_own_model_that_is_better_and_wanted(tmp_
     assert trees_to_release(settings_of(home, use=False), "m1") == []
     verdict.write_text(verdict.read_text().replace('"is_better": true', '"is_better": false'))
     assert trees_to_release(settings_of(home), "m1") == []
+
+
+def test_releases_may_be_switched_while_a_ranker_is_trained_but_no_other_is_trained(tmp_path: Path):
+    home, done = make_home(tmp_path), []
+
+    def others_come(photos: list[CuratedPhoto]) -> Vectors:
+        with alone(home.releases, doing="rolling back"):
+            done.append("rolled back")
+        with pytest.raises(HomeHeld, match="Another process is training a ranker in"):
+            train(home)
+        return vectors_of(photos)
+
+    train(home, others_come)
+    assert done
+    assert trees_to_release(settings_of(home), "m1") in ([], [TREES])
+
+
+def test_a_release_being_made_sees_one_ranker_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    home = make_home(tmp_path)
+    train(home)
+    before = {path.name: path.read_bytes() for path in home.ranker.iterdir()}
+    tag_colours(home)
+    monkeypatch.setattr("training.ranker.RELEASES_WAIT_S", 0.3)
+    with (
+        alone(home.releases, doing="releasing a model"),
+        pytest.raises(HomeHeld, match=r"is held by process .*, releasing a model since"),
+    ):
+        train(home)
+    assert {path.name: path.read_bytes() for path in home.ranker.iterdir()} == before
+    train(home)
+    assert (home.ranker / WORDS).exists()
+
+
+def test_a_ranker_waits_for_the_release_that_is_being_made(tmp_path: Path):
+    home, is_held = make_home(tmp_path), Event()
+
+    def release() -> None:
+        with alone(home.releases, doing="releasing a model"):
+            is_held.set()
+            time.sleep(1.0)
+            assert not home.ranker.exists()
+
+    with ThreadPoolExecutor(1) as beside:
+        released = beside.submit(release)
+        assert is_held.wait(10)
+        train(home)
+        released.result()
+    assert read_manifest(home.ranker).model_id == "m1"
+
+
+def test_a_ranker_that_a_kill_took_away_between_two_names_comes_back(tmp_path: Path):
+    home = make_home(tmp_path)
+    train(home)
+    home.ranker.rename(home.ranker_work / "old")
+    (home.curated / "photos.parquet").unlink()
+    with pytest.raises(BadTable):
+        train(home)
+    assert read_manifest(home.ranker).model_id == "m1"
+
+
+def test_a_ranker_is_not_trained_on_tables_of_two_days(tmp_path: Path):
+    home = make_home(tmp_path)
+
+    def curated_meanwhile(photos: list[CuratedPhoto]) -> Vectors:
+        tag_colours(home)
+        return vectors_of(photos)
+
+    with pytest.raises(HomeNotReady, match="changed while a training read them"):
+        train(home, curated_meanwhile)
+    assert not home.ranker.exists()
 
 
 def test_photos_ask_with_a_tag_of_their_card_and_for_cards_of_another_colour(tmp_path: Path):

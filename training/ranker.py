@@ -6,9 +6,12 @@ A photo and words have trees of their own, from labels: training/ranker_words.py
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from photosearch import release_lock
+from photosearch.catalog import folder_switch
 from photosearch.catalog.schemas import Impression
 from photosearch.catalog.tables import read_rows
 from photosearch.embedding.catalog_vectors import ModelVectors
@@ -43,6 +46,8 @@ from training.ranker_trial import Trial, try_ranker, try_with_words
 
 MADE_OF = "made_of"
 """A file beside the ranker: a fingerprint of all that its training read."""
+RELEASES_WAIT_S = 600.0
+"""A refresh of a million photos takes a minute, a whole build longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,37 +89,59 @@ def train_home_ranker(
     """Trains on photos of the split `train` and on clicks, judges by held-out photos, and saves.
 
     What clicks taught and fails its trial gives way to labels alone: clicks must not cost what
-    labels have won.
+    labels have won. Releases may be made and switched meanwhile: they are held for the moment in
+    which the new ranker takes the place of the one before.
 
     Args:
-        home: After `curate`; tags, labels and impressions are read where there are any.
+        home: After `curate`; tags, labels and impressions are read where there are any. The caller
+            does not hold its releases.
         model: Whose cosines are ranked.
         ranking: See params.yaml.
         index: As releases have it.
         text: How a photo and words are searched.
 
     Raises:
-        HomeNotReady: Too few buyers' photos to learn from or to judge by, or their cosines tell
-            no product from another.
+        HomeNotReady: Too few buyers' photos to learn from or to judge by, or their cosines tell no
+            product from another; or tables changed while they were read.
+        HomeHeld: Another process trains a ranker, or held the releases for RELEASES_WAIT_S.
     """
-    asked = ask_home(home, model.of, ranking.ranker, index)
-    shown = shown_by(home, model.model_id)
-    trained, report = choose_ranker(
-        asked.learned, asked.judging, shown, ranking, model_id=model.model_id
-    )
-    worded = ask_home_with_words(asked, home, model, ranking.ranker, text)
-    trees, of_words = {TREES: trained.trees}, train_with_words(trained, worded, ranking.ranker)
-    for verdict in (VERDICT, WORDS_VERDICT):  # written last: they must be of these trees
-        (home.ranker / verdict).unlink(missing_ok=True)
-    if of_words is not None:
-        trees[WORDS], words = of_words.trees, try_with_words(of_words.running(), worded.judging)
-        report = replace(report, words=words)
-    write_text(home.ranker / MADE_OF, _made_of(home, model.model_id, ranking, index, text))
-    save_ranker(home.ranker, trained.manifest, trees=trees, clicks=trained.clicks)
-    if report.words is not None:
-        save_report(home.ranker / WORDS_VERDICT, report.words)
-    save_report(home.ranker / VERDICT, report.trial)
+    work = home.ranker_work
+    with folder_switch.alone(work, doing="training a ranker"):
+        folder_switch.repair(work, home.ranker)
+        made_of = _made_of(home, model.model_id, ranking, index, text)
+        asked = ask_home(home, model.of, ranking.ranker, index)
+        shown = shown_by(home, model.model_id)
+        worded = ask_home_with_words(asked, home, model, ranking.ranker, text)
+        if _made_of(home, model.model_id, ranking, index, text) != made_of:
+            raise HomeNotReady(
+                f"Tables, tags or words of {home.root} changed while a training read them. Run "
+                "`photosearch ranker`, or wait for the next training."
+            )
+        trained, report = choose_ranker(
+            asked.learned, asked.judging, shown, ranking, model_id=model.model_id
+        )
+        of_words = train_with_words(trained, worded, ranking.ranker)
+        if of_words is not None:
+            report = replace(report, words=try_with_words(of_words.running(), worded.judging))
+        write_text(work / "new" / MADE_OF, made_of)
+        _write(work / "new", trained, of_words, report)
+        with release_lock.alone(
+            home.releases, doing="taking a trained ranker over", wait_s=RELEASES_WAIT_S
+        ):
+            folder_switch.switch(work, home.ranker)
     return report
+
+
+def _write(
+    folder: Path, trained: TrainedRanker, of_words: TrainedRanker | None, report: RankerReport
+) -> None:
+    trees = {TREES: trained.trees}
+    if of_words is not None:
+        trees[WORDS] = of_words.trees
+    save_ranker(folder, trained.manifest, trees=trees, clicks=trained.clicks)
+    if report.words is not None:
+        save_report(folder / WORDS_VERDICT, report.words)
+    save_report(folder / VERDICT, report.trial)
 
 
 def choose_ranker(

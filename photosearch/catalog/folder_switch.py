@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from photosearch.errors import HomeNotReady
+from photosearch.errors import HomeHeld
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def alone(parent: Path, *, doing: str) -> Iterator[None]:
     """Holds `parent`, made if absent, against other processes; ends with this one at the latest.
 
     Raises:
-        HomeNotReady: Another process holds it.
+        HomeHeld: Another process holds it.
     """
     parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(parent, os.O_RDONLY)
@@ -28,7 +28,7 @@ def alone(parent: Path, *, doing: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HomeNotReady(
+            raise HomeHeld(
                 f"Another process is {doing} in {parent}. Wait for its end, then try again."
             ) from None
         yield
