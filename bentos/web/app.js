@@ -213,6 +213,10 @@ function translate() {
 
 async function start() {
   at("narrow").open = !matchMedia("(max-width: 760px)").matches; // a phone shows the cards first
+  document.querySelector(".skip").onclick = (event) => {
+    event.preventDefault(); // a hash would be one more step for Back
+    at("main").focus();
+  };
   at("home").onclick = () => askFor(NOTHING);
   at("more").onclick = searchMore;
   at("explain").onclick = () => lookFor({ ...ask, isExplained: !ask.isExplained });

@@ -12,8 +12,10 @@ const KEPT_MOST = 30; // each may hold a photo
  */
 export function trail(onReturn) {
   const places = new Map();
+  let here = null; // the key of the place where the person is
 
   function keep(key, place) {
+    here = key;
     places.delete(key);
     places.set(key, place);
     while (places.size > KEPT_MOST) places.delete(places.keys().next().value);
@@ -46,8 +48,11 @@ export function trail(onReturn) {
   }
 
   addEventListener("popstate", ({ state }) => {
+    // Every place has a key: without one, only the hash of the address was changed.
+    if (state === null) return history.replaceState({ key: here }, "");
+    here = state.key;
     const { ask, openCard } = fromAddress(location.search);
-    onReturn({ ...(places.get(state?.key) ?? { ask, shown: null }), openCard });
+    return onReturn({ ...(places.get(here) ?? { ask, shown: null }), openCard });
   });
   return { close, go, open, stay };
 }
