@@ -86,3 +86,14 @@ def tap(page: Page, thing: Locator) -> None:
     box = thing.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def touch(page: Page, thing: Locator, *, moved_px: tuple[int, int]) -> None:
+    """A finger put on the middle of a thing, and lifted a little beside it."""
+    box = thing.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = page.context.new_cdp_session(page)
+    put, lifted = {"x": x, "y": y}, {"x": x + moved_px[0], "y": y + moved_px[1]}
+    for kind, points in (("touchStart", [put]), ("touchMove", [lifted]), ("touchEnd", [])):
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})

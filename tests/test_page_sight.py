@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import wordy_shop
-from page_windows import best_match, tap, window
+from page_windows import PHONE, best_match, drag, tap, touch, window
 from playwright.sync_api import Browser, Page, expect
 from small_shop import SmallShop, colour, jpeg, labelled, open_shop, painted, served, sighted
 
@@ -72,6 +72,25 @@ def test_a_tap_on_a_thing_searches_it(page: Page, red_photo: Path, pictures: Pat
     expect(page.get_by_role("status")).to_have_text("5 products like your photo")
     expect(page.locator("#frame")).to_be_hidden()
     expect(page.locator(".object:visible")).to_have_count(2)
+
+
+@pytest.mark.parametrize("moved_px", [(0, 0), (3, -3), (10, 10)])
+def test_a_finger_that_trembles_searches_the_thing_below_it(
+    browser: Browser, address: str, red_photo: Path, moved_px: tuple[int, int]
+):
+    with window(browser, address, **PHONE) as page:
+        page.set_input_files("#file", red_photo)
+        expect(best_match(page)).to_have_attribute("data-card-id", "red")
+        touch(page, page.locator(".object:visible"), moved_px=moved_px)
+        expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+        expect(page.get_by_role("status")).to_have_text("5 products like the chosen part")
+
+
+def test_a_box_too_small_to_search_searches_the_thing_below_it(page: Page, red_photo: Path):
+    page.set_input_files("#file", red_photo)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    drag(page, page.locator("#surface"), (0.8, 0.5), (0.83, 0.53))
+    expect(best_match(page)).to_have_attribute("data-card-id", "blue")
 
 
 def test_things_can_be_chosen_by_keyboard(page: Page, red_photo: Path):

@@ -3,7 +3,8 @@
 // A box is {left, top, right, bottom} as shares of the photo, 0 to 1.
 
 const SMALLEST = 0.04;
-const TAP = 0.015; // fingers tremble
+const TAP_PX = 10; // fingers tremble
+const CLICK_PX = 5; // a mouse is steadier: it may move a box by less
 const KEY_STEP = 0.02;
 const KEYS_REST_MS = 500;
 const MIDDLE = { left: 0.25, top: 0.25, right: 0.75, bottom: 0.75 };
@@ -77,7 +78,7 @@ export function boxPicker(surface, frame, onPick) {
     surface.setPointerCapture(event.pointerId);
     const point = pointOf(event);
     const corner = event.target.dataset.corner;
-    const start = { from: point, before: box };
+    const start = { from: point, pressed: event, before: box };
     if (corner) {
       drag = { ...start, kind: "stretch", anchor: opposite(box, corner) };
     } else if (frame.contains(event.target)) {
@@ -87,26 +88,29 @@ export function boxPicker(surface, frame, onPick) {
     }
   });
 
-  surface.addEventListener("pointermove", (event) => {
-    if (drag === null) return;
+  function follow(event) {
     const point = pointOf(event);
     show(
       drag.kind === "move"
         ? moved(drag.before, point.x - drag.from.x, point.y - drag.from.y)
         : between(drag.anchor, point),
     );
+  }
+
+  surface.addEventListener("pointermove", (event) => {
+    if (drag !== null && !isTap(drag.pressed, event)) follow(event);
   });
 
   surface.addEventListener("pointerup", (event) => {
     if (drag === null) return;
-    const { kind, from, before } = drag;
+    const { kind, from, pressed, before } = drag;
+    const isStill = isTap(pressed, event);
+    if (!isStill) follow(event);
     drag = null;
-    if (isTap(from, pointOf(event))) {
+    if (isStill || (kind !== "move" && isTiny(box))) {
       show(before);
       // A tap takes the box that is offered there; beside all boxes it takes the chosen one away.
       show(offeredAt(from) ?? (kind === "draw" ? null : before));
-    } else if (box !== null && isTiny(box)) {
-      show(null);
     }
     if (!isSame(box, before)) onPick(box);
   });
@@ -144,8 +148,10 @@ function areaOf(box) {
   return (box.right - box.left) * (box.bottom - box.top);
 }
 
-function isTap(from, to) {
-  return Math.abs(from.x - to.x) < TAP && Math.abs(from.y - to.y) < TAP;
+function isTap(pressed, released) {
+  const most = pressed.pointerType === "mouse" ? CLICK_PX : TAP_PX;
+  const across = Math.abs(pressed.clientX - released.clientX);
+  return across <= most && Math.abs(pressed.clientY - released.clientY) <= most;
 }
 
 function share(value) {
