@@ -2,12 +2,15 @@
 
 import base64
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import wordy_shop
 from page_windows import best_match, drag
 from playwright.sync_api import JSHandle, Page, expect
+from small_shop import colour, jpeg, painted
+from told_events import NOW
 
 pytestmark = pytest.mark.slow
 shop, address, red_photo = wordy_shop.shop, wordy_shop.address, wordy_shop.red_photo
@@ -129,6 +132,29 @@ def test_a_drawn_box_can_be_dragged_and_stretched_over_another_part(page: Page, 
     drag(page, surface, (0.8, 0.2), (0.1, 0.1))
     expect(best_match(page)).to_have_attribute("data-card-id", "red")
     assert framed(page) == pytest.approx([0.1, 0.1, 1, 0.8], abs=0.01)
+
+
+def test_on_a_small_photo_the_smallest_box_is_one_that_can_be_searched(page: Page):
+    small = jpeg(painted(colour("red"), colour("red"), colour("blue"), size=(90, 60)))
+    photo = {"name": "small.jpg", "mimeType": "image/jpeg", "buffer": small}
+    page.set_input_files("#file", photo)
+    expect(best_match(page)).to_have_attribute("data-card-id", "red")
+    surface = page.locator("#surface")
+    drag(page, surface, (0.7, 0.4), (0.83, 0.52))  # 12 x 7 pixels
+    expect(page.locator("#frame")).to_be_hidden()
+    surface.focus()
+    page.clock.install(time=NOW)
+    page.clock.pause_at(NOW + timedelta(minutes=1))  # keys rest when the test says so
+    page.keyboard.press("ArrowRight")
+    for _ in range(30):
+        page.keyboard.press("Shift+ArrowLeft")
+        page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("ArrowRight")
+    with page.expect_response("**/v1/search") as answered:
+        page.clock.run_for(1000)
+    assert answered.value.ok
+    assert framed(page) == pytest.approx([0.27, 0.25, 0.37, 0.4], abs=0.01)
+    expect(page.get_by_role("status")).to_have_text("5 products like the chosen part")
 
 
 def test_the_box_can_be_moved_by_keyboard(page: Page, red_photo: Path):

@@ -3,6 +3,7 @@
 // A box is {left, top, right, bottom} as shares of the photo, 0 to 1.
 
 const SMALLEST = 0.04;
+const SMALLEST_PX = 9; // of the photo: a search takes 8, and both ends are rounded
 const TAP_PX = 10; // fingers tremble
 const CLICK_PX = 5; // a mouse is steadier: it may move a box by less
 const KEY_STEP = 0.02;
@@ -18,11 +19,13 @@ const ARROWS = {
 /** Watches `surface`, which covers the photo, and shows the box as `frame`.
  *
  * `onPick` gets a box, or null for the whole photo, once the person has let go. `offer` shows boxes
- * to choose from, each as a button; `show` shows one as chosen, and tells nobody.
+ * to choose from, each as a button; `show` shows one as chosen, and tells nobody; `measure` says how
+ * many pixels the photo has.
  */
 export function boxPicker(surface, frame, onPick) {
   let offered = [];
   let box = null;
+  let least = { across: SMALLEST, down: SMALLEST };
   let drag = null;
   let rest = 0;
 
@@ -31,6 +34,10 @@ export function boxPicker(surface, frame, onPick) {
     frame.hidden = box === null;
     if (box !== null) place(frame, box);
     for (const each of offered) each.button.hidden = box !== null && isSame(each.box, box);
+  }
+
+  function measure({ width, height }) {
+    least = { across: leastOf(width), down: leastOf(height) };
   }
 
   function pick(wanted) {
@@ -107,7 +114,7 @@ export function boxPicker(surface, frame, onPick) {
     const isStill = isTap(pressed, event);
     if (!isStill) follow(event);
     drag = null;
-    if (isStill || (kind !== "move" && isTiny(box))) {
+    if (isStill || (kind !== "move" && isTiny(box, least))) {
       show(before);
       // A tap takes the box that is offered there; beside all boxes it takes the chosen one away.
       show(offeredAt(from) ?? (kind === "draw" ? null : before));
@@ -125,7 +132,7 @@ export function boxPicker(surface, frame, onPick) {
       show(null);
     } else if (event.key in ARROWS && event.target === surface) {
       const [x, y] = ARROWS[event.key];
-      show(box === null ? MIDDLE : event.shiftKey ? resized(box, x, y) : moved(box, x, y));
+      show(box === null ? MIDDLE : event.shiftKey ? resized(box, { x, y, least }) : moved(box, x, y));
     } else {
       return;
     }
@@ -134,7 +141,7 @@ export function boxPicker(surface, frame, onPick) {
     rest = setTimeout(() => onPick(box), KEYS_REST_MS);
   });
 
-  return { clear: () => show(null), offer, rename, show };
+  return { clear: () => show(null), measure, offer, rename, show };
 }
 
 function place(element, box) {
@@ -181,16 +188,20 @@ function moved(box, x, y) {
   return { left: box.left + dx, top: box.top + dy, right: box.right + dx, bottom: box.bottom + dy };
 }
 
-function resized(box, x, y) {
+function resized(box, { x, y, least }) {
   return {
     ...box,
-    right: Math.min(1, Math.max(box.left + SMALLEST, box.right + x)),
-    bottom: Math.min(1, Math.max(box.top + SMALLEST, box.bottom + y)),
+    right: Math.min(1, Math.max(box.left + least.across, box.right + x)),
+    bottom: Math.min(1, Math.max(box.top + least.down, box.bottom + y)),
   };
 }
 
-function isTiny(box) {
-  return box.right - box.left < SMALLEST || box.bottom - box.top < SMALLEST;
+function leastOf(sidePx) {
+  return Math.max(SMALLEST, SMALLEST_PX / sidePx);
+}
+
+function isTiny(box, least) {
+  return box.right - box.left < least.across || box.bottom - box.top < least.down;
 }
 
 function isSame(a, b) {

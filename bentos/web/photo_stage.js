@@ -32,7 +32,9 @@ export function photoStage(onPick) {
     picker.clear();
     picker.offer([], words().object);
     URL.revokeObjectURL(image.src);
-    at("work").dataset.photo = photo === null || photo.width === null ? "none" : "ready";
+    const isReady = photo !== null && photo.width !== null;
+    at("work").dataset.photo = isReady ? "ready" : "none";
+    if (isReady) picker.measure(photo);
     if (photo === null) image.removeAttribute("src");
     else image.src = URL.createObjectURL(photo.file);
     translate({ photo });
