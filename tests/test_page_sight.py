@@ -1,13 +1,15 @@
 """What the page makes of a photo that is looked at: things to tap, articles that are read."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import wordy_shop
 from page_windows import PHONE, best_match, drag, tap, touch, window
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from small_shop import SmallShop, colour, jpeg, labelled, open_shop, painted, served, sighted
 
 from photosearch.assembly_serving import load_reader
@@ -119,6 +121,31 @@ def test_an_article_that_is_read_late_brings_its_card_to_the_front(
     tap(page, page.locator(".object:visible"))  # the blue part: the label is not on it
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
     expect(page.locator("#articles")).to_have_text("")
+
+
+def test_articles_are_asked_for_as_seldom_as_the_service_wishes(page: Page, reader: PatientReader):
+    reader.may_read.clear()
+    shelf = jpeg(labelled(painted(colour("red"), colour("green")), "KR-4824", left=60, top=20))
+    photo = {"name": "shelf.jpg", "mimeType": "image/jpeg", "buffer": shelf}
+    turned_away = [(202, 1), (429, 2), (503, 3)]
+    asked_at: list[float] = []
+
+    def turn_away(route: Route) -> None:
+        asked_at.append(time.monotonic())
+        if len(asked_at) > len(turned_away):
+            reader.may_read.set()
+            route.continue_()
+            return
+        status, told_s = turned_away[len(asked_at) - 1]
+        route.fulfill(status=status, headers={"Retry-After": str(told_s)}, json={})
+
+    page.route("**/articles", turn_away)
+    page.set_input_files("#file", photo)
+    expect(page.locator("#articles")).to_have_text("Read on the photo: KR-4824")
+    rests = [after - before for before, after in pairwise(asked_at)]
+    for rest, (_, told_s) in zip(rests, turned_away, strict=False):
+        assert rest > 0.95 * told_s
+    assert len(rests) >= len(turned_away)
 
 
 def test_a_busy_reader_is_told_of(page: Page, reader: PatientReader):

@@ -2,8 +2,10 @@
 
 import { MAX_BYTES } from "./photo.js";
 
-const ASK_AGAIN_MS = 400;
-const TRIES = 40;
+const READING_MS = 16_000;
+const FIRST_LOOK_MS = 400; // much is read by then
+const RESTS_MS = [1000, 2000, 3000]; // between the next looks; the last one stays
+const STILL = [202, 429, 503]; // being read, too many calls, busy
 
 /** Searches what is asked for: by photo, by words, or by likeness to a card.
  *
@@ -32,15 +34,18 @@ export async function search(ask, { limit, offset, shopper }, signal) {
   return await answerOf("v1/search", sent);
 }
 
-/** What was read on the photo of a search, once it is read; null if nobody can tell. */
+/** What was read on the photo of a search, once it is read; null if nobody can tell in time. */
 export async function articlesOf(queryId, signal) {
-  for (let tried = 0; tried < TRIES; tried += 1) {
-    await pause(ASK_AGAIN_MS);
+  let left = READING_MS;
+  let rest = FIRST_LOOK_MS;
+  for (let tried = 0; rest <= left; tried += 1) {
+    await pause(rest);
     if (signal.aborted) return null;
+    left -= rest;
     try {
       const response = await fetch(`v1/queries/${queryId}/articles`, { signal });
-      if (!response.ok) return null;
-      if (response.status !== 202) return await response.json();
+      if (!STILL.includes(response.status)) return response.ok ? await response.json() : null;
+      rest = Math.max(RESTS_MS[tried] ?? RESTS_MS.at(-1), toldRest(response));
     } catch {
       return null;
     }
@@ -63,7 +68,7 @@ export async function pictureAt(path) {
   try {
     let response = await fetch(path);
     if (response.status === 503) {
-      await pause(Number(response.headers.get("Retry-After")) * 1000);
+      await pause(toldRest(response));
       response = await fetch(path);
     }
     if (!response.ok) return null;
@@ -71,6 +76,11 @@ export async function pictureAt(path) {
   } catch {
     return null;
   }
+}
+
+/** Milliseconds of a Retry-After in seconds; 0 where there is none. */
+function toldRest({ headers }) {
+  return (Number(headers.get("Retry-After")) || 0) * 1000;
 }
 
 function pause(ms) {
