@@ -21,7 +21,8 @@ const NOTHING_SHOWN = Object.freeze({ kind: "nothing" });
 
 const at = (id) => document.getElementById(id);
 
-let stock = null; // what GET /v1/release says
+let stock = null; // what GET /v1/release says, once it has answered
+let isLearning = false; // whether it is being asked
 let ask = NOTHING;
 let shown = NOTHING_SHOWN; // kept to show it again in the other language
 let running = null; // AbortController of the search under way
@@ -77,6 +78,7 @@ async function lookFor(wanted) {
   if (running !== mine) return undefined;
   if (state.kind === "found") keepTimes(state.answer.took_ms, performance.now() - startedAt);
   show(withCards(state));
+  learnStock();
   return await readArticles(mine);
 }
 
@@ -161,9 +163,26 @@ function toldOfCards() {
   return { ask, acts, canJudge: canJudge(), canCompare };
 }
 
-/** Whether this release has a side for words; likes go with it. */
+/** Whether this release has a side for words; likes go with it. It has one until it says no. */
 function hasWords() {
-  return stock?.parts?.text !== undefined;
+  return stock === null || stock.parts?.text !== undefined;
+}
+
+/** Asks what this release has; after a failure each search asks again. */
+async function learnStock() {
+  if (stock !== null || isLearning) return;
+  isLearning = true;
+  stock = await lookUp("v1/release");
+  isLearning = false;
+  if (stock === null) return;
+  tellStock();
+  show(shown);
+}
+
+function tellStock() {
+  if (stock === null) return;
+  const { n_cards: cards, n_photos: photos } = stock;
+  at("stock").textContent = words().stock(formatNumber(cards), formatNumber(photos));
 }
 
 /** A card that asks for others like it takes neither words nor likes. */
@@ -202,10 +221,7 @@ async function comeBackToCard(cardId) {
 
 function translate() {
   translatePage();
-  if (stock !== null) {
-    const { n_cards: cards, n_photos: photos } = stock;
-    at("stock").textContent = words().stock(formatNumber(cards), formatNumber(photos));
-  }
+  tellStock();
   stage.translate(ask);
   show(shown);
   view.fill();
@@ -232,8 +248,7 @@ async function start() {
   }
   ({ ask } = fromAddress(location.search));
   translate();
-  stock = await lookUp("v1/release"); // else only the line about the stock stays empty
-  translate();
+  await learnStock(); // else the line about the stock stays empty until a search asks again
   const { openCard: cardId } = fromAddress(location.search);
   if (!asksNothing(ask)) await lookFor(ask);
   if (cardId !== null) await comeBackToCard(cardId);
