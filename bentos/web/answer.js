@@ -38,8 +38,9 @@ function showFailed({ status }, acts) {
   const { failed, another, tryAgain, clear } = words();
   const isOurs = [0, 408, 429].includes(status) || status >= 500; // the same may work later
   const said = { title: failed[status] ?? failed.other, text: adviceOf(status) };
+  const isOfFilters = status === 400 && isNarrowed(acts.asked());
   if (isOurs) showNotice(said, { label: tryAgain, act: acts.tryAgain });
-  else if (isNarrowed(acts.asked())) showNotice(said, { label: clear, act: () => acts.narrow({}) });
+  else if (isOfFilters) showNotice(said, { label: clear, act: () => acts.narrow({}) });
   else showNotice(said, { label: another, act: acts.choose });
 }
 
