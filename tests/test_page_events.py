@@ -175,11 +175,12 @@ def test_a_service_that_keeps_no_events_is_asked_once(
     assert told.bodies == 1
 
 
-def test_events_wait_for_a_store_that_was_away(
-    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path
+@pytest.mark.parametrize("status", [500, 503])
+def test_events_wait_for_a_service_that_failed(
+    browser: Browser, desk: tuple[EventDesk, str], red_photo: Path, status: int
 ):
     told, address = desk
-    told.status = 503
+    told.status = status
     with window(browser, address) as page:
         page.clock.install()
         page.set_input_files("#file", red_photo)

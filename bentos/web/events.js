@@ -6,13 +6,13 @@ const EVENTS_AT = "v1/events";
 const REST_MS = 3000;
 const SENT_MOST = 100; // a request that outlives the page may have 64 KB
 const WAITING_MOST = 500;
-const PASSING = [0, 429, 502, 503, 504]; // 0: no connection
+const REFUSALS = [400, 401, 404, 413, 415, 501]; // the same will not do later either
 
 /** Gathers events and sends them in batches, also when the page is left.
  *
- * `shopper` null: nothing is told. A service that keeps no events (501, or any refusal) is not
- * asked again for this visit; without a connection, or while it is busy, events wait, and one that
- * is sent twice is kept once, by its id.
+ * `shopper` null: nothing is told. A service that keeps no events (501, or another refusal) is not
+ * asked again for this visit; without a connection, or after any other failure, events wait, and
+ * one that is sent twice is kept once, by its id.
  */
 export function eventLog(shopper) {
   let waiting = [];
@@ -36,9 +36,9 @@ export function eventLog(shopper) {
     if (isOff || batch.length === 0) return;
     waiting = waiting.slice(SENT_MOST);
     const status = await post(batch);
-    const isLater = PASSING.includes(status);
+    isOff = REFUSALS.includes(status);
+    const isLater = !isOff && status !== 200;
     if (isLater) waiting = [...batch, ...waiting].slice(-WAITING_MOST);
-    else if (status !== 200) isOff = true;
     if (isOff) waiting = [];
     else if (waiting.length > 0) rest ||= setTimeout(send, isLater ? 10 * REST_MS : REST_MS);
   }
