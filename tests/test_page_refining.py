@@ -203,6 +203,15 @@ def test_a_card_opens_over_the_page_and_back_closes_it(page: Page, red_photo: Pa
     expect(dialog).to_be_hidden()
 
 
+def test_a_card_of_an_address_offers_others_like_it_and_no_likes(browser: Browser, address: str):
+    with window(browser, f"{address}/?card=blue") as page:
+        dialog = page.get_by_role("dialog")
+        expect(dialog.locator(".tool.alike")).to_be_visible()
+        expect(dialog.locator(".tool.like")).to_have_count(0)  # there is no answer to move
+        dialog.locator(".tool.alike").click()
+        expect(page.get_by_role("status")).to_have_text("4 like “Blue backpack <b>Sky</b>”")
+
+
 def test_an_engineer_sees_why(page: Page, red_photo: Path):
     give(page, red_photo)
     why = page.get_by_role("button", name="Why these?")

@@ -185,9 +185,9 @@ function tellStock() {
   at("stock").textContent = words().stock(formatNumber(cards), formatNumber(photos));
 }
 
-/** A card that asks for others like it takes neither words nor likes. */
+/** A card that asks for others like it takes neither words nor likes; nor does no search. */
 function canJudge() {
-  return hasWords() && ask.card === null;
+  return hasWords() && ask.card === null && !asksNothing(ask);
 }
 
 /** Shows again what was shown at a place of the browser's history, or an address says. */
