@@ -199,6 +199,28 @@ def test_category_brand_and_rating_each_leave_the_cards_that_fit(
         expect(page.locator(f"{cards} .rating")).to_have_text(["★ 4.0 (7)"] * 4)
 
 
+def test_in_a_low_window_filters_are_reached_beside_the_first_results(
+    browser: Browser, tmp_path: Path
+):
+    tall = jpeg(painted(colour("red"), colour("red"), colour("blue"), size=(600, 800)))
+    photo = {"name": "tall.jpg", "mimeType": "image/jpeg", "buffer": tall}
+    low = {"viewport": {"width": 1366, "height": 700}}
+    with served(open_wide_shop(tmp_path, 30)) as address, window(browser, address, **low) as page:
+        page.set_input_files("#file", photo)
+        rating, first = page.get_by_label("Rating from"), best_match(page)
+        expect(rating).not_to_be_in_viewport()
+        rating.focus()
+        expect(rating).to_be_in_viewport(ratio=1)
+        expect(first).to_be_in_viewport(ratio=1)
+        surface = page.locator("#surface")
+        drag(page, surface, (0.7, 0.6), (0.95, 0.9))  # also on a photo that is half out of view
+        expect(page.get_by_role("status")).to_have_text("30 products like the chosen part")
+        box, frame = surface.bounding_box(), page.locator("#frame").bounding_box()
+        assert box is not None
+        assert frame is not None
+        assert frame["y"] == pytest.approx(box["y"] + 0.6 * box["height"], abs=2)
+
+
 def test_the_page_fits_a_phone(browser: Browser, address: str, two_colours: Path, pictures: Path):
     with window(browser, address, **PHONE) as page:
         page.set_input_files("#file", two_colours)
