@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import wordy_shop
-from page_windows import PHONE, best_match, drag, tap, touch, window
+from page_windows import PHONE, best_match, card, drag, tap, touch, window
 from playwright.sync_api import Browser, Page, Route, expect
 from small_shop import SmallShop, colour, jpeg, labelled, open_shop, painted, served, sighted
 
@@ -102,6 +102,11 @@ def test_things_can_be_chosen_by_keyboard(page: Page, red_photo: Path):
     page.get_by_role("button", name="Искать только вещь 2").focus()
     page.keyboard.press("Enter")
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
+    expect(page.locator("#surface")).to_be_focused()
+    page.get_by_role("button", name="Всё фото").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Похоже на ваше фото: 5")
+    expect(page.locator("#surface")).to_be_focused()
 
 
 def test_an_article_that_is_read_late_brings_its_card_to_the_front(
@@ -121,6 +126,23 @@ def test_an_article_that_is_read_late_brings_its_card_to_the_front(
     tap(page, page.locator(".object:visible"))  # the blue part: the label is not on it
     expect(best_match(page)).to_have_attribute("data-card-id", "blue")
     expect(page.locator("#articles")).to_have_text("")
+
+
+def test_a_card_that_is_closed_gives_the_focus_back_though_articles_came_meanwhile(
+    page: Page, reader: PatientReader
+):
+    reader.may_read.clear()
+    shelf = jpeg(labelled(painted(colour("red"), colour("yellow")), "KR-4824", left=60, top=20))
+    page.set_input_files("#file", {"name": "shelf.jpg", "mimeType": "image/jpeg", "buffer": shelf})
+    opens = card(page, "blue").locator(".open")
+    opens.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Close")).to_be_focused()
+    reader.may_read.set()
+    expect(page.locator("#articles")).to_have_text("Read on the photo: KR-4824")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(opens).to_be_focused()
 
 
 def test_articles_are_asked_for_as_seldom_as_the_service_wishes(page: Page, reader: PatientReader):

@@ -5,6 +5,7 @@ import { articlesOf, lookUp, search } from "./api.js";
 import { NOTHING, asksNothing, fromAddress, isNarrowed, withOpinion, withText } from "./ask.js";
 import { cardView } from "./card_view.js";
 import { filterForm } from "./filters.js";
+import { keepFocus } from "./focus.js";
 import { listenForPhotos } from "./intake.js";
 import { prepare } from "./photo.js";
 import { photoStage } from "./photo_stage.js";
@@ -117,6 +118,16 @@ function withCards(state) {
 }
 
 function show(state) {
+  keepFocus(() => fill(state), nextPlace);
+}
+
+/** Where the keyboard goes on after a button that is gone. */
+function nextPlace() {
+  if (asksNothing(ask)) return at("main");
+  return at("notice").hidden ? at("status") : at("notice").querySelector("button");
+}
+
+function fill(state) {
   shown = state;
   way.stay(ask, state.kind === "waiting" ? null : state);
   document.body.dataset.view = asksNothing(ask) ? "start" : "work";
@@ -133,8 +144,10 @@ function show(state) {
 }
 
 function clearShown() {
-  filters.forget();
-  at("cards").replaceChildren();
+  keepFocus(() => {
+    filters.forget();
+    at("cards").replaceChildren();
+  }, () => at("status"));
 }
 
 function startAgain(wanted) {

@@ -50,6 +50,9 @@ export function boxPicker(surface, frame, onPick) {
   }
 
   function offer(boxes, nameOf) {
+    const isAsBefore = boxes.length === offered.length
+      && boxes.every((each, place) => isSame(each, offered[place].box));
+    if (isAsBefore) return; // one of the buttons may have the focus
     for (const { button } of offered) button.remove();
     offered = boxes.map((each) => {
       const button = document.createElement("button");
@@ -57,7 +60,10 @@ export function boxPicker(surface, frame, onPick) {
       button.className = "object";
       place(button, each);
       // The keyboard's click: pointers go through to the surface, which must know a tap from a drag.
-      button.addEventListener("click", () => pick(each));
+      button.addEventListener("click", () => {
+        surface.focus({ preventScroll: true }); // the button of what is chosen goes
+        pick(each);
+      });
       surface.append(button);
       return { box: each, button };
     });

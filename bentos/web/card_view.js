@@ -1,6 +1,7 @@
 // One card, large, over the page: its facts, why it is here, and what can be done with it.
 
 import { lookUp } from "./api.js";
+import { keepFocus } from "./focus.js";
 import { reasonBars, showMap } from "./explain.js";
 import { iconButton, make } from "./elements.js";
 import { likeness, makerOf, picture, price, ratingOf, titleOf, tools } from "./results.js";
@@ -80,9 +81,10 @@ export function cardView(dialog, onLooked) {
   function leave() {
     if (opened === null) return;
     stopLooking();
-    onLooked({ found: opened.found, viewMs: Math.round(lookedMs) });
+    const { found } = opened;
+    onLooked({ found, viewMs: Math.round(lookedMs) });
     opened = null;
-    if (dialog.open) dialog.close();
+    if (dialog.open) keepFocus(() => dialog.close(), () => buttonOf(found.card));
   }
 
   function stopLooking() {
@@ -103,6 +105,11 @@ export function cardView(dialog, onLooked) {
   dialog.addEventListener("click", ({ target }) => {
     if (target === dialog) opened?.told.acts.closeCard(); // beside the card
   });
+  /** The card in the grid: another element by now, if the grid was made anew meanwhile. */
+  function buttonOf({ card_id: id }) {
+    return document.querySelector(`.card[data-card-id="${CSS.escape(id)}"] .open`);
+  }
+
   const cardId = () => opened?.found.card.card_id ?? null;
   return { cardId, fill: () => opened && fill(), leave, open };
 }

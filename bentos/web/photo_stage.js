@@ -47,6 +47,7 @@ export function photoStage(onPick) {
 
   at("whole").onclick = () => {
     picker.clear();
+    at("surface").focus({ preventScroll: true }); // this button goes
     onPick(WHOLE);
   };
   return { show, translate };
