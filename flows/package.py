@@ -31,7 +31,8 @@ SERVED_WITH = (
     "bentoml", "httpx", "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "openvino",
     "pillow", "prometheus-client", "psycopg", "psycopg-binary", "pyarrow", "pydantic",
     "pydantic-settings", "python-multipart", "pyyaml", "qdrant-client", "qdrant-edge-py",
-    "rapidocr", "safetensors", "scipy", "sqlalchemy", "starlette", "tenacity", "uvloop",
+    "rapidocr", "safetensors", "scikit-learn", "scipy", "sqlalchemy", "starlette", "tenacity",
+    "uvloop",
 )  # fmt: skip
 LEFT_AT_HOME = (WEIGHTS, HEAD_WEIGHTS)
 """Files of a release that only torch reads: the graph holds the same weights."""
