@@ -37,7 +37,8 @@ def test_a_service_is_looked_after_and_bounded(name: str):
     check = service["healthcheck"]
     assert check["test"][0] == "CMD"
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
-    assert {"cpus", "memory"} <= set(service["deploy"]["resources"]["limits"])
+    # no `cpus`: where a machine has fewer, Docker starts nothing
+    assert set(service["deploy"]["resources"]["limits"]) == {"memory"}
     assert service["restart"] == "unless-stopped"
     assert "no-new-privileges:true" in service["security_opt"]
 
