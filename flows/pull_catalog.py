@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from prefect import State, flow, task
+from prefect import flow, task
 
 from flows.checks import check_tables
+from flows.retries import only_for
 from flows.shown import show_table
 from flows.versions import commit_data
 from photosearch.assembly import open_source
@@ -14,12 +15,7 @@ from photosearch.errors import SourceUnreachable
 from photosearch.home import Home
 
 
-def _may_pass(_task: object, _run: object, state: State[PullReport]) -> bool:
-    """Whether waiting may help; a bad source stays bad."""
-    return isinstance(state.result(raise_on_failure=False), SourceUnreachable)
-
-
-@task(retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_may_pass)
+@task(retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=only_for(SourceUnreachable))
 def pull_source(address: str, home: Home) -> PullReport:
     """Fetches what the source has now; goes on where a killed run stopped."""
     return pull(open_source(address), home)

@@ -5,11 +5,13 @@ from pathlib import Path
 from prefect import flow, task
 
 from flows.checks import check_tables
+from flows.retries import only_for
 from flows.shown import show_markdown, show_table
 from flows.versions import commit_data, repro
 from labeling.annotators import annotators, sync_boxes
 from labeling.answers import LabelFiles, LabelReport, ask_and_collect
 from photosearch.assembly import load_settings
+from photosearch.errors import LabelingUnavailable
 from photosearch.feedback.impressions import prepare_weak_pairs
 from photosearch.home import Home
 
@@ -27,7 +29,11 @@ def label_files(home: Home) -> LabelFiles:
     )
 
 
-@task(retries=2, retry_delay_seconds=[10, 60])
+@task(
+    retries=2,
+    retry_delay_seconds=[10, 60],
+    retry_condition_fn=only_for(LabelingUnavailable),
+)
 def ask_people(home: Home) -> LabelReport:
     """Asks what was never asked, keeps what was answered; a second run asks nothing twice."""
     settings = load_settings(home.root)
@@ -35,7 +41,11 @@ def ask_people(home: Home) -> LabelReport:
         return ask_and_collect(label_files(home), people, params=settings.params.labels)
 
 
-@task(retries=2, retry_delay_seconds=[10, 60])
+@task(
+    retries=2,
+    retry_delay_seconds=[10, 60],
+    retry_condition_fn=only_for(LabelingUnavailable),
+)
 def ask_for_boxes(home: Home) -> int:
     """Sends photos for boxes once each, keeps what was drawn."""
     return sync_boxes(load_settings(home.root))
@@ -57,6 +67,8 @@ def pick_next_pairs(home: Home) -> None:
 @flow(name="sync-labels")
 def sync_labels(home: Path) -> LabelReport:
     """Keeps labels up to date with Label Studio, or with simulated annotators in the demo."""
+    if not Home(home).pairs.exists():  # cut off while it made them: DVC removes old ones first
+        pick_next_pairs(Home(home))
     report = ask_people(Home(home))
     ask_for_boxes(Home(home))
     pick_next_pairs(Home(home))

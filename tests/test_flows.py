@@ -14,19 +14,21 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from distributed import Client
+from prefect.states import Failed
 from processes import BIN, ROOT, environment_of, free_port
 from small_shop import jpeg, painted
 from starlette.testclient import TestClient
 
 from flows.cluster import task_runner
 from flows.deployments import deployments
+from flows.retries import only_for
 from flows.versions import commit_data, prepare_home
 from flows.webhook import webhook_app
 from photosearch.catalog import images
 from photosearch.catalog.pull import Snapshot
 from photosearch.curation.look_shards import SHARDS, known_looks, measure_shard
 from photosearch.curation.looks import LOOK_PX, look_at
-from photosearch.errors import ClusterUnreachable
+from photosearch.errors import BadParams, ClusterUnreachable, LabelingUnavailable
 from photosearch.feedback.impressions import prepare_weak_pairs
 from photosearch.home import Home
 from photosearch.report import save_report
@@ -246,6 +248,12 @@ def runs_of(client: httpx.Client, flow: str) -> set[str]:
     body = {"flows": {"name": {"any_": [flow]}}, "limit": 200}
     runs = client.post("/flow_runs/filter", json=body).raise_for_status().json()
     return {run["id"] for run in runs if not run["auto_scheduled"]}
+
+
+def test_a_task_is_tried_again_after_what_may_pass_and_not_after_what_stays_wrong():
+    may_pass = only_for(LabelingUnavailable)
+    assert may_pass(None, None, Failed(data=LabelingUnavailable("It restarts.")))
+    assert not may_pass(None, None, Failed(data=BadParams("There is nobody to ask.")))
 
 
 def test_a_webhook_polls_for_who_knows_the_secret_only():

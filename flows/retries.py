@@ -1,0 +1,17 @@
+"""Which failures of a task are worth another try: those that may pass by themselves."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import State
+
+Condition = Callable[[object, object, State[Any]], bool]
+
+
+def only_for(passing: type[Exception]) -> Condition:
+    """Has Prefect try again after these alone; what is wrong with settings or data stays wrong."""
+
+    def may_pass(_task: object, _run: object, state: State[Any]) -> bool:
+        return isinstance(state.result(raise_on_failure=False), passing)
+
+    return may_pass
