@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 from photosearch.environment import quiet_environment
@@ -16,6 +17,7 @@ from photosearch.report import write_text
 
 log = logging.getLogger(__name__)
 
+LINES_KEPT = 50
 PIPELINE = Path(__file__).parents[1] / "dvc.yaml"
 OUTSIDE_VERSIONS = """/releases/
 /resume/
@@ -24,12 +26,14 @@ OUTSIDE_VERSIONS = """/releases/
 /build/text/
 /build/ranker/
 /build/late/
+/label-studio/
 /serve.log
 /serve.pid
 """
 OUTSIDE_DATA = "/data/events/events.sqlite*\n"
 """The log of events is written while DVC reads: it is no version of anything, and is not linked."""
-BUSY_EXIT, BUSY_TRIES, BUSY_WAIT_S = 255, 5, 3.0
+BUSY, BUSY_TRIES, BUSY_WAIT_S = "Unable to acquire lock", 5, 3.0
+"""What DVC says where another one holds the repository."""
 
 
 def prepare_home(home: Home, params: Path) -> None:
@@ -49,9 +53,18 @@ def prepare_home(home: Home, params: Path) -> None:
         shutil.copyfile(params, home.root / "params.yaml")
     write_text(home.root / "dvc.yaml", PIPELINE.read_text())
     _ignore_log(home)
+    _ignore_outside(home)
+
+
+def _ignore_outside(home: Home) -> None:
+    """Also in homes of before a line came to it; what was tracked until then is tracked no more."""
     ignore = home.root / ".gitignore"
-    if not ignore.exists():
-        write_text(ignore, OUTSIDE_VERSIONS)
+    told = ignore.read_text() if ignore.exists() else ""
+    missing = [line for line in OUTSIDE_VERSIONS.splitlines() if line not in told.splitlines()]
+    if missing:
+        write_text(ignore, told + "\n".join(missing) + "\n")
+        outside = [line.strip("/") for line in missing]
+        _run(home, "git", "rm", "-r", "--cached", "--quiet", "--ignore-unmatch", *outside)
 
 
 def _ignore_log(home: Home) -> None:
@@ -64,12 +77,13 @@ def _ignore_log(home: Home) -> None:
 def commit_data(home: Home, message: str) -> bool:
     """Tracks `data/` in data.dvc and commits; returns whether anything had changed."""
     _ignore_log(home)  # of homes that were made before there was a log
-    _dvc(home, "add", "--quiet", "data")
+    _dvc(home, "add", "data")
     return commit(home, message)
 
 
 def commit(home: Home, message: str) -> bool:
     """Commits data.dvc, dvc.lock, params and reports; returns whether anything had changed."""
+    _ignore_outside(home)
     _run(home, "git", "add", "--all", ".")
     if (
         subprocess.run(
@@ -92,7 +106,12 @@ def repro(home: Home, stage: str, *, is_forced: bool = False, is_alone: bool = F
         StageFailed: The stage's own message, or that DVC stayed busy.
     """
     alone = ("--single-item",) if is_alone or is_forced else ()
-    _dvc(home, "repro", *alone, *(("--force",) if is_forced else ()), stage)
+    try:
+        _dvc(home, "repro", *alone, *(("--force",) if is_forced else ()), stage)
+    except StageFailed:
+        # DVC removed what the stage had made before: the next release would go without it
+        _run_group([*DVC, "checkout", "--quiet", stage], home.root)
+        raise
 
 
 DVC = (sys.executable, "-m", "dvc")
@@ -104,7 +123,7 @@ def _dvc(home: Home, *arguments: str) -> None:
         exit_code, said = _run_group([*DVC, *arguments], home.root)
         if exit_code == 0:
             return
-        if exit_code != BUSY_EXIT or "lock" not in said:
+        if BUSY not in said:
             break
         log.info("another DVC process is busy in %s, waiting %.0f s", home.root, BUSY_WAIT_S)
         time.sleep(BUSY_WAIT_S)
@@ -115,17 +134,24 @@ def _dvc(home: Home, *arguments: str) -> None:
 
 
 def _run_group(command: list[str], folder: Path) -> tuple[int, str]:
-    """Runs a command whose children end with it when this process is stopped."""
-    process = subprocess.Popen(
-        command, cwd=folder, env=_environment(), text=True, stdout=subprocess.PIPE, process_group=0
-    )
-    try:
-        said, _ = process.communicate()
-    except BaseException:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-        raise
-    return process.returncode, said
+    """Runs a command whose children end with it when this process is stopped.
+
+    What it says on stderr is said on ours as it comes; its last lines are returned beside its
+    exit code.
+    """
+    said = deque[str](maxlen=LINES_KEPT)
+    with subprocess.Popen(
+        command, cwd=folder, env=_environment(), text=True, process_group=0,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        try:
+            for line in process.stderr or ():
+                sys.stderr.write(line)
+                said.append(line)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    return process.returncode, "".join(said)
 
 
 def _run(home: Home, *command: str) -> None:

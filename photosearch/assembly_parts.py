@@ -14,7 +14,8 @@ from photosearch.catalog.schemas import Card, CuratedPhoto, Review
 from photosearch.catalog.tables import read_rows, read_table
 from photosearch.embedding.embedder import Vectors, shorten
 from photosearch.embedding.model import read_model
-from photosearch.errors import BadParams
+from photosearch.errors import BadParams, HomeNotReady
+from photosearch.home import Home
 from photosearch.index.vector_index import VectorIndex
 from photosearch.release import CARDS, PHOTOS, RANKER, TAGS
 from photosearch.search.card_texts import REVIEWS, TEXT, change_text_search, write_text_search
@@ -86,6 +87,7 @@ def _eyes(settings: Settings) -> Part:
 def _tags(settings: Settings, model_id: str) -> Part | None:
     home, params = settings.home, settings.params.tags
     if not home.tags.exists():
+        _require_never_made(home, home.tags)
         return None
 
     def write(folder: Path, index: VectorIndex, before: Path | None) -> None:
@@ -95,6 +97,16 @@ def _tags(settings: Settings, model_id: str) -> Part | None:
         write_tags(folder / TAGS, home.tags, _photos(index), model_id=model_id, params=params)
 
     return Part("tags", _digest(params, *_files(home.tags)), write)
+
+
+def _require_never_made(home: Home, made: Path) -> None:
+    """Raises HomeNotReady where a stage that was cut off has removed what it had made before."""
+    name, lock = made.relative_to(home.root).as_posix(), home.root / "dvc.lock"
+    if lock.exists() and f"path: {name}\n" in lock.read_text():
+        raise HomeNotReady(
+            f"{made} is gone: a run was cut off while it was made anew, and a release would go "
+            "without it. Run `photosearch build`."
+        )
 
 
 def _rules(settings: Settings, model_id: str) -> Part:

@@ -246,6 +246,14 @@ def test_a_promoted_candidate_goes_live_until_somebody_rolls_back_from_it(home: 
     assert may_go_live(home)
 
 
+def test_while_a_training_that_was_cut_off_has_left_no_candidate_what_is_live_stays(home: Home):
+    keep_verdict(home, judge(contest(), GATE))
+    assert may_go_live(home)
+    (home.candidate / "model.json").unlink()
+    home.candidate.rmdir()
+    assert not may_go_live(home)
+
+
 @pytest.mark.parametrize(
     "broken", ["", "{", "[]", '{"is_promoted": true}', '{"checks": [{"x": 1}]}']
 )

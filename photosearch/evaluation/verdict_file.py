@@ -69,7 +69,15 @@ def may_go_live(home: Home) -> bool:
     Raises:
         HomeNotReady: No candidate was judged yet.
     """
-    verdict, candidate_id = read_verdict(home), read_model(home.candidate).model_id
+    verdict = read_verdict(home)
+    if not home.candidate.exists():
+        log.warning(
+            "%s is gone: a training was cut off. Run `photosearch train`; until then what is live "
+            "stays.",
+            home.candidate,
+        )
+        return False
+    candidate_id = read_model(home.candidate).model_id
     if not verdict.is_promoted or verdict.candidate_id != candidate_id:
         return False
     is_known = any(check.name == "withdrawn" for check in verdict.checks)
