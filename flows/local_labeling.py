@@ -21,7 +21,7 @@ from labeling.boxes import BoxProject
 from labeling.photos import LocalFiles
 from labeling.project import LabelStudio
 from labeling.server import Server
-from photosearch.errors import HomeNotReady, LabelingUnavailable
+from photosearch.errors import HomeNotReady, LabelingRefused
 from photosearch.home import Home
 from photosearch.settings import load_params
 
@@ -55,7 +55,8 @@ def open_label_studio(home: Home, *, port: int) -> Opened:
 
     Raises:
         HomeNotReady: The home has no pairs yet.
-        LabelingUnavailable: The server cannot be installed, or another one holds the port.
+        LabelingRefused: The server cannot be installed.
+        LabelingUnavailable: Another one holds the port.
         PhotosearchError: It does not become ready.
     """
     if not home.pairs.exists():
@@ -100,7 +101,7 @@ def _start(folder: Path, login: Login, *, url: str, pid_file: Path) -> None:
         [*command, "version"], env=environment, capture_output=True, text=True, check=False
     )
     if installed.returncode:
-        raise LabelingUnavailable(
+        raise LabelingRefused(
             f"{LABEL_STUDIO} cannot be installed: {installed.stderr.strip()[-500:]} Mend it, or "
             "set PHOTOSEARCH_LABEL_STUDIO_URL to a server of your own."
         )

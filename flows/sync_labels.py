@@ -11,7 +11,7 @@ from flows.versions import commit_data, repro
 from labeling.annotators import annotators, sync_boxes
 from labeling.answers import LabelFiles, LabelReport, ask_and_collect
 from photosearch.assembly import load_settings
-from photosearch.errors import LabelingUnavailable
+from photosearch.errors import LabelingRefused, LabelingUnavailable
 from photosearch.feedback.impressions import prepare_weak_pairs
 from photosearch.home import Home
 
@@ -32,7 +32,7 @@ def label_files(home: Home) -> LabelFiles:
 @task(
     retries=2,
     retry_delay_seconds=[10, 60],
-    retry_condition_fn=only_for(LabelingUnavailable),
+    retry_condition_fn=only_for(LabelingUnavailable, but=(LabelingRefused,)),
 )
 def ask_people(home: Home) -> LabelReport:
     """Asks what was never asked, keeps what was answered; a second run asks nothing twice."""
@@ -44,7 +44,7 @@ def ask_people(home: Home) -> LabelReport:
 @task(
     retries=2,
     retry_delay_seconds=[10, 60],
-    retry_condition_fn=only_for(LabelingUnavailable),
+    retry_condition_fn=only_for(LabelingUnavailable, but=(LabelingRefused,)),
 )
 def ask_for_boxes(home: Home) -> int:
     """Sends photos for boxes once each, keeps what was drawn."""
@@ -67,8 +67,8 @@ def pick_next_pairs(home: Home) -> None:
 @flow(name="sync-labels")
 def sync_labels(home: Path) -> LabelReport:
     """Keeps labels up to date with Label Studio, or with simulated annotators in the demo."""
-    if not Home(home).pairs.exists():  # cut off while it made them: DVC removes old ones first
-        pick_next_pairs(Home(home))
+    # of a table that a refresh has made anew since, or that a run was cut off while it made it
+    repro(Home(home), "pairs", is_alone=True)
     report = ask_people(Home(home))
     ask_for_boxes(Home(home))
     pick_next_pairs(Home(home))

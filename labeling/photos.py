@@ -8,7 +8,7 @@ from typing import Protocol
 from labeling.links import MIN_SECRET_CHARS, Links
 from labeling.published import file_name_of, publish_images
 from labeling.server import Server
-from photosearch.errors import BadParams, LabelingUnavailable
+from photosearch.errors import BadParams, LabelingRefused
 
 SUBFOLDER = "photosearch"
 """Label Studio serves a sub-folder of its document root, never the root itself."""
@@ -51,11 +51,11 @@ class LocalFiles:
         """Links or copies photos into the document root.
 
         Raises:
-            LabelingUnavailable: The root is unknown, or the server serves another one.
+            LabelingRefused: The root is unknown, or the server serves another one.
             UnreadablePhoto: A photo is gone.
         """
         if self._document_root is None:
-            raise LabelingUnavailable(
+            raise LabelingRefused(
                 "Label Studio cannot show photos: set PHOTOSEARCH_LABEL_STUDIO_DOCUMENT_ROOT to "
                 "the folder that the server has as LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, or "
                 "PHOTOSEARCH_PHOTOS_URL to the address of `photosearch photos`."

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labeling.server import Server, in_batches
-from photosearch.errors import LabelingUnavailable
+from photosearch.errors import LabelingRefused, LabelingUnavailable
 from photosearch.progress import track
 
 TASKS_AN_IMPORT = 1000
@@ -39,6 +39,7 @@ def push_once(
         sleep: Waits between tries.
 
     Raises:
+        LabelingRefused: The server refuses what we send, or us.
         LabelingUnavailable: It still fails after the last try; running again goes on from there.
     """
     batches = in_batches(tasks, TASKS_AN_IMPORT)
@@ -49,9 +50,11 @@ def push_once(
                 missing = _missing(server, project_id, batch, key=key) if is_doubtful else batch
                 _import(server, project_id, missing)
                 break
+            except LabelingRefused:
+                raise
             except LabelingUnavailable as error:
                 is_doubtful = True
-                if wait_s is None or not _is_worth_a_retry(error):
+                if wait_s is None:
                     raise
                 log.warning("%s Trying again in %.0f s.", error, wait_s)
                 sleep(wait_s)
@@ -93,9 +96,3 @@ def _import(server: Server, project_id: int, tasks: list[dict[str, Any]]) -> Non
         server.client.projects.import_tasks(
             project_id, request=tasks, request_options=server.no_retry
         )
-
-
-def _is_worth_a_retry(error: LabelingUnavailable) -> bool:
-    """Whether waiting may help: the server is silent or busy, not refusing what we sent."""
-    status = getattr(error.__cause__, "status_code", None)
-    return status is None or status in (408, 409, 429) or status >= 500

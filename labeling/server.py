@@ -14,8 +14,10 @@ from typing import Any, ClassVar, Self, cast
 
 import httpx
 
-from photosearch.errors import LabelingUnavailable
+from photosearch.errors import LabelingRefused, LabelingUnavailable
 
+BUSY = (408, 409, 429)
+"""Statuses that say nothing against what was sent."""
 TASKS_A_PAGE = 500
 WEBHOOK_SECRET_HEADER = "X-Photosearch-Secret"
 ANSWERED = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"]
@@ -183,13 +185,16 @@ class Server:
 
     @contextmanager
     def clear_errors(self) -> Iterator[None]:
-        """Says in words what the server answered, as LabelingUnavailable."""
+        """Says in words what the server answered: LabelingRefused, or LabelingUnavailable."""
         from label_studio_sdk.core.api_error import ApiError
 
         try:
             yield
         except ApiError as error:
-            raise LabelingUnavailable(self._complaint(error.status_code, error.body)) from error
+            status = error.status_code
+            is_passing = status is None or status in BUSY or status >= 500
+            kind = LabelingUnavailable if is_passing else LabelingRefused
+            raise kind(self._complaint(status, error.body)) from error
         except httpx.HTTPError as error:
             raise LabelingUnavailable(
                 f"Label Studio at {self.url} does not answer ({type(error).__name__}: {error}). "
@@ -210,7 +215,7 @@ class Server:
                 "personal access token under Account & Settings there, and put it into "
                 "PHOTOSEARCH_LABEL_STUDIO_TOKEN."
             )
-        if status is not None and status in (408, 409, 429, 500, 502, 503, 504):
+        if status is not None and (status in BUSY or status in (500, 502, 503, 504)):
             return (
                 f"Label Studio at {self.url} is too busy to answer (HTTP {status}). Run again "
                 "later; questions already there are not asked twice."

@@ -282,6 +282,10 @@ class LabelingUnavailable(PhotosearchError):
     """Label Studio does not answer."""
 
 
+class LabelingRefused(LabelingUnavailable):
+    """It refuses, or lacks a setting: waiting does not help."""
+
+
 class BadLink(PhotosearchError):
     """A link to a photo is not signed by us, or too old."""
 

@@ -28,7 +28,7 @@ from photosearch.catalog import images
 from photosearch.catalog.pull import Snapshot
 from photosearch.curation.look_shards import SHARDS, known_looks, measure_shard
 from photosearch.curation.looks import LOOK_PX, look_at
-from photosearch.errors import BadParams, ClusterUnreachable, LabelingUnavailable
+from photosearch.errors import BadParams, ClusterUnreachable, LabelingRefused, LabelingUnavailable
 from photosearch.feedback.impressions import prepare_weak_pairs
 from photosearch.home import Home
 from photosearch.report import save_report
@@ -251,7 +251,8 @@ def runs_of(client: httpx.Client, flow: str) -> set[str]:
 
 
 def test_a_task_is_tried_again_after_what_may_pass_and_not_after_what_stays_wrong():
-    may_pass = only_for(LabelingUnavailable)
+    may_pass = only_for(LabelingUnavailable, but=(LabelingRefused,))
+    assert not may_pass(None, None, Failed(data=LabelingRefused("The token is unknown.")))
     assert may_pass(None, None, Failed(data=LabelingUnavailable("It restarts.")))
     assert not may_pass(None, None, Failed(data=BadParams("There is nobody to ask.")))
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from labeling.pushing import TASKS_AN_IMPORT, WAITS_S, push_once
-from photosearch.errors import LabelingUnavailable
+from photosearch.errors import LabelingRefused, LabelingUnavailable
 
 
 class Refusal(Exception):
@@ -47,7 +47,8 @@ class FlakyServer:
         try:
             yield
         except Refusal as error:
-            raise LabelingUnavailable(f"HTTP {error.status_code}.") from error
+            kind = LabelingRefused if error.status_code == 400 else LabelingUnavailable
+            raise kind(f"HTTP {error.status_code}.") from error
 
     def sleep(self, seconds: float) -> None:
         self.waited_s.append(seconds)
@@ -116,6 +117,6 @@ def test_a_server_that_stays_busy_stops_the_push_and_the_next_one_goes_on():
 
 def test_a_refusal_is_told_at_once():
     server = FlakyServer("before", status=400)
-    with pytest.raises(LabelingUnavailable, match="HTTP 400"):
+    with pytest.raises(LabelingRefused, match="HTTP 400"):
         push(server, 2)
     assert server.waited_s == []
