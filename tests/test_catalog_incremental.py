@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from small_source import Shop, card, open_shop, picture, review
 
+from photosearch.catalog import images
 from photosearch.catalog.changes import Changes
 from photosearch.catalog.marketplace import MarketplaceSource
 from photosearch.catalog.pull import PullReport, pull
@@ -33,9 +34,10 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
-def pull_from(shop: Shop, home: Home) -> PullReport:
+def pull_from(shop: Shop, home: Home, *allowed_hosts: str) -> PullReport:
     manners = Manners(attempts=2, max_wait_s=0.01)
-    return pull(MarketplaceSource(shop.url, name="shop", manners=manners), home, threads=2)
+    source = MarketplaceSource(shop.url, name="shop", allowed_hosts=allowed_hosts, manners=manners)
+    return pull(source, home, threads=2)
 
 
 def files(home: Home) -> dict[str, bytes]:
@@ -187,6 +189,37 @@ def test_an_image_of_an_unchanged_row_without_a_time_is_asked_about_by_its_etag(
     assert pull_from(shop, home).new_images == 0
     assert pull_from(shop, home).new_images == 1
     assert shop.asked["/a.jpg"] == 3
+
+
+def test_an_image_outside_the_source_comes_once_its_host_is_allowed(shop: Shop, home: Home):
+    serve_photos(shop, "a")
+    with open_shop() as media:
+        serve_photos(media, "b")
+        shop.serve_page("cards", [card("a", "/a.jpg", f"{media.url}/b.jpg", **at(1))])
+        shop.serve_page("reviews", [])
+        assert pull_from(shop, home).rejected == {"outside_source": 1}
+        report = pull_from(shop, home, media.url.removeprefix("http://"))
+    assert (report.photos, report.new_images, report.rejected) == (2, 1, {})
+    assert shop.asked["/a.jpg"] == 1
+
+
+def test_a_page_in_the_place_of_an_image_is_asked_again_unless_it_has_an_etag(
+    shop: Shop, home: Home
+):
+    addresses = ["/a.jpg", "/passing.jpg", "/text.jpg", "/large.jpg"]
+    shop.serve_page("cards", [card("a", *addresses, **at(1))])
+    shop.serve_page("reviews", [])
+    serve_photos(shop, "a")
+    shop.serve("/passing.jpg", b"<html>One moment, please</html>")
+    shop.serve("/passing.jpg", picture(7))
+    shop.serve("/text.jpg", b"no image", ETag='"text"')
+    shop.serve("/large.jpg", b"0" * (images.MAX_BYTES + 1))
+    assert pull_from(shop, home).rejected == {"too_large": 1, "unreadable": 2}
+    report = pull_from(shop, home)
+    assert (report.photos, report.rejected) == (2, {"too_large": 1, "unreadable": 1})
+    pull_from(shop, home)
+    asked = [shop.asked[address] for address in addresses]
+    assert asked == [1, 2, 1, 1]
 
 
 # ---- the simulator, which changes from day to day

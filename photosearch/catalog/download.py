@@ -108,9 +108,18 @@ def _is_fresh(known: Known, wanted: Wanted) -> bool:
 
 
 def _is_usable(known: Known, images_dir: Path) -> bool:
-    """Whether what was found still holds here; what was missing may have come since."""
-    if isinstance(known.outcome, Refused):
-        return known.outcome.reason != "missing"
+    """Whether what was found still holds here; what was refused may be had by now.
+
+    What is missing may have come, a host may have been allowed by name, and what could not be read
+    may have been a page that a busy host sent in the image's place: without a mark nothing tells.
+    """
+    match known.outcome:
+        case Refused("missing" | "outside_source"):
+            return False
+        case Refused("unreadable"):
+            return known.mark != ""
+        case Refused():
+            return True
     try:
         status = images.path_of(images_dir, known.outcome.sha256).stat()
     except OSError:
