@@ -11,7 +11,7 @@ from small_tower import Colour, ColourTower, png, quarters
 
 from photosearch.catalog import images
 from photosearch.catalog.schemas import Card, CuratedPhoto
-from photosearch.catalog.tables import write_table
+from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.aligner import read_aligner
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.embedding.model import HeadShape, Lineage, read_model, write_model
@@ -22,7 +22,7 @@ from photosearch.head_settings import TokensParams
 from photosearch.home import Home
 from photosearch.search.refine import read_refiner
 from photosearch.text_settings import TextParams
-from training.text_side import learn_texts
+from training.text_side import learn_texts, titled_photos
 
 COLOURS: dict[str, Colour] = {
     "red": (255, 0, 0), "blue": (0, 0, 255), "green": (0, 255, 0), "white": (255, 255, 255)
@@ -105,6 +105,21 @@ def test_cards_without_attributes_get_an_aligner_and_no_refiner(home: Home):
     read_aligner(home.text, model_id=report.model_id)
     with pytest.raises(BadArtifact, match=r"text\.json"):
         read_refiner(home.text, model_id=report.model_id)
+
+
+def test_photos_that_a_refresh_dropped_or_changed_are_not_learned_from(home: Home):
+    model, table = read_model(home.candidate), home.curated / "photos.parquet"
+    before = titled_photos(home, model, every_card(), encode)
+    dropped, *photos, changed = read_rows(table, CuratedPhoto)
+    write_table(table, CuratedPhoto, [*photos, replace(changed, sha256="0" * 64)])
+    known = titled_photos(home, model, every_card(), encode)
+    assert (known.photos, changed.card_id) == (photos, UNSEEN)
+    rows = [before.photos.index(photo) for photo in photos]
+    assert np.array_equal(known.vectors, before.vectors[rows])
+    rest = [card for card in every_card() if card.card_id != dropped.card_id]
+    write_table(home.curated / "cards.parquet", Card, rest)
+    write_table(table, CuratedPhoto, photos[1:])  # nothing of that card
+    assert learn_texts(home, TEXT, encode).pairs == 10 * 2 * 2
 
 
 def test_the_network_may_follow_the_closed_form(home: Home):

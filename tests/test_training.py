@@ -16,7 +16,7 @@ from small_tower import ColourTower, png, quarters, write_curated
 from torch.utils.data import DataLoader
 
 from photosearch.catalog.pull import pull
-from photosearch.catalog.schemas import Card, Label
+from photosearch.catalog.schemas import Card, Label, WeakPair
 from photosearch.catalog.sources import FolderSource
 from photosearch.catalog.tables import write_table
 from photosearch.embedding.embedder import Vectors, unit
@@ -181,6 +181,16 @@ def test_too_few_products_to_learn_from_is_told(eight_photos: Home):
     write_table(eight_photos.labels, Label, labels)
     with pytest.raises(EmptySource, match=r"Only 1 products have two training photos.*Pull more"):
         train_head(eight_photos, HEAD)
+
+
+def test_a_card_that_left_the_catalogue_is_not_learned_from(eight_photos: Home):
+    write_table(eight_photos.curated / "cards.parquet", Card, [a_card(name) for name in "abc"])
+    pairs = [
+        WeakPair("a/gallery/1/0", f"{name}/gallery/1/0", "different", 0.1, 20.0) for name in "bd"
+    ]
+    write_table(eight_photos.weak_pairs, WeakPair, pairs)
+    report = train_head(eight_photos, HEAD.model_copy(update={"epochs": 2, "weak_pairs": 0.5}))
+    assert (report.photos, report.products, report.look_alike_products) == (6, 3, 2)
 
 
 class Batches:

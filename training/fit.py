@@ -130,7 +130,10 @@ def set_up(cache: TokenCache, products: Products, head: HeadParams) -> HeadTrain
             f"Only {len(rows_by_product)} products have two training photos: too few to train a "
             "head. Pull more cards or reviews."
         )
-    batches = TokenBatches(cache, [products.product_of_card[row.card_id] for row in cache.rows])
+    # -1 for cards that are gone: `training_rows` has none of theirs, so that none is drawn
+    batches = TokenBatches(
+        cache, [products.product_of_card.get(row.card_id, -1) for row in cache.rows]
+    )
     shape = HeadShape(
         "attention", cache.shape.width, head.out, list(head.lengths),
         head.width, head.tokens, head.heads, cache.shape.pool,

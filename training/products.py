@@ -82,19 +82,17 @@ def with_weak_pairs(
 
     Args:
         products: By what people answered.
-        weak: What clicks say; pairs of photos that are not here are left aside.
+        weak: What clicks say; pairs of photos or cards that are not here are left aside.
         card_of_photo: Card ids of the photos that pairs speak of.
         weight: What one counts beside a pair that people told apart for sure.
     """
     look_alikes = {product: dict(others) for product, others in products.look_alikes.items()}
     for pair in weak:
-        if pair.answer != "different" or not {pair.photo_a, pair.photo_b} <= card_of_photo.keys():
-            continue
         a, b = (
-            products.product_of_card[card_of_photo[photo_id]]
+            products.product_of_card.get(card_of_photo.get(photo_id, ""))
             for photo_id in (pair.photo_a, pair.photo_b)
         )
-        if a == b:
+        if pair.answer != "different" or a is None or b is None or a == b:
             continue
         for product, other in ((a, b), (b, a)):
             others = look_alikes.setdefault(product, {})

@@ -1,5 +1,6 @@
 """`photosearch text`: brings texts into the image space of the candidate, and learns refinement."""
 
+import logging
 import os
 import shutil
 from collections import defaultdict
@@ -31,6 +32,7 @@ from training.described_triplets import Described, described
 from training.refiner import Shelf, train_refiner
 from training.triplets import Triplet, triplets_from_cards
 
+log = logging.getLogger(__name__)
 PAIRS_A_BATCH = 1024
 
 
@@ -134,7 +136,10 @@ def learn_texts(
 def titled_photos(
     home: Home, model: ModelManifest, cards: Sequence[Card], encode: EncodeTexts
 ) -> TitledPhotos:
-    """Every curated photo as the candidate sees it, from the token cache, and every title."""
+    """Every curated photo as the candidate sees it, from the token cache, and every title.
+
+    Photos may have been dropped or changed since the tokens were cached: their rows are left aside.
+    """
     head = load_head(home.candidate, model)
     rows, vectors = pool_view(open_tokens(home.tokens), 0, lambda seen: pool_tokens(head, seen))
     titles = {c.card_id: [title for title in (c.title, c.title_ru) if title] for c in cards}
@@ -144,9 +149,17 @@ def titled_photos(
             f"None of {len(cards)} cards has a title: there is no text to bring to photos."
         )
     photo_of = {p.photo_id: p for p in read_rows(home.curated / "photos.parquet", CuratedPhoto)}
+    cached = [photo_of.get(row.photo_id) for row in rows]
+    kept = [
+        (number, photo)
+        for number, (row, photo) in enumerate(zip(rows, cached, strict=True))
+        if photo is not None and photo.sha256 == row.sha256
+    ]
+    if len(kept) < len(rows):
+        log.info("%d of %d cached photos are curated no longer", len(rows) - len(kept), len(rows))
     return TitledPhotos(
-        [photo_of[row.photo_id] for row in rows],
-        vectors,
+        [photo for _, photo in kept],
+        vectors[[number for number, _ in kept]],
         titles,
         dict(zip(every, in_batches(encode, every), strict=True)),
         {card.card_id: card.group_id for card in cards},
