@@ -78,6 +78,30 @@ def test_a_killed_run_goes_on_where_it_was(endpoint: SeeingEndpoint, tmp_path: P
     assert ask(endpoint, tmp_path, CARDS).asked == 0
 
 
+def test_an_answer_that_was_cut_off_inside_a_letter_is_asked_for_again(
+    endpoint: SeeingEndpoint, tmp_path: Path
+):
+    endpoint.bodies = [said(ru=["кружка"])] * 3
+    ask(endpoint, tmp_path, CARDS)
+    kept = tmp_path / "tags" / "answers.jsonl"
+    content = kept.read_bytes()
+    kept.write_bytes(content[: content.rindex("ка".encode()) + 1])
+    told = ask(endpoint, tmp_path, CARDS)
+    assert (told.asked, endpoint.asked) == (1, 3)
+    assert [set(tags) for tags in told.proposals.values()] == [{"кружка"}, {"кружка"}]
+    assert ask(endpoint, tmp_path, CARDS).asked == 0
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085"])
+def test_a_line_separator_inside_a_tag_does_not_cut_its_answer_off(
+    endpoint: SeeingEndpoint, tmp_path: Path, separator: str
+):
+    endpoint.bodies = [said(en=[f"red{separator}mug"])]
+    first = ask(endpoint, tmp_path, CARDS[:1])
+    again = ask(endpoint, tmp_path, CARDS[:1])
+    assert (again.asked, again.proposals) == (0, first.proposals)
+
+
 def test_bad_answers_are_counted_and_asked_again(endpoint: SeeingEndpoint, tmp_path: Path):
     cards = [a_card(number, f"Mug {number}") for number in range(4)]
     endpoint.bodies = ["I see a mug.", said(en=[]), "", '{"en": "mug", "ru": 7}']

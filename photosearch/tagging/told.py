@@ -77,7 +77,7 @@ def told_by(
             return str(reason)
         with writing:
             known[keys[card_id]] = found
-            with answers.open("a") as file:
+            with answers.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"key": keys[card_id], "tags": found}, ensure_ascii=False))
                 file.write("\n")
         return None
@@ -113,8 +113,8 @@ def _read(answers: Path) -> dict[str, list[str]]:
     known: dict[str, list[str]] = {}
     if not answers.exists():
         return known
-    text = answers.read_text()
-    for line in text.splitlines():
+    text = answers.read_text(encoding="utf-8", errors="replace")  # cut off inside of a letter
+    for line in filter(None, text.split("\n")):  # a line separator inside a tag ends no line
         try:
             row = json.loads(line)
             known[row["key"]] = row["tags"]
