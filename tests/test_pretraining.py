@@ -4,16 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_source import card, review, write_folder
 from small_tower import png, quarters
 
 from photosearch.catalog.pull import pull
 from photosearch.catalog.sources import FolderSource
+from photosearch.embedding.augment import Strength, random_views
 from photosearch.embedding.backbones import OpenClipTower
+from photosearch.embedding.preprocess import Preprocessing
 from photosearch.errors import EmptySource
 from photosearch.home import Home
 from photosearch.settings import Params, PretrainingParams, TowerParams, load_params
 from training.backbone_pretraining import pretrain
+from training.tower_module import TowerModule, some_products
 
 # Lightning asks a torch class about itself in a way that torch now calls old.
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
@@ -69,3 +73,39 @@ def test_one_product_is_too_few_to_train_a_tower(tmp_path: Path):
     home = pulled_shop(tmp_path, ["a"])
     with pytest.raises(EmptySource, match="1 product groups are too few to train a tower"):
         pretrain(home, small_params())
+
+
+def test_views_are_made_on_the_device_of_the_photos():
+    photos = torch.zeros(4, 3, 40, 40, dtype=torch.uint8, device="meta")
+    views = random_views(photos, 32, strength=Strength(0.5, erase_probability=1.0), seed=7)
+    assert (views.device.type, views.shape) == ("meta", (4, 3, 32, 32))
+
+
+def test_the_means_of_photos_move_with_the_module_and_stay_out_of_its_checkpoints():
+    trunk = torch.nn.Linear(2, 2)
+    trunk.num_features = 2
+    module = TowerModule(
+        trunk, 3, pretraining=small_params().pretraining,
+        preprocessing=Preprocessing(64, (0.5,) * 3, (0.25,) * 3),
+    )  # fmt: skip
+    assert sorted(module.state_dict()) == ["names", "trunk.bias", "trunk.weight"]
+    assert module.mean.flatten().tolist() == [0.5] * 3
+    module.to("meta")
+    assert {module.mean.device.type, module.std.device.type} == {"meta"}
+
+
+@pytest.mark.gpu
+def test_a_tower_is_trained_on_a_gpu(tmp_path: Path):
+    photos = torch.randint(0, 256, (4, 3, 40, 40), dtype=torch.uint8)
+    here, there = (
+        random_views(pixels, 32, strength=Strength(0.5, erase_probability=0.5), seed=7)
+        for pixels in (photos, photos.cuda())
+    )
+    assert there.cpu().numpy() == pytest.approx(here.numpy(), abs=1e-3)
+    chosen = some_products(torch.tensor([2, 5]).cuda(), 6, 4, np.random.default_rng(7))
+    assert (
+        chosen.tolist()
+        == some_products(torch.tensor([2, 5]), 6, 4, np.random.default_rng(7)).tolist()
+    )
+    report = pretrain(pulled_shop(tmp_path, ["a", "b", "c", "d"]), small_params())
+    assert (report.photos, report.groups) == (8, 4)

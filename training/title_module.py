@@ -31,8 +31,8 @@ class TitleModule(lightning.LightningModule):
         features, groups = batch
         random = np.random.default_rng([self.seed, self.global_step])
         candidates = some_products(groups, len(self.titles), TITLES_A_STEP, random)
-        words = torch.stack([self._title(int(group), random) for group in candidates])
-        text_vectors = self.model.encode_text(words, normalize=True)
+        words = torch.stack([self._title(group, random) for group in candidates.tolist()])
+        text_vectors = self.model.encode_text(words.to(features.device), normalize=True)
         photo_vectors = F.normalize(self.model.visual.head(features), dim=-1)
         loss = F.cross_entropy(
             self.model.logit_scale.exp() * photo_vectors @ text_vectors.T,

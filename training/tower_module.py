@@ -27,6 +27,9 @@ class TowerModule(lightning.LightningModule):
     Baseline for Deep Metric Learning".
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         trunk: Any,
@@ -39,8 +42,9 @@ class TowerModule(lightning.LightningModule):
         super().__init__()
         self.trunk, self.settings = trunk, pretraining
         self.names = nn.Parameter(torch.randn(n_products, trunk.num_features) * 0.01)
-        self.mean = torch.tensor(preprocessing.mean).view(3, 1, 1)
-        self.std = torch.tensor(preprocessing.std).view(3, 1, 1)
+        for name, values in (("mean", preprocessing.mean), ("std", preprocessing.std)):
+            # so that they move with the module; a checkpoint has no need of them
+            self.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         pixels, products = batch
@@ -88,8 +92,11 @@ class TowerModule(lightning.LightningModule):
 def some_products(
     present: Tensor, n_products: int, n_wanted: int, random: np.random.Generator
 ) -> Tensor:
-    """Sorted product numbers: all of `present`, filled up with others to `n_wanted` at most."""
+    """Sorted product numbers: all of `present`, filled up with others to `n_wanted` at most.
+
+    They are on the device of `present`.
+    """
     needed = torch.unique(present)
-    others = np.setdiff1d(random.permutation(n_products)[:n_wanted], needed.numpy())
-    fill = others[: max(0, n_wanted - len(needed))]
-    return torch.cat([needed, torch.from_numpy(fill)]).sort().values
+    others = np.setdiff1d(random.permutation(n_products)[:n_wanted], needed.cpu().numpy())
+    fill = torch.from_numpy(others[: max(0, n_wanted - len(needed))])
+    return torch.cat([needed, fill.to(present.device)]).sort().values

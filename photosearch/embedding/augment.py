@@ -29,14 +29,16 @@ class Strength:
 def random_views(pixels: Tensor, side_px: int, *, strength: Strength, seed: int) -> Tensor:
     """Makes one random view of each photo.
 
+    Numbers are drawn on the CPU, so that a device changes no view, and moved to the photos.
+
     Args:
-        pixels: (B, 3, H, W) uint8.
+        pixels: (B, 3, H, W) uint8, on any device.
         side_px: Side of the square views.
         strength: How far views may move.
         seed: Equal seeds give equal views.
 
     Returns:
-        (B, 3, side_px, side_px) float32 in [0, 1].
+        (B, 3, side_px, side_px) float32 in [0, 1], on the device of `pixels`.
     """
     random = torch.Generator().manual_seed(seed)
     views = _moved(pixels.float() / 255, side_px, strength, random)
@@ -62,9 +64,8 @@ def _moved(pixels: Tensor, side_px: int, strength: Strength, random: torch.Gener
     first = torch.stack([scale_x * cos * mirror, -scale_y * sin, shift_x], dim=1)
     second = torch.stack([scale_x * sin * mirror, scale_y * cos, shift_y], dim=1)
     fine_px = SAMPLES * side_px
-    grid = F.affine_grid(
-        torch.stack([first, second], dim=1), [n, 3, fine_px, fine_px], align_corners=False
-    )
+    moves = torch.stack([first, second], dim=1).to(pixels.device)
+    grid = F.affine_grid(moves, [n, 3, fine_px, fine_px], align_corners=False)
     fine = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
     return F.avg_pool2d(fine, SAMPLES)
 
@@ -72,12 +73,15 @@ def _moved(pixels: Tensor, side_px: int, strength: Strength, random: torch.Gener
 def _relit(views: Tensor, light: float, random: torch.Generator) -> Tensor:
     """Scales brightness, contrast, saturation, and each colour channel a little."""
     n = len(views)
-    views = views * _uniform(random, 1 - light, 1 + light, n, 1, 1, 1)
+    brightness, contrast, saturation = (
+        _uniform(random, 1 - light, 1 + light, n, 1, 1, 1).to(views.device) for _ in range(3)
+    )
+    colour = _uniform(random, 0.9, 1.1, n, 3, 1, 1).to(views.device)
+    views = views * brightness
     mean = views.mean((2, 3), keepdim=True)
-    views = mean + (views - mean) * _uniform(random, 1 - light, 1 + light, n, 1, 1, 1)
+    views = mean + (views - mean) * contrast
     grey = views.mean(1, keepdim=True)
-    views = grey + (views - grey) * _uniform(random, 1 - light, 1 + light, n, 1, 1, 1)
-    return views * _uniform(random, 0.9, 1.1, n, 3, 1, 1)
+    return (grey + (views - grey) * saturation) * colour
 
 
 def _erased(views: Tensor, probability: float, random: torch.Generator) -> Tensor:
@@ -91,5 +95,6 @@ def _erased(views: Tensor, probability: float, random: torch.Generator) -> Tenso
             .int()
             .tolist()
         )
-        views[row, :, top : top + height, left : left + width] = _uniform(random, 0, 1, 3, 1, 1)
+        colour = _uniform(random, 0, 1, 3, 1, 1).to(views.device)
+        views[row, :, top : top + height, left : left + width] = colour
     return views
