@@ -15,6 +15,8 @@ from photosearch.errors import LabelingRefused, LabelingUnavailable
 from photosearch.feedback.impressions import prepare_weak_pairs
 from photosearch.home import Home
 
+MAY_PASS = only_for(LabelingUnavailable, but=(LabelingRefused,))
+
 
 def label_files(home: Home) -> LabelFiles:
     """Where labelling reads and writes in a home."""
@@ -29,11 +31,7 @@ def label_files(home: Home) -> LabelFiles:
     )
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[10, 60],
-    retry_condition_fn=only_for(LabelingUnavailable, but=(LabelingRefused,)),
-)
+@task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=MAY_PASS)
 def ask_people(home: Home) -> LabelReport:
     """Asks what was never asked, keeps what was answered; a second run asks nothing twice."""
     settings = load_settings(home.root)
@@ -41,11 +39,7 @@ def ask_people(home: Home) -> LabelReport:
         return ask_and_collect(label_files(home), people, params=settings.params.labels)
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=[10, 60],
-    retry_condition_fn=only_for(LabelingUnavailable, but=(LabelingRefused,)),
-)
+@task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=MAY_PASS)
 def ask_for_boxes(home: Home) -> int:
     """Sends photos for boxes once each, keeps what was drawn."""
     return sync_boxes(load_settings(home.root))

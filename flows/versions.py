@@ -25,6 +25,7 @@ OUTSIDE_VERSIONS = """/releases/
 /bentoml/
 /build/text/
 /build/ranker/
+/build/ranker_work/
 /build/late/
 /label-studio/
 /serve.log

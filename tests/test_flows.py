@@ -22,14 +22,13 @@ from starlette.testclient import TestClient
 from flows.cluster import task_runner
 from flows.deployments import deployments
 from flows.retries import only_for
-from flows.versions import commit_data, prepare_home
+from flows.versions import prepare_home
 from flows.webhook import webhook_app
 from photosearch.catalog import images
 from photosearch.catalog.pull import Snapshot
 from photosearch.curation.look_shards import SHARDS, known_looks, measure_shard
 from photosearch.curation.looks import LOOK_PX, look_at
 from photosearch.errors import BadParams, ClusterUnreachable, LabelingRefused, LabelingUnavailable
-from photosearch.feedback.impressions import prepare_weak_pairs
 from photosearch.home import Home
 from photosearch.report import save_report
 
@@ -54,19 +53,6 @@ def home(tmp_path: Path) -> Home:
     prepare_home(home, PARAMS)
     save_report(home.catalog / "snapshot.json", Snapshot("folder toys", 1, 1, 0, {}, "d1"))
     return home
-
-
-def git(home: Home, *arguments: str) -> str:
-    command = ["git", *arguments]
-    return subprocess.run(command, cwd=home.root, check=True, capture_output=True, text=True).stdout
-
-
-def contents(root: Path) -> dict[str, tuple[bytes, int]]:
-    return {
-        str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode)
-        for path in root.rglob("*")
-        if path.is_file() and "tmp" not in path.parts
-    }
 
 
 @contextmanager
@@ -159,42 +145,6 @@ def test_every_flow_has_a_schedule_and_reindexing_five_a_day(home: Home):
     minute, hours, *days = reindex.schedule.cron.split()
     assert {int(hour) for hour in hours.split(",")} == REINDEX_HOURS
     assert (minute, days) == ("0", ["*", "*", "*"])
-
-
-def test_preparing_a_home_twice_changes_nothing(home: Home):
-    (home.root / "params.yaml").write_text(PARAMS.read_text() + "# mine\n")
-    before = contents(home.root)
-    prepare_home(home, PARAMS)
-    assert contents(home.root) == before
-    assert (home.root / "dvc.yaml").read_text() == (ROOT / "dvc.yaml").read_text()
-
-
-def test_data_is_tracked_by_dvc_and_committed_once(home: Home):
-    assert commit_data(home, "Pull d1 from toys")
-    assert not commit_data(home, "Pull d1 from toys")
-    assert git(home, "log", "--format=%s").splitlines() == ["Pull d1 from toys"]
-    tracked = git(home, "ls-files").split()
-    assert "data.dvc" in tracked
-    assert not [path for path in tracked if path.startswith("data/")]
-    assert git(home, "status", "--short") == ""
-
-    save_report(home.catalog / "snapshot.json", Snapshot("folder toys", 2, 2, 0, {}, "d2"))
-    assert commit_data(home, "Pull d2 from toys")
-    assert "data.dvc" in git(home, "show", "--stat", "--format=")
-
-
-def test_the_log_of_events_is_no_version_of_the_data(home: Home):
-    """A service writes it meanwhile: DVC must neither read it nor put a link in its place."""
-    (home.root / ".dvcignore").write_text("# of a home that was made before there was a log\n")
-    assert commit_data(home, "Pull d1 from toys")
-    home.event_log.parent.mkdir()
-    for written in ("", "-wal", "-shm"):
-        home.event_log.with_name(home.event_log.name + written).write_text("an event")
-    assert not commit_data(home, "Bring 0 clicks")
-    prepare_weak_pairs(home)
-    assert commit_data(home, "Bring 1 click")
-    assert home.event_log.read_text() == "an event"
-    assert "events.sqlite" not in git(home, "status", "--short", "--ignored")
 
 
 @pytest.mark.slow

@@ -161,6 +161,7 @@ class GroupWriter:
         before, self._dropped = self._dropped, self._dropped + n
         if before == 0 or before // 1000 != self._dropped // 1000:
             log.warning(
-                "%d answers were not logged so far: the store of events is away, slow or full",
+                "%d answers were not logged so far: the store of events is away or too slow, or "
+                "could not write them",
                 self._dropped,
             )
