@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +75,7 @@ def main() -> None:
 
 def by_cosine(search: Search) -> Search:
     """The same cards in the same order, with the cosine of their nearest photo for a score."""
-    return lambda vector: [replace(card, score=card.cosine) for card in search(vector)]
+    return lambda vector: [card._replace(score=card.cosine) for card in search(vector)]
 
 
 def as_pairs(shown: ShownCards) -> ShownCards:

@@ -43,7 +43,7 @@ def shopper_or_machine(
     """Now and then a machine, always the same one, that clicks the dearest cards."""
     if dice(street.world.seed, "machine", number).random() >= MACHINES:
         return shopper(street, number, row, shown)
-    prices = [card.facts.price or 0.0 for card in shown]
+    prices = [card.traits.price or 0.0 for card in shown]
     least = sorted(prices)[-MACHINE_CLICKS:][0]
     return "machine", [price >= least for price in prices]
 

@@ -156,7 +156,7 @@ def visit(
     key, clicked = crowd(street, number, row, ranked)
     now, query_id = datetime.now(UTC), f"{number:032x}"
     cards = [
-        ShownCard(card.facts.card_id, card.photo_id, rank, named(rows[card.facts.card_id]))
+        ShownCard(card.traits.card_id, card.photo_id, rank, named(rows[card.traits.card_id]))
         for rank, card in enumerate(ranked, start=1)
     ]
     log.log_answer(Answer(query_id, now, key, "benchmark", "", "", "", cards))

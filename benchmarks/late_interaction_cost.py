@@ -28,7 +28,7 @@ from photosearch.embedding.short_tokens import Projection, ProjectionManifest
 from photosearch.home import Home
 from photosearch.progress import configure_logging
 from photosearch.release import live_release
-from photosearch.search.found import FoundCard
+from photosearch.search.found import FoundCard, Traits
 from photosearch.search.late_interaction import compare_tokens
 from photosearch.search.photo_tokens import (
     PhotoTokens,
@@ -36,7 +36,6 @@ from photosearch.search.photo_tokens import (
     open_photo_tokens,
     write_photo_tokens,
 )
-from photosearch.search.schemas import CardFacts
 
 FOUND, ROUNDS = 100, 300
 TURNS, RESAMPLES = 100, 2000
@@ -82,9 +81,8 @@ def tell_step(n_photos: int, cards: int) -> None:
 
 def _step_ms(tokens: PhotoTokens, photos: list[CuratedPhoto], dice: np.random.Generator) -> float:
     chosen = [photos[row] for row in dice.integers(len(photos), size=FOUND)]
-    nothing = dict.fromkeys(CardFacts.model_fields)
     found = [
-        FoundCard(CardFacts.model_construct(**nothing | {"card_id": p.card_id}), p.photo_id, c, c)
+        FoundCard(Traits(p.card_id), p.photo_id, c, c)
         for p, c in zip(chosen, dice.random(FOUND).tolist(), strict=True)
     ]
     query = dice.standard_normal((8, 256)).astype(np.float32)

@@ -75,7 +75,7 @@ def opened(settings: Settings) -> Iterator[Opened]:
         index = stack.enter_context(closing(open_index(release, THREADS)))
         finder = stack.enter_context(finder_of(release, index))
         room = stack.enter_context(closing(ReadingRoom(_reader(settings), waiting_max=1)))
-        first = make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich)
+        first = make_pipeline(release_ids(release), embedder, finder=finder, cards=cards)
         eyes = Eyes(lambda _: lambda _: [], room, PATIENCE_MS)
         whole = complete(replace(first, embed=embed), release, cards=cards, index=index, eyes=eyes)
         yield Opened(release, whole, plain=only_candidates(whole))
@@ -104,7 +104,7 @@ def by_gallery(found: Sequence[FoundCard], query: Query) -> list[FoundCard]:
     for hit in query.hits:
         if "/gallery/" in hit.photo_id:
             nearest.setdefault(hit.card_id, hit.cosine)
-    return sorted(found, key=lambda card: -nearest.get(card.facts.card_id, -math.inf))
+    return sorted(found, key=lambda card: -nearest.get(card.traits.card_id, -math.inf))
 
 
 def likeliest_object(settings: Settings) -> Callable[[Image.Image], Sequence[object]]:
@@ -163,7 +163,7 @@ class SimulatedShop:
 
     def clicks(self, visit: int, product: str, shown: Sequence[FoundCard]) -> list[bool]:
         """Which of the shown cards a shopper who wants a product clicks."""
-        numbers = [int(card.facts.card_id[1:]) for card in shown]
+        numbers = [int(card.traits.card_id[1:]) for card in shown]
         return clicks(self._world, visit, self._number_of[product], numbers)
 
     def ndcg(self, product: str, shown: Sequence[str], *, k: int = 10) -> float:
@@ -201,7 +201,7 @@ def taught_by_shoppers(
         cards = rerank_by_state(state, ranking.online)(ranked, asked)[:SHOWN]
         did = shop.clicks(seed * 1_000_000 + visit, answered.product, cards)
         rows = [
-            Impression(str(visit), card.facts.card_id, rank, clicked, named(card.features))
+            Impression(str(visit), card.traits.card_id, rank, clicked, named(card.features))
             for rank, (card, clicked) in enumerate(zip(cards, did, strict=True), start=1)
             if card.features is not None
         ]

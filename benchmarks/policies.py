@@ -89,14 +89,14 @@ def measured(
     policed = [apply_policies(answer, policies, marks) for answer in answers]
     took_ms = (time.process_time() - started) * 1000 / len(answers)
     for answer, done, group in zip(answers, policed, wanted, strict=True):
-        first = {card.facts.card_id for card in answer[:SHOWN]}
-        dropped += sum(drop.card.facts.card_id in first for drop in done.dropped)
+        first = {card.traits.card_id for card in answer[:SHOWN]}
+        dropped += sum(drop.card.traits.card_id in first for drop in done.dropped)
         moved += sum(
-            card.facts.card_id in first
+            card.traits.card_id in first
             for card in done.shown
             if any(reason.what == "seller_diversity" for reason in card.reasons)
         )
-        right += group in {marks.group_of[card.facts.card_id] for card in done.shown[:SHOWN]}
+        right += group in {marks.group_of[card.traits.card_id] for card in done.shown[:SHOWN]}
     return f"{dropped} | {moved} | {right / len(answers):.3f} | {took_ms:.2f}"
 
 
@@ -110,7 +110,7 @@ def pairs(
         vectors = np.stack([vector_of[card.photo_id] for card in first])
         cosines = vectors @ vectors.T
         for row, column in zip(*np.triu_indices(len(first), 1), strict=True):
-            pair = frozenset((first[row].facts.card_id, first[column].facts.card_id))
+            pair = frozenset((first[row].traits.card_id, first[column].traits.card_id))
             near[pair] = max(near.get(pair, -1.0), float(cosines[row, column]))
     rows = []
     for cosine in COSINES:

@@ -121,7 +121,7 @@ def rows_of(street: Street, curve: SameProbability) -> list[Rows]:
     return [
         dict(
             zip(
-                (card.facts.card_id for card in answered.found),
+                (card.traits.card_id for card in answered.found),
                 card_features(answered.found, answered.evidence, NOBODY, curve),
                 strict=True,
             )
@@ -194,9 +194,9 @@ def scores(street: Street, orders: Sequence[Ordered]) -> dict[str, PerQuery]:
     by_seed = []
     for order in orders:
         right = [
-            answered.is_right[[rows[card.facts.card_id] for card in cards]]
+            answered.is_right[[rows[card.traits.card_id] for card in cards]]
             for answered, cards in zip(street.answers, order, strict=True)
-            for rows in [{c.facts.card_id: n for n, c in enumerate(answered.found)}]
+            for rows in [{c.traits.card_id: n for n, c in enumerate(answered.found)}]
         ]
         metrics = measure(street.answers, found_right(street.answers, right))
         by_seed.append(metrics | {"shoppers": street.shoppers_ndcg(order)})

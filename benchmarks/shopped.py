@@ -43,8 +43,8 @@ class Street:
         clicked = clicks(self.world, number, self.wanted[row], [number_of(c) for c in shown])
         return [
             Impression(
-                f"visit-{number:06d}", card.facts.card_id, rank, is_clicked,
-                dict(zip(FEATURES, rows[card.facts.card_id].tolist(), strict=True)),
+                f"visit-{number:06d}", card.traits.card_id, rank, is_clicked,
+                dict(zip(FEATURES, rows[card.traits.card_id].tolist(), strict=True)),
             )
             for rank, (card, is_clicked) in enumerate(zip(shown, clicked, strict=True), start=1)
         ]  # fmt: skip
@@ -75,7 +75,7 @@ def open_street(model: Path, kept: Path, *, seed: int, n_cards: int) -> Street:
 
 
 def number_of(card: FoundCard) -> int:
-    return int(card.facts.card_id.removeprefix("c"))
+    return int(card.traits.card_id.removeprefix("c"))
 
 
 def _rated(world: World, number: int, card: Card) -> Card:

@@ -73,7 +73,7 @@ def open_pipeline(home: Home) -> tuple[SearchPipeline, list[float]]:
         ReleaseIds(**ids),
         load_served_embedder(release, services),
         index=open_index(release, services),
-        enrich=cards.enrich,
+        cards=cards,
         hits_per_query=manifest.hits_per_query,
     )
     detector, reader = load_detector(params.detector, home), load_reader(params.ocr)

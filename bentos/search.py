@@ -168,7 +168,7 @@ class Search:
             finder = stack.enter_context(finder_of(release, index))
             plain = make_pipeline(
                 release_ids(release), embedder,
-                finder=finder, enrich=cards.enrich,
+                finder=finder, cards=cards,
                 decode=partial(
                     see, sees_px=preprocessing.image_px, looks_px=seen_px_of(release.folder)
                 ),

@@ -152,11 +152,11 @@ def _with_eyes(
 
 def _marks(release: Release, index: SearchedIndex) -> CardMarks:
     def matched(found: Sequence[FoundCard]) -> Vectors:
-        theirs = index.vectors_of([card.facts.card_id for card in found])
+        theirs = index.vectors_of([card.traits.card_id for card in found])
         return np.stack([
             vectors[photo_ids.index(card.photo_id)]
             for card in found
-            for photo_ids, vectors in [theirs[card.facts.card_id]]
+            for photo_ids, vectors in [theirs[card.traits.card_id]]
         ])  # fmt: skip
 
     table = read_table(release.cards, Card)

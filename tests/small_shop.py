@@ -210,7 +210,7 @@ def shop_pipeline(
         ReleaseIds(release="r1", model_id="colours", index_id="i1", data_version="d1"),
         embedder,
         finder=Finder(index, release.manifest.hits_per_query, text=side),
-        enrich=CardFactsTable(release.cards, release.thumbnail_table).enrich,
+        cards=CardFactsTable(release.cards, release.thumbnail_table),
     )
 
 

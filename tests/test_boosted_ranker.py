@@ -52,7 +52,7 @@ def test_the_same_lessons_make_the_same_trees(trained: TrainedRanker):
 def test_reasons_are_features_and_add_up_to_the_move(trained: TrainedRanker):
     asked, unexplained = answered(0), []
     for card in trained.running().rank(asked.found, asked.evidence, explain=True):
-        before = next(one for one in asked.found if one.facts == card.facts)
+        before = next(one for one in asked.found if one.traits == card.traits)
         assert {reason.step for reason in card.reasons} == {"rank"}
         assert {reason.what for reason in card.reasons} <= set(FEATURES)
         told = sum(reason.value or 0 for reason in card.reasons)
@@ -71,7 +71,7 @@ def test_cards_after_the_first_few_stay_behind_in_their_order(trained: TrainedRa
 
 def test_the_query_itself_stays_first(trained: TrainedRanker):
     asked = answered(0)
-    itself = replace(found("itself", 1.0), score=2.0)
+    itself = found("itself", 1.0)._replace(score=2.0)
     ranked = trained.running().rank([itself, *asked.found], asked.evidence)
     assert (ids(ranked)[0], ranked[0].score) == ("itself", 2.0)
 

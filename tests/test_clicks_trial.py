@@ -34,7 +34,7 @@ def answered(number: int, *, right: int = 0, gap: float = 0.2) -> Answered:
         found(f"{name}{number}", 0.9 if place == 0 else 0.9 - gap, price=price)
         for place, (name, price) in enumerate(zip(CARDS, prices, strict=True))
     ]
-    hits = [hit(card.facts.card_id, 0, card.cosine) for card in cards]
+    hits = [hit(card.traits.card_id, 0, card.cosine) for card in cards]
     is_right = np.arange(len(CARDS)) == right
     return Answered(f"product-{number}", cards, Evidence(hits), is_right, 1)
 
@@ -46,11 +46,11 @@ def clicks(numbers: range, *, cheapest: bool = True) -> list[Impression]:
     for number in numbers:
         one = answered(number)
         table = card_features(one.found, one.evidence, Popularity({}, 0.0), None)
-        prices = [card.facts.price or 0.0 for card in one.found]
+        prices = [card.traits.price or 0.0 for card in one.found]
         by_chance = random.choice(len(CARDS), p=looked / looked.sum())
         clicked = int(np.argmin(prices) if cheapest else by_chance)
         shown += [
-            Impression(f"q{number}", card.facts.card_id, rank, rank == clicked + 1,
+            Impression(f"q{number}", card.traits.card_id, rank, rank == clicked + 1,
                        dict(zip(FEATURES, row.tolist(), strict=True)))
             for rank, (card, row) in enumerate(zip(one.found, table, strict=True), start=1)
         ]  # fmt: skip
@@ -80,8 +80,8 @@ def test_clicks_that_please_shoppers_and_leave_the_truth_on_top_are_used():
     assert [one.metric for one in report.trial.metrics][-1] == "clicks"
     asked = TRUE[0]
     order = ids(trained.running().rank(asked.found, asked.evidence))
-    price_of = {card.facts.card_id: card.facts.price or 0.0 for card in asked.found}
-    assert order[0] == asked.found[0].facts.card_id
+    price_of = {card.traits.card_id: card.traits.price or 0.0 for card in asked.found}
+    assert order[0] == asked.found[0].traits.card_id
     assert price_of[order[1]] == min(price_of[card_id] for card_id in order[1:])
 
 

@@ -17,7 +17,7 @@ from photosearch.embedding.short_tokens import (
 )
 from photosearch.errors import BadArtifact
 from photosearch.release import Manifest, Release
-from photosearch.search.found import FoundCard
+from photosearch.search.found import FoundCard, Traits
 from photosearch.search.late_interaction import compare_tokens, max_sim
 from photosearch.search.photo_tokens import (
     FOLDER,
@@ -27,7 +27,7 @@ from photosearch.search.photo_tokens import (
     tokens_of_release,
     write_photo_tokens,
 )
-from photosearch.search.schemas import CardFacts, Reason
+from photosearch.search.schemas import Reason
 
 AS_THEY_ARE = Projection(
     ProjectionManifest("m", "none"), Layer(np.eye(4, dtype=np.float32), np.zeros(4, np.float32))
@@ -41,10 +41,7 @@ def photo(photo_id: str) -> CuratedPhoto:
 
 
 def found(card_id: str, score: float) -> FoundCard:
-    facts = dict.fromkeys(CardFacts.model_fields) | {
-        "card_id": card_id, "title": card_id, "category": [],
-    }  # fmt: skip
-    return FoundCard(CardFacts(**facts), f"{card_id}/0", score, score)
+    return FoundCard(Traits(card_id), f"{card_id}/0", score, score)
 
 
 @pytest.fixture
@@ -79,7 +76,7 @@ def test_tokens_of_a_photo_come_back_by_its_id_whatever_their_order(photo_tokens
 def test_the_best_cards_are_ordered_by_score_and_tokens_and_say_why(photo_tokens: PhotoTokens):
     cards = [found("c", 0.8), found("b", 0.7), found("a", 0.6)]
     answer = compare_tokens(cards, np.array([X, Y]), photo_tokens)
-    assert [card.facts.card_id for card in answer] == ["a", "b", "c"]
+    assert [card.traits.card_id for card in answer] == ["a", "b", "c"]
     assert [card.score for card in answer] == pytest.approx([1.1, 0.95, 0.8])
     assert answer[0].reasons == (Reason(step="late_interaction", what="max_sim", value=0.5),)
     assert cards[2].score == 0.6  # what went in stays as it was
@@ -88,7 +85,7 @@ def test_the_best_cards_are_ordered_by_score_and_tokens_and_say_why(photo_tokens
 def test_cards_beyond_the_best_stay_behind_them_whatever_their_tokens(tmp_path: Path):
     cards = [found("a", 0.1), found("c", 0.9), found("b", 0.8)]
     answer = compare_tokens(cards, np.array([X, Y]), stored(tmp_path, cards=2))
-    assert [card.facts.card_id for card in answer] == ["b", "c", "a"]
+    assert [card.traits.card_id for card in answer] == ["b", "c", "a"]
     assert answer[2] == cards[0]  # not compared: same score, no reason
 
 

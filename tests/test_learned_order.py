@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from found_cards import found, hit, ids
+from found_cards import Plain, found, hit, ids, scored
 
 from photosearch.errors import BadArtifact
 from photosearch.ranking_settings import OnlineParams
@@ -43,7 +43,7 @@ def liking(name: str) -> OnlineState:
 def test_a_release_without_a_ranker_still_says_what_is_known_of_its_cards():
     ranked = rank_by_evidence(None)(CARDS, PHOTO)
     assert ids(ranked) == ["a", "b", "c"]
-    (first, *_), request = page_of(ranked, SearchRequest()), SearchRequest(text="red")
+    (first, *_), request = page_of(ranked, SearchRequest(), Plain()), SearchRequest(text="red")
     assert (first.features["cosine"], first.features["rating"]) == (0.90, 1.0)
     assert {"probability", "cosine_short", "popularity"}.isdisjoint(first.features)  # not known
     by_words = rank_by_evidence(None)(CARDS, replace(PHOTO, request=request))
@@ -51,7 +51,7 @@ def test_a_release_without_a_ranker_still_says_what_is_known_of_its_cards():
 
 
 def test_features_are_for_the_log_and_never_sent():
-    (card, *_) = page_of(rank_by_evidence(None)(CARDS, PHOTO), SearchRequest())
+    (card, *_) = page_of(rank_by_evidence(None)(CARDS, PHOTO), SearchRequest(), Plain())
     assert card.features
     assert "features" not in card.model_dump_json()
     assert "features" not in type(card).model_json_schema(mode="serialization")["properties"]
@@ -90,14 +90,16 @@ def test_what_was_learned_takes_part_within_a_second_and_names_itself(tmp_path: 
     ranked = rank_by_evidence(None)(CARDS, PHOTO)
     fresh = order()
     assert fresh.state_id == OnlineState().state_id
-    assert fresh.step(ranked, PHOTO) == ranked
+    assert scored(fresh.step(ranked, PHOTO)) == scored(ranked)
     learned = liking("rating")
     save_state(tmp_path, learned)
     assert order() is fresh
     now[0] = LOOK_EVERY_S
     assert order().state_id == learned.state_id
     assert ids(list(order().step(ranked, PHOTO)))[0] == "c"
-    assert fresh.step(ranked, PHOTO) == ranked  # a search under way ends as it began
+    assert scored(fresh.step(ranked, PHOTO)) == scored(
+        ranked
+    )  # a search under way ends as it began
 
 
 def test_a_damaged_state_stops_no_search_and_is_told(
@@ -127,9 +129,9 @@ def test_the_score_before_clicks_had_a_say_is_logged_with_the_features(tmp_path:
     save_state(tmp_path, liking("rating"))
     ranked = rank_by_evidence(None)(CARDS, PHOTO)
     moved = LearnedOrder(tmp_path, ONLINE)().step(ranked, PHOTO)
-    told = page_of(moved, PHOTO.request)
-    before = {card.facts.card_id: card.score for card in ranked}
+    told = page_of(moved, PHOTO.request, Plain())
+    before = {card.traits.card_id: card.score for card in ranked}
     assert {card.card.card_id: card.features[RANKED_SCORE] for card in told} == before
     assert any(card.score != before[card.card.card_id] for card in told)
-    untouched = page_of(ranked, PHOTO.request)
+    untouched = page_of(ranked, PHOTO.request, Plain())
     assert all(RANKED_SCORE not in card.features for card in untouched)

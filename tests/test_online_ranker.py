@@ -82,7 +82,7 @@ def test_no_card_moves_further_than_places_max_and_scores_never_rise():
     random = np.random.default_rng(0)
     cards = [found(f"c{n:02d}", float(cosine)) for n, cosine in
              enumerate(np.sort(random.uniform(0.5, 0.9, 40))[::-1])]  # fmt: skip
-    rows = table({card.facts.card_id: float(random.uniform(1, 5)) for card in cards})
+    rows = table({card.traits.card_id: float(random.uniform(1, 5)) for card in cards})
     for places_max in (0, 1, 3, 40):
         online = ONLINE.model_copy(update={"margin": 1.0, "places_max": places_max})
         ranked = rerank(cards, rows, liking_stars(), online)
@@ -103,7 +103,7 @@ def test_cards_further_apart_than_two_margins_never_change_places():
 
 
 def test_the_query_itself_stays_first():
-    cards = [replace(found("a", 1.0), score=2.0), found("b", 0.9)]
+    cards = [found("a", 1.0)._replace(score=2.0), found("b", 0.9)]
     wide = ONLINE.model_copy(update={"margin": 5.0})
     ranked = rerank(cards, table({"a": 1.0, "b": 5.0}), liking_stars(), wide)
     assert ids(ranked) == ["a", "b"]
@@ -171,13 +171,13 @@ def test_features_are_scaled_within_the_answer_and_unknown_ones_are_the_mean():
 def test_cards_far_down_do_not_weaken_what_pages_have_taught():
     near = [found(f"n{n:02d}", 0.9 - n / 1000) for n in range(20)]
     far = [found(f"f{n:02d}", 0.2 - n / 1000) for n in range(80)]
-    rows = table({card.facts.card_id: 3 + n % 3 for n, card in enumerate(near)})
-    rows |= table({card.facts.card_id: 0.0 for card in far})
+    rows = table({card.traits.card_id: 3 + n % 3 for n, card in enumerate(near)})
+    rows |= table({card.traits.card_id: 0.0 for card in far})
     for of_page in (near, [*near, *far]):
         moved = rerank(of_page, rows, liking_stars(), ONLINE)[:20]
         alone = rerank(near, rows, liking_stars(), ONLINE)
-        assert [(c.facts.card_id, c.score) for c in moved] == [
-            (c.facts.card_id, c.score) for c in alone
+        assert [(c.traits.card_id, c.score) for c in moved] == [
+            (c.traits.card_id, c.score) for c in alone
         ]
 
 

@@ -1,13 +1,16 @@
-"""Facts of a million cards, packed: what goes in comes out, and ids lead to their rows."""
+"""Facts and traits of a million cards: what goes in comes out, and ids lead to their rows."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import arrow_schema
+from photosearch.search.card_traits import CardTraits
+from photosearch.search.found import traits_of
 from photosearch.search.id_rows import UNKNOWN, IdRows
 from photosearch.search.packed_cards import PackedCards
 from photosearch.search.schemas import CardFacts
@@ -41,6 +44,17 @@ def test_packed_facts_are_those_of_the_cards():
 def test_a_number_that_is_none_is_not_known():
     odd = [Card("c", "t", None, None, [], None, None, price, "g") for price in (math.nan, math.inf)]
     assert [card.price for card in packed(odd, [None, None]).of([0, 1])] == [None, None]
+
+
+def test_traits_are_those_of_the_cards():
+    cards = [PLAIN, ODD, BARE, replace(PLAIN, price=math.nan, rating=math.inf)]
+    table = pa.Table.from_pylist([asdict(card) for card in cards], schema=arrow_schema(Card))
+    rows = np.array([2, 0, 1, 3, 0])
+    ids = [cards[row].card_id for row in rows]
+    unknown = replace(cards[3], price=None, rating=None)
+    expected = [traits_of(unknown if row == 3 else cards[row]) for row in rows]
+    assert CardTraits(table).of(ids, rows) == expected
+    assert CardTraits(table[:0]).of([], rows[:0]) == []
 
 
 def test_nothing_is_packed_and_nothing_asked_for():

@@ -1,7 +1,6 @@
 """What of the found cards is shown: each policy alone, together, and off."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from photosearch.embedding.embedder import Vectors, unit
 from photosearch.policy_settings import ModerationParams, PoliciesParams
-from photosearch.search.found import FoundCard
+from photosearch.search.found import FoundCard, Traits
 from photosearch.search.moderation import (
     PLAIN,
     RULES,
@@ -19,7 +18,7 @@ from photosearch.search.moderation import (
     write_moderation,
 )
 from photosearch.search.policies import CardMarks, Policed, apply_policies
-from photosearch.search.schemas import CardFacts, Reason
+from photosearch.search.schemas import Reason
 
 NO_RULE = {"adult": 2.0, "weapon": 2.0, "drugs": 2.0, "tobacco": 2.0, "offensive": 2.0}
 OFF = PoliciesParams(
@@ -30,12 +29,8 @@ UNMARKED = CardMarks({}, {}, None)
 
 
 def a_card(card_id: str, *, seller: str | None = None, status: str | None = "on_sale") -> FoundCard:
-    facts = CardFacts(
-        card_id=card_id, title=card_id, title_ru=None, description=None, category=[], brand=None,
-        article=None, price=None, rating=None, n_reviews=None, seller=seller, status=status,
-        thumbnail=None,
-    )  # fmt: skip
-    return FoundCard(facts, f"{card_id}/gallery/0", 0.5, 0.5)
+    traits = Traits(card_id, seller=seller, status=status)
+    return FoundCard(traits, f"{card_id}/gallery/0", 0.5, 0.5)
 
 
 def cards(names: str, sellers: str = "") -> list[FoundCard]:
@@ -49,7 +44,7 @@ def police(found: Sequence[FoundCard], marks: CardMarks = UNMARKED, **on: object
 
 
 def shown(policed: Policed) -> str:
-    return "".join(card.facts.card_id for card in policed.shown)
+    return "".join(card.traits.card_id for card in policed.shown)
 
 
 def told(card: FoundCard) -> list[tuple[str, float | None]]:
@@ -67,7 +62,7 @@ def test_sold_out_and_hidden_cards_are_dropped_by_their_status():
              a_card("d", status=None)]  # fmt: skip
     policed = police(found, sold_out=["gone"], hidden=["secret"])
     assert shown(policed) == "ad"
-    assert [(drop.card.facts.card_id, told(drop.card)) for drop in policed.dropped] == [
+    assert [(drop.card.traits.card_id, told(drop.card)) for drop in policed.dropped] == [
         ("b", [("sold_out", None)]), ("c", [("hidden", None)])
     ]  # fmt: skip
 
@@ -78,7 +73,7 @@ def test_the_best_card_of_a_product_stands_for_the_others():
     assert shown(policed) == "abe"
     assert told(policed.shown[0]) == [("stands_for_same_product", 2)]
     assert [told(card) for card in policed.shown[1:]] == [[], []]
-    assert [(drop.card.facts.card_id, drop.instead) for drop in policed.dropped] == [
+    assert [(drop.card.traits.card_id, drop.instead) for drop in policed.dropped] == [
         ("c", "a"), ("d", "a")
     ]  # fmt: skip
 
@@ -140,7 +135,7 @@ def test_a_flagged_card_is_dropped_with_its_rule():
 
 def test_reasons_of_earlier_steps_stay_first():
     earlier = Reason(step="rank", what="price_distance", value=0.1)
-    found = [replace(a_card("a", status="gone"), reasons=(earlier,))]
+    found = [a_card("a", status="gone")._replace(reasons=(earlier,))]
     (drop,) = police(found, sold_out=["gone"]).dropped
     assert drop.card.reasons == (earlier, Reason(step="policies", what="sold_out"))
 
@@ -153,8 +148,8 @@ def test_the_same_cards_give_the_same_answer_and_nothing_is_lost():
     first = police(found, marks, one_a_group=True, one_seller_most=2)
     assert police(found, marks, one_a_group=True, one_seller_most=2) == first
     everyone = [*first.shown, *(drop.card for drop in first.dropped)]
-    assert sorted(card.facts.card_id for card in everyone) == sorted(names)
-    first_sellers = [card.facts.seller for card in first.shown[:4]]
+    assert sorted(card.traits.card_id for card in everyone) == sorted(names)
+    first_sellers = [card.traits.seller for card in first.shown[:4]]
     assert max(map(first_sellers.count, first_sellers)) <= 2
 
 

@@ -285,7 +285,7 @@ def test_what_a_photo_with_words_finds_is_not_its_own_review(tmp_path: Path):
             assert one.evidence.text_scores[wanted] > 0.5
         assert sum(known.is_right) == 1
         assert all("/review/" not in card.photo_id
-                   for card in new.found if card.facts.card_id == wanted)  # fmt: skip
+                   for card in new.found if card.traits.card_id == wanted)  # fmt: skip
 
 
 def test_words_have_trees_and_a_verdict_of_their_own(tmp_path: Path):

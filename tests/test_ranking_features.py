@@ -55,9 +55,9 @@ def test_prices_are_told_by_the_usual_one_of_the_answer():
 
 def test_a_price_is_told_by_the_usual_one_of_its_category_too():
     cards = [found("a", 0.9, price=100.0), found("b", 0.8, price=200.0),
-             found("c", 0.7, price=5000.0, category=["Furniture"]),
-             found("d", 0.7, price=7000.0, category=["Furniture"]),
-             found("e", 0.6, price=30.0, category=["Bags"]),
+             found("c", 0.7, price=5000.0, category=("Furniture",)),
+             found("d", 0.7, price=7000.0, category=("Furniture",)),
+             found("e", 0.6, price=30.0, category=("Bags",)),
              found("f", 0.6, price=None)]  # fmt: skip
     expected = [math.log(100 / 150), math.log(200 / 150), math.log(5 / 6), math.log(7 / 6),
                 math.nan, math.nan]  # fmt: skip  # alone in its category, and without a price
@@ -71,7 +71,7 @@ def test_zero_stars_mean_that_nobody_has_rated():
 
 
 def test_a_card_of_the_category_of_most_agrees_with_them():
-    cards = [found("a", 0.9), found("b", 0.8), found("c", 0.7, category=["Bags"]), found("d", 0.6)]
+    cards = [found("a", 0.9), found("b", 0.8), found("c", 0.7, category=("Bags",)), found("d", 0.6)]
     assert column("category_agreement", cards) == pytest.approx([0.75, 0.75, 0.25, 0.75])
 
 

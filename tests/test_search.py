@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from found_cards import Plain, found
 from PIL import Image
 from small_shop import ColourEmbedder, SmallShop, colour, jpeg, open_shop, painted
 
@@ -26,11 +27,10 @@ from photosearch.index.vector_index import ExactIndex, Hit
 from photosearch.search.candidates import EXACT_SCORE, VOTERS, collapse, nearest_cards
 from photosearch.search.enrich import CardFactsTable
 from photosearch.search.finding import Finder
-from photosearch.search.found import FoundCard
 from photosearch.search.pipeline import make_pipeline
 from photosearch.search.query import Candidate, SearchRequest
 from photosearch.search.rank import best_first
-from photosearch.search.schemas import CardFacts, ReleaseIds, SearchResponse
+from photosearch.search.schemas import ReleaseIds, SearchResponse
 from photosearch.search.thumbnails import (
     GALLERY_MOST,
     SIDE_PX,
@@ -44,15 +44,6 @@ IDS = ReleaseIds(release="r1", model_id="colours", index_id="i1", data_version="
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
     return open_shop(tmp_path_factory.mktemp("shop"))
-
-
-def found(card_id: str, cosine: float) -> FoundCard:
-    facts = CardFacts(
-        card_id=card_id, title=card_id, title_ru=None, description=None, category=[], brand=None,
-        article=None, price=None, rating=None, n_reviews=None, seller=None, status=None,
-        thumbnail=None,
-    )  # fmt: skip
-    return FoundCard(facts, f"{card_id}/gallery/0", cosine, cosine)
 
 
 def ids(answer: SearchResponse) -> list[str]:
@@ -132,7 +123,9 @@ def test_facts_of_a_card_reach_the_answer(shop: SmallShop):
 
 
 def test_an_empty_index_is_an_answer_without_cards():
-    pipeline = make_pipeline(IDS, ColourEmbedder(), finder=Finder(ExactIndex(64), 10), enrich=list)
+    pipeline = make_pipeline(
+        IDS, ColourEmbedder(), finder=Finder(ExactIndex(64), 10), cards=Plain()
+    )
     answer = pipeline.answer(SearchRequest(jpeg(painted(colour("red")))))
     assert answer.cards == []
 
@@ -148,24 +141,22 @@ def test_an_index_of_shorter_vectors_is_searched_with_shortened_ones():
     embedder, index = ColourEmbedder(), ExactIndex(16)
     dark = painted((30, 120, 30))
     index.add(["dark/0"], [Listing("dark")], embedder.embed([dark])[:, :16])
-    pipeline = make_pipeline(
-        IDS, embedder, finder=Finder(index, 10),
-        enrich=lambda cards: [found("dark", cards[0].cosine)],
-    )  # fmt: skip
+    pipeline = make_pipeline(IDS, embedder, finder=Finder(index, 10), cards=Plain())
     answer = pipeline.answer(SearchRequest(jpeg(dark)))
     assert answer.length == 16
+    assert answer.cards[0].card.card_id == "dark"
     assert answer.cards[0].cosine == pytest.approx(1)
 
 
 def test_an_index_of_another_model_is_never_searched():
     other = IDS.model_copy(update={"model_id": "shapes"})
     with pytest.raises(ForeignIndex, match="made by model shapes, the query by colours"):
-        make_pipeline(other, ColourEmbedder(), finder=Finder(ExactIndex(64), 9), enrich=list)
+        make_pipeline(other, ColourEmbedder(), finder=Finder(ExactIndex(64), 9), cards=Plain())
 
 
 def test_an_index_of_a_length_the_model_does_not_make_is_refused():
     with pytest.raises(DimensionMismatch, match="holds 50-d vectors, the model made 64-d ones"):
-        make_pipeline(IDS, ColourEmbedder(), finder=Finder(ExactIndex(50), 9), enrich=list)
+        make_pipeline(IDS, ColourEmbedder(), finder=Finder(ExactIndex(50), 9), cards=Plain())
 
 
 def test_what_cannot_be_read_is_named(shop: SmallShop):
@@ -213,7 +204,7 @@ def test_equal_cosines_are_ranked_by_card_id_whatever_their_order():
     cards = [found("c", 0.5), found("a", 0.5), found("d", 0.9), found("b", 0.5)]
     for order in (cards, cards[::-1]):
         ranked = best_first(order)
-        assert [card.facts.card_id for card in ranked] == ["d", "a", "b", "c"]
+        assert [card.traits.card_id for card in ranked] == ["d", "a", "b", "c"]
 
 
 def test_a_found_card_without_facts_is_left_out_and_told_of(
@@ -226,7 +217,7 @@ def test_a_found_card_without_facts_is_left_out_and_told_of(
     ]
     with caplog.at_level(logging.WARNING, logger="photosearch.search.enrich"):
         cards = table.enrich(candidates)
-    assert [card.facts.card_id for card in cards] == ["red"]
+    assert [card.traits.card_id for card in cards] == ["red"]
     assert "1 found cards have no facts, first gone" in caplog.text
     assert table.enrich([]) == []
 
@@ -274,7 +265,8 @@ def test_a_card_without_a_thumbnail_is_still_found(tmp_path: Path, shop: SmallSh
     write_table(tmp_path / "thumbnails.parquet", Thumbnail, [])
     table = CardFactsTable(shop.release.cards, tmp_path / "thumbnails.parquet")
     (card,) = table.enrich([Candidate("red", "red/gallery/0", 0.8, 0.8)])
-    assert card.facts.thumbnail is None
+    (shown,) = table.facts([card.traits.card_id])
+    assert (shown.card_id, shown.thumbnail) == ("red", None)
     assert table.gallery("red") == table.gallery("no such card") == []
 
 

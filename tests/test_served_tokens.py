@@ -74,7 +74,7 @@ def offline(release: Release, *, has_tokens: bool) -> list[SearchResponse]:
     room = ReadingRoom(lambda _: [], waiting_max=1)
     embedder = load_served_embedder(release, SERVICES)
     with closing(open_index(release, SERVICES)) as index, finder_of(release, index) as finder:
-        plain = make_pipeline(release_ids(release), embedder, finder=finder, enrich=cards.enrich)
+        plain = make_pipeline(release_ids(release), embedder, finder=finder, cards=cards)
         eyes = Eyes(lambda _: lambda _: list, room, 0)
         whole = complete(plain, release, cards=cards, index=index, eyes=eyes)
         whole = replace(whole, embed=lambda photo: looker.look([photo])[0])

@@ -168,7 +168,7 @@ def test_probabilities_come_from_the_calibration(shop: SmallShop, blind: SmallSh
 def test_probabilities_follow_the_ranker_and_never_rise_down_the_page(shop: SmallShop):
     def farthest_first(found: Sequence[FoundCard], _: object) -> list[FoundCard]:
         far = max(found, key=lambda card: -card.cosine)
-        return best_first([replace(c, score=0.99 if c is far else c.score / 4) for c in found])
+        return best_first([c._replace(score=0.99 if c is far else c.score / 4) for c in found])
 
     def last_to_second(found: Sequence[FoundCard], _: object) -> list[FoundCard]:
         return [found[0], found[-1], *found[1:-1]]
@@ -224,7 +224,7 @@ def test_later_steps_run_in_the_order_of_the_story(shop: SmallShop):
             assert query.part.size == (266, 300)
             assert query.vector.shape == (64,)
             reason = Reason(step=name, what="backwards")
-            return [replace(card, reasons=(*card.reasons, reason)) for card in found[::-1]]
+            return [card._replace(reasons=(*card.reasons, reason)) for card in found[::-1]]
 
         return backwards
 

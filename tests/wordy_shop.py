@@ -32,7 +32,7 @@ def colour_tags(query: Query, found: Sequence[FoundCard]) -> list[TagChip]:
     """A tag in both languages for each found card of these colours; none without a photo."""
     if query.vector is None:
         return []
-    there = {card.facts.card_id for card in found}
+    there = {card.traits.card_id for card in found}
     return [
         TagChip(tag=tag, language=language, kind="splits", n_found=1)
         for english, russian in RUSSIAN.items()

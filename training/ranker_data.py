@@ -24,11 +24,10 @@ from photosearch.search.features import (
     card_features,
     row_of,
 )
-from photosearch.search.found import FoundCard
+from photosearch.search.found import FoundCard, traits_of
 from photosearch.search.popularity import Popularity
 from photosearch.search.propensity import propensities
 from photosearch.search.query import Candidate
-from photosearch.search.schemas import CardFacts
 from photosearch.search.tag_overlap import overlaps_of
 from photosearch.tagging.tag_index import Carried
 
@@ -119,15 +118,15 @@ def ask_shelf(
 
 
 def found_cards(candidates: Sequence[Candidate], cards: Mapping[str, Card]) -> list[FoundCard]:
-    """Candidates with the facts of their cards, in their order."""
+    """Candidates with the traits of their cards, in their order."""
     return [
-        FoundCard(facts_of(cards[c.card_id]), c.photo_id, c.cosine, c.score) for c in candidates
+        FoundCard(traits_of(cards[c.card_id]), c.photo_id, c.cosine, c.score) for c in candidates
     ]
 
 
 def is_any_of(found: Sequence[FoundCard], right: Collection[str]) -> NDArray[np.bool_]:
     """Which of the found cards are right, (n_found,)."""
-    return np.array([card.facts.card_id in right for card in found], np.bool_)
+    return np.array([card.traits.card_id in right for card in found], np.bool_)
 
 
 def overlaps_on(
@@ -135,12 +134,6 @@ def overlaps_on(
 ) -> Mapping[str, float]:
     """See tag_overlap.py; nothing where the shelf has no tags."""
     return {} if shelf.tags is None else overlaps_of(found, hits, shelf.tags)
-
-
-def facts_of(card: Card) -> CardFacts:
-    """What the page knows of a card, without its picture."""
-    known = {name: getattr(card, name) for name in CardFacts.model_fields if name != "thumbnail"}
-    return CardFacts(**known, thumbnail=None)
 
 
 def lesson_of(

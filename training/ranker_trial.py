@@ -102,9 +102,9 @@ def ranked_right(ranker: BoostedRanker | None, answered: Answered) -> Found:
     """Which cards are right, in the order of a ranker or of the candidates; (n_found,)."""
     if ranker is None:
         return answered.is_right
-    row_of = {card.facts.card_id: row for row, card in enumerate(answered.found)}
+    row_of = {card.traits.card_id: row for row, card in enumerate(answered.found)}
     ranked = ranker.rank(answered.found, answered.evidence)
-    return np.asarray(answered.is_right[[row_of[card.facts.card_id] for card in ranked]])
+    return np.asarray(answered.is_right[[row_of[card.traits.card_id] for card in ranked]])
 
 
 def found_right(answers: Sequence[Answered], right: Sequence[Found]) -> Found:

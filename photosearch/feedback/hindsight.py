@@ -8,10 +8,9 @@ from photosearch.feedback.answer_outcomes import Outcome
 from photosearch.feedback.schemas import ShownCard
 from photosearch.ranking_settings import OnlineParams, PropensityParams
 from photosearch.search.features import RANKED_SCORE, row_of
-from photosearch.search.found import FoundCard
+from photosearch.search.found import FoundCard, Traits
 from photosearch.search.online_ranker import OnlineState, rerank
 from photosearch.search.propensity import propensities
-from photosearch.search.schemas import CardFacts
 
 
 def gain_in_hindsight(
@@ -36,7 +35,7 @@ def gain_in_hindsight(
     found = [_found(card) for card in cards]
     clicked_at = {card.card_id: card.rank for card in cards if card.card_id in outcome.clicked}
     before, after = (
-        [card.facts.card_id for card in rerank(found, rows, one, online)]
+        [card.traits.card_id for card in rerank(found, rows, one, online)]
         for one in (OnlineState(), state)
     )
     return worth_of_order(after, clicked_at, looks) - worth_of_order(before, clicked_at, looks)
@@ -66,11 +65,6 @@ def worth_of_order(
 
 
 def _found(card: ShownCard) -> FoundCard:
-    """The card as the online re-ranker saw it; of its facts only the name counts."""
-    facts = CardFacts(
-        card_id=card.card_id, title="", title_ru=None, description=None, category=[], brand=None,
-        article=None, price=None, rating=None, n_reviews=None, seller=None, status=None,
-        thumbnail=None,
-    )  # fmt: skip
+    """The card as the online re-ranker saw it; of its traits only the name counts."""
     score = card.features.get(RANKED_SCORE, card.features.get("score", 0.0))
-    return FoundCard(facts, card.photo_id, card.features.get("cosine", 0.0), score)
+    return FoundCard(Traits(card.card_id), card.photo_id, card.features.get("cosine", 0.0), score)

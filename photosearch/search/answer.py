@@ -1,7 +1,9 @@
 """The cards of one page of an answer, out of all that were found; knows no search."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise, starmap
+from operator import lt
 
 import numpy as np
 from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
@@ -12,6 +14,7 @@ from photosearch.search.found import FoundCard
 from photosearch.search.policies import Dropped
 from photosearch.search.query import Query, SearchRequest
 from photosearch.search.schemas import DroppedCard, Facets, RankedCard, Reason, TagChip
+from photosearch.search.steps import Cards
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,10 @@ def with_probabilities(
     if calibration is None or not query.is_photo_alone:
         return found
     said = calibration.curve(np.array([card.score for card in found])).tolist()
-    return [replace(card, probability=one) for card, one in zip(found, said, strict=True)]
+    return [card._replace(probability=one) for card, one in zip(found, said, strict=True)]
 
 
-def page_of(found: Sequence[FoundCard], request: SearchRequest) -> list[RankedCard]:
+def page_of(found: Sequence[FoundCard], request: SearchRequest, cards: Cards) -> list[RankedCard]:
     """The cards from `offset` on, at most `limit`, in the order in which they come.
 
     Probabilities never rise along the order: where a step after the ranker moved a card over
@@ -52,12 +55,14 @@ def page_of(found: Sequence[FoundCard], request: SearchRequest) -> list[RankedCa
     Args:
         found: All cards, best first.
         request: Says which page, and whether to explain.
+        cards: Says what is shown of them.
     """
     shown = found[request.offset : request.offset + request.limit]
+    facts = cards.facts([card.traits.card_id for card in shown])
     probabilities = _falling(found)[request.offset :]
     return [
         RankedCard(
-            card=card.facts,
+            card=facts[place],
             rank=request.offset + place + 1,
             score=card.score,
             cosine=card.cosine,
@@ -72,8 +77,11 @@ def page_of(found: Sequence[FoundCard], request: SearchRequest) -> list[RankedCa
 
 def _falling(found: Sequence[FoundCard]) -> list[float | None]:
     said = [card.probability for card in found]
-    if not said or None in said:
+    known = [one for one in said if one is not None]
+    if len(known) < len(said):
         return said
+    if not any(starmap(lt, pairwise(known))):
+        return [round(one, 4) for one in known]
     falling: list[float | None] = isotonic_regression(said, increasing=False).x.round(4).tolist()
     return falling
 
@@ -109,8 +117,7 @@ def told_of_candidates(found: Sequence[FoundCard], query: Query) -> Sequence[Fou
         return found
     more = "words" if query.request.text else "votes"
     return [
-        replace(
-            card,
+        card._replace(
             reasons=(
                 *card.reasons,
                 Reason(step="candidates", what="cosine", value=round(card.cosine, 6)),
@@ -125,7 +132,7 @@ def told_of_dropped(dropped: Sequence[Dropped]) -> list[DroppedCard]:
     """Cards that policies left out, as an answer tells them."""
     return [
         DroppedCard(
-            card_id=one.card.facts.card_id, instead=one.instead, reasons=list(one.card.reasons)
+            card_id=one.card.traits.card_id, instead=one.instead, reasons=list(one.card.reasons)
         )
         for one in dropped
     ]

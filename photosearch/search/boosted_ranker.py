@@ -6,7 +6,7 @@ means something else, so other trees rank what both have found.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
@@ -106,14 +106,14 @@ class BoostedRanker:
         moved = self.moves(table)
         rows = list(table) if evidence.text_scores is None else [None] * len(ranked)
         made = [
-            replace(card, score=raised(card, by), features=row)
+            card._replace(score=raised(card, by), features=row)
             for card, by, row in zip(ranked, moved.tolist(), rows, strict=True)
         ]
         if explain:
             made = self._explained(made, table)
         made = best_first(made)
         floor = made[-1].score
-        return made + [replace(card, score=min(card.score, floor)) for card in rest]
+        return made + [card if card.score <= floor else card._replace(score=floor) for card in rest]
 
     def _explained(self, cards: Sequence[FoundCard], table: Features) -> list[FoundCard]:
         """Adds what each feature moved, in units of the score.
@@ -131,7 +131,7 @@ class BoostedRanker:
                 for n in strongest.tolist()
                 if moved[n]
             )
-            explained.append(replace(card, reasons=card.reasons + reasons))
+            explained.append(card._replace(reasons=card.reasons + reasons))
         return explained
 
 

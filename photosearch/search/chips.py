@@ -52,7 +52,7 @@ def tag_chips(index: TagIndex, query: Query, found: Sequence[FoundCard]) -> list
     """The step of the search: SHOWN chips in each language; none where no photo asks."""
     if query.vector is None:
         return []
-    card_ids = [card.facts.card_id for card in found]
+    card_ids = [card.traits.card_id for card in found]
     return [
         TagChip(tag=chip.tag, language=chip.language, kind=chip.kind, n_found=chip.n_found)
         for language in LANGUAGES

@@ -1,7 +1,8 @@
-"""Candidates in, the same cards with title, price and picture out; knows nothing of vectors."""
+"""Candidates in, the same cards with what is known of them out; knows nothing of vectors."""
 
 import logging
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_table
+from photosearch.search.card_traits import CardTraits
 from photosearch.search.found import FoundCard
 from photosearch.search.id_rows import UNKNOWN, IdRows
 from photosearch.search.packed_cards import PackedCards
@@ -24,7 +26,11 @@ log = logging.getLogger(__name__)
 
 
 class CardFactsTable:
-    """Facts of a release's cards in memory: objects are made only for what was found."""
+    """A release's cards in memory.
+
+    What rules and rankers ask of a card is made for all that was found, what the page shows of it
+    for those of one page.
+    """
 
     def __init__(self, cards: Path, thumbnails: Path) -> None:
         """Reads cards.parquet and thumbnails.parquet; raises BadTable if either is not whole."""
@@ -36,20 +42,28 @@ class CardFactsTable:
         rows = self._ids.rows(pictures["card_id"].to_pylist())
         self._gallery_of = _spans(rows, len(self._ids))
         self._facts = PackedCards(table, self._thumbnails())
+        self._traits = CardTraits(table)
 
     def enrich(self, candidates: Sequence[Candidate]) -> list[FoundCard]:
-        """Adds facts, in the same order; a card that the table does not know is left out."""
-        rows = self._ids.rows([candidate.card_id for candidate in candidates]).tolist()
-        if UNKNOWN in rows:
-            placed = list(zip(candidates, rows, strict=True))
-            missing = [candidate.card_id for candidate, row in placed if row == UNKNOWN]
+        """Adds traits, in the same order; a card that the table does not know is left out."""
+        card_ids = [candidate.card_id for candidate in candidates]
+        rows = self._ids.rows(card_ids)
+        if not (is_known := rows != UNKNOWN).all():
+            missing = list(compress(card_ids, ~is_known))
             log.warning("%d found cards have no facts, first %s", len(missing), missing[0])
-            candidates = [candidate for candidate, row in placed if row != UNKNOWN]
-            rows = [row for row in rows if row != UNKNOWN]
+            candidates, card_ids = (
+                list(compress(candidates, is_known)),
+                list(compress(card_ids, is_known)),
+            )
+            rows = rows[is_known]
         return [
-            FoundCard(card, candidate.photo_id, candidate.cosine, candidate.score)
-            for card, candidate in zip(self._facts.of(rows), candidates, strict=True)
+            FoundCard(traits, candidate.photo_id, candidate.cosine, candidate.score)
+            for traits, candidate in zip(self._traits.of(card_ids, rows), candidates, strict=True)
         ]
+
+    def facts(self, card_ids: Sequence[str]) -> list[CardFacts]:
+        """What the page shows of cards of the table, in their order."""
+        return self._facts.of(self._ids.rows(card_ids).tolist())
 
     def of(self, card_id: str) -> CardFacts | None:
         """Facts of a card; None where the table does not know it."""

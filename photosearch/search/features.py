@@ -103,12 +103,12 @@ def _seen_columns(
         votes_of[hit.card_id] += place < VOTERS
         if GALLERY in hit.photo_id:
             gallery_of.setdefault(hit.card_id, hit.cosine)
-    near = [cosines_of[card.facts.card_id] or [card.cosine] for card in found]
+    near = [cosines_of[card.traits.card_id] or [card.cosine] for card in found]
     cosines = np.array([card.cosine for card in found])
     scores = np.array([card.score for card in found])
-    categories = [tuple(card.facts.category) for card in found]
+    categories = [card.traits.category for card in found]
     usual = categories[:TOP]
-    gallery = np.array([gallery_of.get(card.facts.card_id, math.nan) for card in found])
+    gallery = np.array([gallery_of.get(card.traits.card_id, math.nan) for card in found])
     return {
         "cosine": cosines.tolist(),
         "cosine_short": [evidence.short_cosines.get(card.photo_id, math.nan) for card in found],
@@ -118,7 +118,7 @@ def _seen_columns(
         "gallery_cosine": gallery.tolist(),
         "gallery_gap": (gallery - max(gallery_of.values(), default=math.nan)).tolist(),
         "near_photos": [math.log(len(some)) for some in near],
-        "votes": [votes_of[card.facts.card_id] / VOTERS for card in found],
+        "votes": [votes_of[card.traits.card_id] / VOTERS for card in found],
         "score": scores.tolist(),
         "score_gap": _above_best_other(scores).tolist(),
         "probability": [math.nan] * len(found) if curve is None else curve(cosines).tolist(),
@@ -137,7 +137,7 @@ def _above_best_other(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _asked_columns(found: Sequence[FoundCard], evidence: Evidence) -> dict[str, Sequence[float]]:
     overlaps, scores = evidence.tag_overlaps, evidence.text_scores
-    card_ids = [card.facts.card_id for card in found]
+    card_ids = [card.traits.card_id for card in found]
     return {
         "tag_overlap": [overlaps.get(card_id, math.nan) for card_id in card_ids],
         "text_score": [
@@ -147,19 +147,19 @@ def _asked_columns(found: Sequence[FoundCard], evidence: Evidence) -> dict[str, 
 
 
 def _shop_columns(found: Sequence[FoundCard], popular: Popularity) -> dict[str, Sequence[float]]:
-    prices = [card.facts.price or math.nan for card in found]
+    prices = [card.traits.price or math.nan for card in found]
     known = [price for price in prices[:TOP] if price > 0]
     usual = median(known) if known else math.nan
-    rated = [card.facts.rating or math.nan for card in found]  # 0 stars: nobody has rated
+    rated = [card.traits.rating or math.nan for card in found]  # 0 stars: nobody has rated
     return {
         "price_distance": [math.log(price / usual) if price > 0 else math.nan for price in prices],
         "price_in_category": _against_its_category(found, prices),
         "rating": rated,
         "reviews": [
-            math.nan if card.facts.n_reviews is None else math.log1p(card.facts.n_reviews)
+            math.nan if card.traits.n_reviews is None else math.log1p(card.traits.n_reviews)
             for card in found
         ],
-        "popularity": [popular[card.facts.card_id] for card in found],
+        "popularity": [popular[card.traits.card_id] for card in found],
     }
 
 
@@ -171,9 +171,9 @@ def _against_its_category(found: Sequence[FoundCard], prices: Sequence[float]) -
     of_category: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for card, price in zip(found, prices, strict=True):
         if price > 0:
-            of_category[tuple(card.facts.category)].append(price)
+            of_category[card.traits.category].append(price)
     usual = {kind: median(some) for kind, some in of_category.items() if len(some) > 1}
     return [
-        math.log(price / usual.get(tuple(card.facts.category), math.nan)) if price > 0 else math.nan
+        math.log(price / usual.get(card.traits.category, math.nan)) if price > 0 else math.nan
         for card, price in zip(found, prices, strict=True)
     ]

@@ -25,15 +25,14 @@ def is_wanted(card: CardFacts, where: CardFilter) -> bool:
 
 def facets_of(found: Sequence[FoundCard]) -> Facets:
     """What the found cards differ in, most frequent first, equal ones by name."""
-    facts = [card.facts for card in found]
-    paths = Counter(
-        tuple(card.category[:depth])
-        for card in facts
-        for depth in range(1, len(card.category) + 1)
-    )  # fmt: skip
-    brands = Counter(card.brand for card in facts if card.brand is not None)
-    prices = [card.price for card in facts if card.price is not None]
-    ratings = [card.rating for card in facts if card.rating]  # 0 where nobody has rated
+    traits = [card.traits for card in found]
+    paths = Counter[tuple[str, ...]]()
+    for path, n_cards in Counter(card.category for card in traits).items():
+        for depth in range(1, len(path) + 1):
+            paths[path[:depth]] += n_cards
+    brands = Counter(card.brand for card in traits if card.brand is not None)
+    prices = [card.price for card in traits if card.price is not None]
+    ratings = [card.rating for card in traits if card.rating]  # 0 where nobody has rated
     return Facets(
         categories=[FacetValue(value=list(path), n_cards=n) for path, n in _by_count(paths)],
         brands=[FacetValue(value=[brand], n_cards=n) for brand, n in _by_count(brands)],

@@ -1,7 +1,6 @@
 """Late interaction: the best cards are compared anew, token by token; knows no model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,4 +86,4 @@ def compare_by_photo(
 
 def _compared(card: FoundCard, by: float) -> FoundCard:
     reason = Reason(step=STEP, what="max_sim", value=round(by, 6))
-    return replace(card, score=raised(card, by), reasons=(*card.reasons, reason))
+    return card._replace(score=raised(card, by), reasons=(*card.reasons, reason))

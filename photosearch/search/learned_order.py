@@ -8,7 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,12 +81,12 @@ def rerank_by_state(state: OnlineState, online: OnlineParams) -> Step:
 
     def step(found: Sequence[FoundCard], query: Query) -> Sequence[FoundCard]:
         rows = {
-            card.facts.card_id: unknown if card.features is None else card.features
+            card.traits.card_id: unknown if card.features is None else card.features
             for card in found
         }
         if all(row is unknown for row in rows.values()):
             return found
-        ranked = [replace(card, ranked_score=card.score) for card in found]
+        ranked = [card._replace(ranked_score=card.score) for card in found]
         return rerank(ranked, rows, state, online, explain=query.request.explain)
 
     return step

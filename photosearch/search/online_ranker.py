@@ -10,7 +10,7 @@ states/ID.json      a state; states/current names the one in use, written last
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -120,11 +120,11 @@ def rerank(
     ordered = best_first(found)
     if not ordered:
         return []
-    table = np.stack([features_of[card.facts.card_id] for card in ordered])
+    table = np.stack([features_of[card.traits.card_id] for card in ordered])
     shares = scale_within(table) * np.array(state.weights[:-1])
     moves = online.margin * np.tanh(shares.sum(axis=1) / 2)
     moved = [
-        replace(card, score=raised(card, float(by)))
+        card._replace(score=raised(card, float(by)))
         for card, by in zip(ordered, moves, strict=True)
     ]
     if explain:
@@ -205,7 +205,7 @@ def _explained(card: FoundCard, shares: Weights) -> FoundCard:
         for n in strongest.tolist()
         if shares[n]
     )
-    return replace(card, reasons=card.reasons + reasons)
+    return card._replace(reasons=card.reasons + reasons)
 
 
 def _falling(cards: Sequence[FoundCard]) -> list[FoundCard]:
@@ -213,7 +213,7 @@ def _falling(cards: Sequence[FoundCard]) -> list[FoundCard]:
     made: list[FoundCard] = []
     for card in cards:
         most = made[-1].score if made else card.score
-        made.append(replace(card, score=min(card.score, most)))
+        made.append(card._replace(score=min(card.score, most)))
     return made
 
 

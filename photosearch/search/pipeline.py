@@ -33,7 +33,6 @@ from photosearch.search.objects import as_objects, choose_box, things_on
 from photosearch.search.policies import Policed
 from photosearch.search.query import (
     ANY_CARD,
-    Candidate,
     Candidates,
     Embedded,
     Query,
@@ -50,7 +49,7 @@ from photosearch.search.schemas import (
     SearchResponse,
     TagChip,
 )
-from photosearch.search.steps import ArticleReader, Finds, Look, Maps, Reranker, Step
+from photosearch.search.steps import ArticleReader, Cards, Finds, Look, Maps, Reranker, Step
 from photosearch.search.stopwatch import Stopwatch
 
 
@@ -75,7 +74,8 @@ class SearchPipeline:
     """Unique cards that pass the request's filter, by vector, words and likes: finding.py."""
     alike: Callable[[str, CardFilter], Candidates]
     """Unique cards like a card, that pass a filter."""
-    enrich: Callable[[Sequence[Candidate]], list[FoundCard]]
+    cards: Cards
+    """Says what is known of candidates, and what the page shows of them."""
     rank: Step
     unranked: Step
     """The order without a ranker, for those who are to go without."""
@@ -136,7 +136,7 @@ class SearchPipeline:
             width=photo.size[0],
             height=photo.size[1],
             length=self.length,
-            cards=page_of(shown.cards, request),
+            cards=page_of(shown.cards, request, self.cards),
             n_found=len(shown.cards),
             is_confident=is_confident(shown.cards, self.calibration),
             facets=shown.facets,
@@ -205,7 +205,7 @@ class SearchPipeline:
         return CardsResponse(
             query_id=uuid.uuid4().hex,
             length=self.length,
-            cards=page_of(shown.cards, request),
+            cards=page_of(shown.cards, request, self.cards),
             n_found=len(shown.cards),
             facets=shown.facets,
             chips=shown.chips,
@@ -219,7 +219,7 @@ class SearchPipeline:
         """What of the candidates is shown, best first; and what could narrow it, filter or not."""
         query = replace(query, hits=candidates.hits, text_scores=candidates.text_scores)
         with watch.stage("enrich"):
-            near = self.enrich(candidates.cards)
+            near = self.cards.enrich(candidates.cards)
         facets = facets_of([])
         with watch.optional("facets"):
             facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
@@ -248,7 +248,7 @@ class SearchPipeline:
 
     def _unfiltered(self, query: Query) -> list[FoundCard]:
         anything = replace(query, request=replace(query.request, where=ANY_CARD))
-        return self.enrich(self.candidates(anything).cards)
+        return self.cards.enrich(self.candidates(anything).cards)
 
     def _read(self, query_id: str, watch: Stopwatch) -> ReadArticles:
         read = None
@@ -263,7 +263,7 @@ def make_pipeline(
     embedder: Embedder,
     *,
     finder: Finds,
-    enrich: Callable[[Sequence[Candidate]], list[FoundCard]],
+    cards: Cards,
     decode: Callable[[bytes, str], SeenPhoto] = see,
 ) -> SearchPipeline:
     """Puts together the steps that every release has; `dataclasses.replace` adds the others.
@@ -272,7 +272,7 @@ def make_pipeline(
         release: What every answer says it was made by.
         embedder: The release's model.
         finder: Asks the release's index, whose vectors may be shorter than the model's.
-        enrich: Adds what is known of the cards.
+        cards: What is known of them.
         decode: Photos are decoded whole where it says nothing else.
 
     Raises:
@@ -292,7 +292,7 @@ def make_pipeline(
         embed=lambda photo: Embedded(embedder.embed([photo])[0]),
         candidates=finder.candidates,
         alike=finder.like,
-        enrich=enrich,
+        cards=cards,
         rank=plain,
         unranked=plain,
     )

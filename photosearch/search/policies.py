@@ -5,7 +5,7 @@ Every rule keeps the order of what it leaves, so the same ranking gives the same
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -92,11 +92,11 @@ def _without_status(
     found: Sequence[FoundCard], words: Mapping[str, str]
 ) -> tuple[list[FoundCard], list[Dropped]]:
     """Drops cards whose status is one of the words; a card that tells none stays."""
-    left = [card for card in found if card.facts.status not in words]
+    left = [card for card in found if card.traits.status not in words]
     gone = [
-        Dropped(_told(card, words[card.facts.status]))
+        Dropped(_told(card, words[card.traits.status]))
         for card in found
-        if card.facts.status is not None and card.facts.status in words
+        if card.traits.status is not None and card.traits.status in words
     ]
     return left, gone
 
@@ -104,11 +104,11 @@ def _without_status(
 def _without_flagged(
     found: Sequence[FoundCard], flags: Mapping[str, Flag]
 ) -> tuple[list[FoundCard], list[Dropped]]:
-    left = [card for card in found if card.facts.card_id not in flags]
+    left = [card for card in found if card.traits.card_id not in flags]
     gone = [
         Dropped(_told(card, f"moderation_{flag.rule}", flag.margin))
         for card in found
-        if (flag := flags.get(card.facts.card_id)) is not None
+        if (flag := flags.get(card.traits.card_id)) is not None
     ]
     return left, gone
 
@@ -118,7 +118,7 @@ def _one_a_group(
 ) -> tuple[list[FoundCard], list[Dropped]]:
     """A card without a group stands for itself."""
     first: dict[str | None, int] = {}
-    groups = [group_of.get(card.facts.card_id) for card in found]
+    groups = [group_of.get(card.traits.card_id) for card in found]
     stands_for = [
         place if group is None else first.setdefault(group, place)
         for place, group in enumerate(groups)
@@ -160,7 +160,7 @@ def _collapsed(
     left, gone = [], []
     for place, (card, keeper) in enumerate(zip(found, stands_for, strict=True)):
         if keeper != place:
-            gone.append(Dropped(_told(card, what, values[place]), found[keeper].facts.card_id))
+            gone.append(Dropped(_told(card, what, values[place]), found[keeper].traits.card_id))
         elif n_cards[place] > 1:
             left.append(_told(card, f"stands_for_{what}", float(n_cards[place] - 1)))
         else:
@@ -179,7 +179,7 @@ def _sellers_in_turn(found: Sequence[FoundCard], most: int, window: int) -> list
     behind: list[tuple[int, FoundCard]] = []
     rest: list[FoundCard] = []
     for place, card in enumerate(found):
-        seller = card.facts.seller
+        seller = card.traits.seller
         if len(ahead) >= window:
             rest.append(card)
         elif seller is not None and shown[seller] >= most:
@@ -197,7 +197,7 @@ def _sellers_in_turn(found: Sequence[FoundCard], most: int, window: int) -> list
 
 
 def _told(card: FoundCard, what: str, value: float | None = None) -> FoundCard:
-    return replace(card, reasons=(*card.reasons, Reason(step=STEP, what=what, value=value)))
+    return card._replace(reasons=(*card.reasons, Reason(step=STEP, what=what, value=value)))
 
 
 def save_policies(folder: Path, policies: PoliciesParams) -> None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from photosearch.search.candidates import EXACT_COSINE, EXACT_SCORE
 from photosearch.search.features import Evidence, card_features
@@ -20,7 +19,7 @@ UNKNOWN = Popularity({}, math.nan)
 
 def best_first(found: Sequence[FoundCard]) -> list[FoundCard]:
     """By score, highest first; equal scores by cosine, then card_id."""
-    return sorted(found, key=lambda card: (-card.score, -card.cosine, card.facts.card_id))
+    return sorted(found, key=lambda card: (-card.score, -card.cosine, card.traits.card_id))
 
 
 def raised(card: FoundCard, by: float) -> float:
@@ -48,6 +47,6 @@ def rank_by_evidence(tags: Carried | None) -> Step:
         overlaps = {} if tags is None else overlaps_of(ordered, query.hits, tags)
         evidence = Evidence(query.hits, tag_overlaps=overlaps)
         table = card_features(ordered, evidence, UNKNOWN, None)
-        return [replace(card, features=row) for card, row in zip(ordered, table, strict=True)]
+        return [card._replace(features=row) for card, row in zip(ordered, table, strict=True)]
 
     return rank

@@ -44,7 +44,7 @@ def ask_held_out(
         return ShownCards(scores, is_same, groups)
     for row, vector in enumerate(vectors_of(queries)):
         shown = search(vector)[:RANKS]
-        found = [group_of[card.facts.card_id] for card in shown]
+        found = [group_of[card.traits.card_id] for card in shown]
         scores[row, : len(shown)] = [card.score for card in shown]
         is_same[row, : len(shown)] = [
             group == groups[row] or frozenset((group, groups[row])) in joined for group in found

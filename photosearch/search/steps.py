@@ -11,8 +11,8 @@ from photosearch.embedding.embedder import Vectors
 from photosearch.index.filters import CardFilter
 from photosearch.perception.detector import Found
 from photosearch.search.found import FoundCard
-from photosearch.search.query import Candidates, Query, SearchRequest
-from photosearch.search.schemas import ReadArticles
+from photosearch.search.query import Candidate, Candidates, Query, SearchRequest
+from photosearch.search.schemas import CardFacts, ReadArticles
 
 Step = Callable[[Sequence[FoundCard], Query], Sequence[FoundCard]]
 """Puts cards in another order, changes their scores or leaves some out, and says why."""
@@ -42,6 +42,18 @@ class Finds(Protocol):
 
     def candidates(self, query: Query) -> Candidates: ...
     def like(self, card_id: str, where: CardFilter) -> Candidates: ...
+
+
+class Cards(Protocol):
+    """What a release knows of its cards: enrich.py."""
+
+    def enrich(self, candidates: Sequence[Candidate]) -> list[FoundCard]:
+        """What rules and rankers ask of them, in the same order; strange ones are left out."""
+        ...
+
+    def facts(self, card_ids: Sequence[str]) -> list[CardFacts]:
+        """What the page shows of cards that were found, in their order."""
+        ...
 
 
 class ArticleReader(Protocol):

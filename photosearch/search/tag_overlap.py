@@ -29,7 +29,7 @@ def overlaps_of(found: Sequence[FoundCard], hits: Sequence[Hit], tags: Carried) 
     votes: dict[str, float] = defaultdict(float)
     for hit in hits:
         votes[hit.card_id] += math.exp(SHARPNESS * (hit.cosine - 1))
-    names = list(dict.fromkeys([*votes, *(card.facts.card_id for card in found)]))
+    names = list(dict.fromkeys([*votes, *(card.traits.card_id for card in found)]))
     if not votes:
         return {}
     carried = [tags.of(name) for name in names]
