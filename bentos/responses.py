@@ -1,12 +1,28 @@
 """Answers of ours as HTTP responses."""
 
+from collections.abc import Callable
+
 from pydantic import BaseModel
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 
 def as_json(
-    answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None
+    answer: BaseModel,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    *,
+    then: Callable[[], None] = lambda: None,
 ) -> Response:
-    """An answer of ours as a response."""
-    body = answer.model_dump_json()
-    return Response(body, status, headers=headers, media_type="application/json")
+    """An answer of ours as a response; `then` is called once it is sent, and must be quick."""
+
+    async def after() -> None:
+        then()
+
+    return Response(
+        answer.model_dump_json(),
+        status,
+        headers=headers,
+        media_type="application/json",
+        background=BackgroundTask(after),
+    )
