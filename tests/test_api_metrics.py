@@ -2,6 +2,7 @@
 
 import dataclasses
 from hashlib import sha256
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -55,12 +56,12 @@ def test_a_step_that_fails_is_gone_without_and_told(
     assert counted(api, "photosearch_degraded_total", step=field) == before + 1
 
 
-@pytest.mark.parametrize("field", ["candidates", "embed", "enrich", "policies"])
+@pytest.mark.parametrize("field", ["candidates", "embed", "cards", "policies"])
 def test_a_step_that_an_answer_needs_is_not_gone_without(
     api: httpx.Client, shop: SmallShop, field: str
 ):
-    whole = shop.pipeline
-    shop.pipeline = dataclasses.replace(whole, **{field: fail})
+    whole, step = shop.pipeline, SimpleNamespace(enrich=fail) if field == "cards" else fail
+    shop.pipeline = dataclasses.replace(whole, **{field: step})
     try:
         assert_problem(search(api), 500, "by no fault of yours")
     finally:

@@ -1,13 +1,18 @@
 """What `benchmarks/online.py` tells of answers: stages, ratios, and bars that can be missed."""
 
+import json
+import socket
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from online_load import Answer, Throughput, as_file, as_form, endless
+from online_load import END_OF_HEAD, Answer, Throughput, as_file, as_form, ask, endless
 from online_tables import Asked, Together, tell
 
 ALONE = {"embed": 70.0, "objects": 10.0}
@@ -74,17 +79,59 @@ def test_processor_time_is_told_by_process():
     assert "| 32 clients | 25.0 | 120.0 |" in told()
 
 
+def parts_of(request: bytes) -> tuple[str, bytes]:
+    head, _, body = request.partition(END_OF_HEAD)
+    assert f"Content-Length: {len(body)}" in head.decode()
+    return head.decode(), body
+
+
 @pytest.mark.parametrize("photo", [b"", b"\xff\xd8 bytes"])
 def test_a_photo_is_sent_as_a_form_of_one_file(photo: bytes):
-    request = as_form(photo)
-    border = request.content_type.partition("boundary=")[2].encode()
-    assert request.body.startswith(b"--" + border)
-    assert request.body.endswith(b"--" + border + b"--\r\n")
-    assert photo in request.body
+    head, body = parts_of(as_form(photo))
+    border = head.partition("boundary=")[2].splitlines()[0].encode()
+    assert body.startswith(b"--" + border)
+    assert body.endswith(b"--" + border + b"--\r\n")
+    assert photo in body
 
 
 def test_photos_come_in_turns_and_no_file_comes_twice():
     turns = endless(as_file, [b"a", b"b"])
-    bodies = [next(turns).body for _ in range(4)]
+    bodies = [parts_of(next(turns))[1] for _ in range(4)]
     assert [body[:1] for body in bodies] == [b"a", b"b", b"a", b"b"]
     assert len(set(bodies)) == 4
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Tells how many bytes came; of a request to /cut less than it promises."""
+
+    def do_POST(self) -> None:
+        n_bytes = len(self.rfile.read(int(self.headers["content-length"])))
+        told = json.dumps({"took_ms": {"total": n_bytes}}).encode()
+        self.send_response(200)
+        self.send_header("CONTENT-length", str(len(told) + (self.path == "/cut")))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        Thread(target=server.serve_forever).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_whole_answer_counts_and_one_that_breaks_off_does_not(port: int):
+    photo = b"p" * 1_000_000
+    whole = ask(port, as_file(photo))
+    assert (whole.status, whole.took_ms) == (200, {"total": len(photo)})
+    assert ask(port, as_file(photo).replace(b"POST / ", b"POST /cut ")).status == 0
+
+
+def test_nobody_there_is_no_answer():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = listener.getsockname()[1]
+    assert ask(nobody, as_file(b"p")).status == 0
