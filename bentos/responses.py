@@ -1,5 +1,6 @@
 """Answers of ours as HTTP responses."""
 
+import asyncio
 from collections.abc import Callable
 
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ def as_json(
     """An answer of ours as a response; `then` is called once it is sent, and must be quick."""
 
     async def after() -> None:
+        await asyncio.sleep(0)  # uvloop sends what was written at the end of its round
         then()
 
     return Response(
