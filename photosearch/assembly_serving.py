@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from photosearch.embedding.runtime_choice import Precision, Runtime
     from photosearch.embedding.short_tokens import Projection
     from photosearch.index.qdrant_connection import QdrantConnection
+    from photosearch.index.qdrant_edge import QdrantEdgeIndex
     from photosearch.index.vector_index import SearchedIndex, VectorIndex
     from photosearch.perception.onnx_detector import OnnxDetector
     from photosearch.perception.reader import Reader
@@ -202,12 +203,7 @@ def open_index(release: Release, services: Services) -> "VectorIndex":
     manifest = release.manifest
     match manifest.index_kind:
         case "qdrant_edge":
-            from photosearch.index.lifecycle import warm_up
-            from photosearch.index.qdrant_edge import QdrantEdgeIndex
-
-            index = QdrantEdgeIndex.open_copy(release.index, model_id=manifest.model_id)
-            warm_up(index)
-            return index
+            return _open_edge(release)
         case "qdrant_server" if services.qdrant_url:
             from photosearch.index.qdrant_server import QdrantServerIndex
 
@@ -228,7 +224,25 @@ def open_index_apart(release: Release, services: Services) -> "SearchedIndex":
         return open_index(release, services)
     from photosearch.index.index_process import IndexProcess
 
-    return IndexProcess(partial(open_index, release, services))
+    return IndexProcess(partial(_open_known, release))
+
+
+def _open_edge(release: Release) -> "QdrantEdgeIndex":
+    from photosearch.index.lifecycle import warm_up
+    from photosearch.index.qdrant_edge import QdrantEdgeIndex
+
+    index = QdrantEdgeIndex.open_copy(release.index, model_id=release.manifest.model_id)
+    warm_up(index)
+    return index
+
+
+def _open_known(release: Release) -> "SearchedIndex":
+    from photosearch.catalog.schemas import CuratedPhoto
+    from photosearch.catalog.tables import read_table
+    from photosearch.index.point_photos import KnownIndex, PointPhotos
+
+    known = PointPhotos(read_table(release.photos, CuratedPhoto))
+    return KnownIndex(_open_edge(release), known)
 
 
 def point_alias(release: Release, services: Services) -> None:

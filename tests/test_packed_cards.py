@@ -9,9 +9,9 @@ import pytest
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import arrow_schema
+from photosearch.index.id_rows import UNKNOWN, IdRows
 from photosearch.search.card_traits import CardTraits
 from photosearch.search.found import traits_of
-from photosearch.search.id_rows import UNKNOWN, IdRows
 from photosearch.search.packed_cards import PackedCards
 from photosearch.search.schemas import CardFacts
 

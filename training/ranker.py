@@ -18,6 +18,7 @@ from photosearch.embedding.catalog_vectors import ModelVectors
 from photosearch.errors import HomeNotReady
 from photosearch.evaluation.calibration import fit_logistic
 from photosearch.home import Home
+from photosearch.index.id_rows import IdRows
 from photosearch.index_settings import IndexParams
 from photosearch.ranking_settings import RankerParams, RankingParams
 from photosearch.release import models_of
@@ -29,7 +30,6 @@ from photosearch.search.boosted_ranker import (
     trees_of,
 )
 from photosearch.search.features import FEATURES
-from photosearch.search.id_rows import IdRows
 from photosearch.search.popularity import CardClicks, count_clicks, popularity
 from photosearch.search.ranker_folder import TREES, VERDICT, WORDS, WORDS_VERDICT, save_ranker
 from photosearch.text_search_settings import TextSearchParams

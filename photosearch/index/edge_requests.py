@@ -49,9 +49,17 @@ def payload_indexes() -> Iterator[UpdateOperation]:
 
 
 def nearest_request(
-    vector: Vectors, facts: Facts, where: CardFilter | None, *, limit: int
+    vector: Vectors, facts: Facts, limit: int, tells: bool, where: CardFilter | None
 ) -> SearchRequest:
-    """The nearest photos of an index that pass a filter; `vector`: (dim,)."""
+    """The nearest photos of an index that pass a filter.
+
+    Args:
+        vector: (dim,).
+        facts: Of the index.
+        limit: Photos wanted.
+        tells: Whether found points are to tell which photo they are.
+        where: None: all pass.
+    """
     import qdrant_edge as edge
 
     wanted = filter_of(where, has_shelves=facts.has_shelves)
@@ -59,7 +67,7 @@ def nearest_request(
         limit=limit,
         query=edge.Query.Nearest(vector),  # type: ignore[arg-type]
         filter=wanted,
-        with_payload=edge.PayloadSelector.Include(points.FOUND_FIELDS),
+        with_payload=edge.PayloadSelector.Include(points.FOUND_FIELDS) if tells else False,
         params=edge.SearchParams(
             hnsw_ef=points.search_by(facts.quantisation).hnsw_ef,
             quantization=edge.QuantizationSearchParams(

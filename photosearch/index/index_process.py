@@ -5,6 +5,7 @@ would read no request for 5 s.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from photosearch.errors import IndexUnavailable
@@ -22,12 +23,16 @@ Opens = Callable[[], SearchedIndex]
 """A function of a module, or a `partial` of one."""
 
 
+HitColumns = tuple[list[str], list[str], list[float]]
+"""Photo ids, card ids, cosines."""
+
+
 class IndexProcess:
     """A `SearchedIndex` elsewhere, asked by one thread at a time; opened anew where it died."""
 
     def __init__(self, opens: Opens) -> None:
         """Starts the process and waits until the index is open; raises what `opens` raises."""
-        self._process, self._is_closed = OwnProcess(opens), False
+        self._process, self._is_closed = OwnProcess(partial(_InColumns, opens)), False
         self.dim: int = self._process.ask("dim")
 
     @property
@@ -37,8 +42,8 @@ class IndexProcess:
 
     def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
         check_query("in a process of its own", self.dim, vector)
-        found: list[Hit] = self._ask("nearest", vector, limit=limit, where=where)
-        return found
+        columns: HitColumns = self._ask("nearest", vector, limit, where)
+        return list(map(Hit, *columns))
 
     def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
         known: PhotosOfCards = self._ask("vectors_of", card_ids)
@@ -59,3 +64,23 @@ class IndexProcess:
                 f"The process that holds the index is gone: {error} It is opened again. Try again "
                 "in a few seconds."
             ) from error
+
+
+class _InColumns:
+    """An index whose hits come as columns: they are pickled and read in half of the time."""
+
+    def __init__(self, opens: Opens) -> None:
+        self._index = opens()
+        self.dim, self.vectors_of, self.close = (
+            self._index.dim,
+            self._index.vectors_of,
+            self._index.close,
+        )
+
+    def nearest(self, vector: Vectors, limit: int, where: CardFilter | None) -> HitColumns:
+        hits = self._index.nearest(vector, limit=limit, where=where)
+        return (
+            [hit.photo_id for hit in hits],
+            [hit.card_id for hit in hits],
+            [hit.cosine for hit in hits],
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from photosearch.errors import IndexProblem, IndexUnavailable
+from photosearch.errors import IndexUnavailable
 from photosearch.index import edge_requests as requests
 from photosearch.index import qdrant_points as points
+from photosearch.index.edge_errors import REBUILD, engine
 from photosearch.index.filters import CardFilter, Listing
 from photosearch.index.index_folder import (
     ENGINE,
@@ -38,9 +39,7 @@ from photosearch.index.vector_index import (
 from photosearch.index_settings import Quantisation
 
 if TYPE_CHECKING:
-    from qdrant_edge import EdgeShard, Filter, UpdateOperation
-
-REBUILD = "Delete the folder and rebuild it with `photosearch index`."
+    from qdrant_edge import EdgeShard, Filter, ScoredPoint, UpdateOperation
 
 
 class QdrantEdgeIndex:
@@ -90,12 +89,12 @@ class QdrantEdgeIndex:
         from qdrant_edge import EdgeShard
 
         with ExitStack() as closing:
-            with _engine(folder, "making it"):
+            with engine(folder, "making it"):
                 folder.mkdir(parents=True, exist_ok=True)
             closing.enter_context(held(folder))
             if (folder / FACTS).exists():
                 raise IndexUnavailable(f"{folder} holds an index already. Delete it first.")
-            with _engine(folder, "making it"):
+            with engine(folder, "making it"):
                 config = requests.shard_config(dim, quantisation, plain_up_to_photos)
                 shard = EdgeShard.create(str(folder / ENGINE), config)
                 closing.callback(shard.close)
@@ -133,7 +132,7 @@ class QdrantEdgeIndex:
         with ExitStack() as closing:
             private = closing.enter_context(tempfile.TemporaryDirectory(prefix="photosearch-"))
             copy = Path(private) / folder.name
-            with held(folder, shared=True), _engine(folder, f"copying it to {private}"):
+            with held(folder, shared=True), engine(folder, f"copying it to {private}"):
                 read_facts(folder, model_id=model_id)  # before a gigabyte is copied
                 copy_folder(folder, copy)
             return cls._opened(copy, model_id, closing)
@@ -144,7 +143,7 @@ class QdrantEdgeIndex:
 
         closing.enter_context(held(folder))
         facts = read_facts(folder, model_id=model_id)
-        with _engine(folder, "opening it"):
+        with engine(folder, "opening it"):
             shard = EdgeShard.load(str(folder / ENGINE))
             closing.callback(shard.close)
             n_photos = shard.count(CountRequest(exact=True))
@@ -182,13 +181,18 @@ class QdrantEdgeIndex:
             self._change(UpdateOperation.set_payload_by_filter(photos, told))
 
     def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
+        return points.as_hits(self.found(vector, limit, where, tells=True), limit=max(limit, 0))
+
+    def found(
+        self, vector: Vectors, limit: int, where: CardFilter | None, *, tells: bool
+    ) -> list[ScoredPoint]:
+        """The engine's points, in no order, perhaps too many; `tells`: with photos and cards."""
         check_query(str(self.folder), self.dim, vector)
         if points.conditions(where):
             self._require_listings()
-        ask = partial(requests.nearest_request, vector, self._facts, limit=max(limit, 0))
+        ask = partial(requests.nearest_request, vector, self._facts, max(limit, 0), tells)
         with self._engine("searching it"):
-            found = [p for one in points.each_brand(where) for p in self._shard.search(ask(one))]
-        return points.as_hits(found, limit=max(limit, 0))
+            return [p for one in points.each_brand(where) for p in self._shard.search(ask(one))]
 
     def nearest_exactly(self, vector: Vectors, *, limit: int) -> list[Hit]:
         check_query(str(self.folder), self.dim, vector)
@@ -260,7 +264,7 @@ class QdrantEdgeIndex:
     def _engine(self, doing: str) -> AbstractContextManager[None]:
         if self._is_closed:
             raise IndexUnavailable(f"Index {self.folder} was closed. Open it again.")
-        return _engine(self.folder, doing)
+        return engine(self.folder, doing)
 
     def _change(self, operation: UpdateOperation) -> None:
         with self._engine("writing it"):
@@ -279,21 +283,3 @@ class QdrantEdgeIndex:
             self._shard.flush()
             self._facts = replace(self._facts, count=self.count(), is_whole=True)
             write_facts(self.folder, self._facts)
-
-
-@contextmanager
-def _engine(folder: Path, doing: str) -> Iterator[None]:
-    """Turns the engine's errors, which are of no type of their own, into ours."""
-    try:
-        yield
-    except (IndexProblem, KeyboardInterrupt, SystemExit):
-        raise
-    except OSError as error:
-        raise IndexUnavailable(
-            f"Index {folder}: {doing} failed: {error}. Make room there, or name another folder."
-        ) from None
-    except BaseException as error:  # a panic in Rust is not an Exception
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise IndexUnavailable(
-            f"Index {folder}: {doing} failed: {first_line}. {REBUILD}"
-        ) from error

@@ -173,14 +173,30 @@ def conditions(where: CardFilter | None, *, has_shelves: bool = True) -> list[Co
 
 
 def as_hits(points: Iterable[ScoredPoint], *, limit: int | None = None) -> list[Hit]:
+    """Hits of points that tell which photo they are: see `hits_of`."""
+    told, scores = list[tuple[str, str]](), list[float]()
+    for point in points:
+        payload = point.payload  # the engine makes it anew each time it is asked for it
+        told.append((payload["photo_id"], payload["card_id"]))
+        scores.append(point.score)
+    return hits_of(told, scores, limit=limit)
+
+
+def hits_of(
+    told: Iterable[tuple[str, str]], scores: Iterable[float], *, limit: int | None = None
+) -> list[Hit]:
     """Hits, nearest first, equal cosines in order of photo_id; at most `limit`.
 
     A vector stored in fp16 is not quite of length 1, so that its score may be a little above 1:
     it is cut to 1.
+
+    Args:
+        told: Photo and card of each.
+        scores: As the engine gives them.
+        limit: None: all.
     """
     hits = [
-        Hit(told["photo_id"], told["card_id"], max(-1.0, min(1.0, point.score)))
-        for point in points
-        for told in [point.payload]  # the engine makes it anew each time it is asked for it
+        Hit(photo_id, card_id, max(-1.0, min(1.0, score)))
+        for (photo_id, card_id), score in zip(told, scores, strict=True)
     ]
     return sorted(hits, key=lambda hit: (-hit.cosine, hit.photo_id))[:limit]

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from photosearch.embedding.embedder import Vectors, shorten
 from photosearch.evaluation.calibration import SameProbability
+from photosearch.index.id_rows import UNKNOWN, IdRows
 from photosearch.index.vector_index import Hit
 from photosearch.search.features import FEATURES, Evidence, Features, card_features
 from photosearch.search.found import FoundCard
-from photosearch.search.id_rows import UNKNOWN, IdRows
 from photosearch.search.popularity import Popularity
 from photosearch.search.query import Query
 from photosearch.search.rank import best_first, raised, rank_by_evidence

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from photosearch.catalog.schemas import Card
 from photosearch.catalog.tables import read_table
+from photosearch.index.id_rows import UNKNOWN, IdRows
 from photosearch.search.card_traits import CardTraits
 from photosearch.search.found import FoundCard
-from photosearch.search.id_rows import UNKNOWN, IdRows
 from photosearch.search.packed_cards import PackedCards
 from photosearch.search.query import Candidate
 from photosearch.search.schemas import CardFacts

@@ -21,6 +21,7 @@ import numpy as np
 from photosearch.catalog.tables import read_rows, write_table
 from photosearch.embedding.embedder import Vectors, shorten
 from photosearch.errors import BadArtifact
+from photosearch.index.id_rows import IdRows
 from photosearch.report import save_report, write_text
 from photosearch.search.boosted_ranker import (
     BoostedRanker,
@@ -30,7 +31,6 @@ from photosearch.search.boosted_ranker import (
     trees_of,
 )
 from photosearch.search.features import FEATURES
-from photosearch.search.id_rows import IdRows
 from photosearch.search.popularity import CardClicks, popularity
 
 MANIFEST, CLICKS = "ranker.json", "popularity.parquet"
