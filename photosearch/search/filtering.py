@@ -8,6 +8,9 @@ from photosearch.index.filters import CardFilter, Listing, passes
 from photosearch.search.found import FoundCard
 from photosearch.search.schemas import CardFacts, Facets, FacetValue
 
+VALUES_MOST = 30
+"""Brands, and paths of categories, that an answer tells; our page shows a dozen brands."""
+
 Value = TypeVar("Value", str, tuple[str, ...])
 
 
@@ -24,7 +27,7 @@ def is_wanted(card: CardFacts, where: CardFilter) -> bool:
 
 
 def facets_of(found: Sequence[FoundCard]) -> Facets:
-    """What the found cards differ in, most frequent first, equal ones by name."""
+    """What the found cards differ in: the VALUES_MOST most frequent, equal ones by name."""
     traits = [card.traits for card in found]
     paths = Counter[tuple[str, ...]]()
     for path, n_cards in Counter(card.category for card in traits).items():
@@ -43,4 +46,4 @@ def facets_of(found: Sequence[FoundCard]) -> Facets:
 
 
 def _by_count(counts: Counter[Value]) -> list[tuple[Value, int]]:
-    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:VALUES_MOST]

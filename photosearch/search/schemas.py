@@ -91,7 +91,7 @@ class Facets(Wire):
     """What the found cards differ in, before they were narrowed by `where`."""
 
     categories: list[FacetValue]
-    """Most frequent first."""
+    """The 30 most frequent, most frequent first; brands too."""
     brands: list[FacetValue]
     price_min: float | None
     price_max: float | None
