@@ -39,8 +39,12 @@ def load_served_detector(release: Release) -> "OnnxDetector | None":
     seeing = read_seeing(release.folder)
     if seeing is None or seeing.detector is None:
         return None
+    from photosearch.embedding.openvino_runtime import has_bf16
+    from photosearch.perception.detector_graphs import by_onnxruntime, by_openvino
     from photosearch.perception.onnx_detector import OnnxDetector
 
+    # what bf16 does to boxes was measured of this format alone: docs/experiments/detector.md
+    is_fast = seeing.detector.format == "ours" and has_bf16()
     return OnnxDetector(
         graph_of_detector(release.folder),
         format_=seeing.detector.format,
@@ -49,6 +53,7 @@ def load_served_detector(release: Release) -> "OnnxDetector | None":
         overlap_max=seeing.detector.overlap_max,
         keep_masks=False,
         threads=seeing.detector.threads,
+        open_graph=by_openvino if is_fast else by_onnxruntime,
     )
 
 

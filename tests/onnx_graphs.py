@@ -56,6 +56,20 @@ def finding_bright(path: Path, *, side: int) -> Path:
     return _write(path, helper.make_graph(nodes, "bright", [photo], told, weights))
 
 
+def cancelling(path: Path, *, side: int) -> Path:
+    """Writes a graph whose numbers are what is left of large ones: no two precisions agree."""
+    weights = np.random.default_rng(3).normal(0, 50, (16, 3, 8, 8)).astype(np.float32)
+    parts = {"full": np.array(255, np.float32), "weights": weights}
+    nodes = [
+        helper.make_node("Div", ["photo", "full"], ["shares"]),
+        helper.make_node("Conv", ["shares", "weights"], ["confidences"], strides=[8, 8]),
+    ]
+    photo = helper.make_tensor_value_info("photo", TensorProto.FLOAT, (1, 3, side, side))
+    told = [helper.make_tensor_value_info("confidences", TensorProto.FLOAT, None)]
+    kept = [numpy_helper.from_array(array, name) for name, array in parts.items()]
+    return _write(path, helper.make_graph(nodes, "cancelling", [photo], told, kept))
+
+
 def _write(path: Path, graph: onnx.GraphProto) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     path.write_bytes(model.SerializeToString())

@@ -1,4 +1,4 @@
-"""Runs an exported detector on ONNX Runtime; what its numbers mean is in detector_formats.py."""
+"""A detector from an ONNX file; what its numbers mean is in detector_formats.py."""
 
 import json
 import logging
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -14,12 +13,16 @@ from photosearch.catalog.images import Box, content_hash
 from photosearch.errors import BadArtifact
 from photosearch.perception.detector import Found, inside, thin_out
 from photosearch.perception.detector_formats import Format, Outputs, Things, as_input, as_things
+from photosearch.perception.detector_graphs import (
+    RUNTIME_ERRORS,
+    OpenGraph,
+    by_onnxruntime,
+    wrong_detector,
+)
 
 OURS = Path(__file__).with_name("product_detector.onnx")
 """Trained on the simulator's scenes; product_detector.json beside it tells how."""
 CLASSES_OF_OURS = ("product",)
-SIDE_PX = 640
-"""For graphs that take any size: what RT-DETR, D-FINE and YOLOX are trained at."""
 TRIAL_SIZE = (320, 240)
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,7 @@ class OnnxDetector:
         overlap_max: float,
         keep_masks: bool,
         threads: int,
+        open_graph: OpenGraph = by_onnxruntime,
     ) -> None:
         """Loads the graph and looks at a grey photo, so that a wrong file fails here.
 
@@ -48,7 +52,8 @@ class OnnxDetector:
             confidence_min: Things less sure are left out.
             overlap_max: Of two boxes with a larger intersection over union, the surer one stays.
             keep_masks: Give masks where the graph has them.
-            threads: Of ONNX Runtime for one photo.
+            threads: For one photo.
+            open_graph: Which runtime.
 
         Raises:
             BadArtifact: The file is no such graph, or has another number of classes.
@@ -56,8 +61,8 @@ class OnnxDetector:
         self.path, self._format, self.classes = path, format_, list(classes)
         self._confidence_min, self._overlap_max = confidence_min, overlap_max
         self._keep_masks = keep_masks
-        self._session = _open(path, threads)
-        self._input, self.seen_px = _input_of(self._session, path)  # width and height
+        self._graph = open_graph(path, threads)
+        self.seen_px = self._graph.seen_px  # width and height
         self._things(Image.new("RGB", TRIAL_SIZE, (128, 128, 128)), TRIAL_SIZE)
         self.told = f"{content_hash(path.read_bytes())[:12]} {confidence_min} {overlap_max}"
         """All that its boxes depend on but the photo."""
@@ -90,30 +95,17 @@ class OnnxDetector:
     def _things(self, photo: Image.Image, size: tuple[int, int]) -> Things:
         """All that the graph says, once its shapes have proved to be those of the format."""
         pixels = as_input(photo, self._format, self.seen_px)
-        names = [output.name for output in self._session.get_outputs()]
         try:
-            outputs: Outputs = dict(
-                zip(names, self._session.run(names, {self._input: pixels}), strict=True)
-            )
+            outputs = self._graph.run(pixels)
             things = as_things(outputs, self._format, self.seen_px, size)
         except (*RUNTIME_ERRORS, KeyError, ValueError, IndexError, AttributeError) as error:
-            raise _wrong(self.path, f"it is no `{self._format}` graph ({error})") from None
+            raise wrong_detector(self.path, f"it is no `{self._format}` graph ({error})") from None
         n_classes = _n_classes(outputs, self._format)
         if n_classes != len(self.classes):
-            raise _wrong(
+            raise wrong_detector(
                 self.path, f"it has {n_classes} classes, the class list {len(self.classes)}"
             )
         return things
-
-
-RUNTIME_ERRORS = (
-    *(ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidGraph),
-    ort.capi.onnxruntime_pybind11_state.InvalidProtobuf,
-    ort.capi.onnxruntime_pybind11_state.InvalidArgument,
-    ort.capi.onnxruntime_pybind11_state.NotImplemented,
-    ort.capi.onnxruntime_pybind11_state.RuntimeException,
-    RuntimeError,
-)  # they have no common base but Exception
 
 
 def read_classes(path: Path) -> list[str]:
@@ -138,28 +130,6 @@ def read_classes(path: Path) -> list[str]:
             "in the order of the detector's classes."
         ) from None
     return names
-
-
-def _open(path: Path, threads: int) -> ort.InferenceSession:
-    if not path.is_file():
-        raise BadArtifact(f"There is no detector {path}. Correct `detector.file` in params.yaml.")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4  # what goes wrong is raised as well
-    try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except RUNTIME_ERRORS as error:
-        raise _wrong(path, f"ONNX Runtime cannot load it ({error})") from None
-
-
-def _input_of(session: ort.InferenceSession, path: Path) -> tuple[str, tuple[int, int]]:
-    """Name of the one input, and the width and height that it takes."""
-    inputs = session.get_inputs()
-    shapes = {each.name: (each.type, each.shape) for each in inputs}
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
-        raise _wrong(path, f"its inputs are {shapes}, not one float32 photo")
-    height, width = (side if isinstance(side, int) else SIDE_PX for side in inputs[0].shape[2:])
-    return inputs[0].name, (width, height)
 
 
 def _n_classes(outputs: Outputs, format_: Format) -> int:
@@ -187,10 +157,3 @@ def _mask(
     )
     mask: NDArray[np.bool_] = np.asarray(shown) >= 0.5
     return mask
-
-
-def _wrong(path: Path, why: str) -> BadArtifact:
-    return BadArtifact(
-        f"{path} cannot be used as a detector: {why}. Export it again as docs/operations.md says, "
-        "and name its format in `detector.model` of params.yaml."
-    )
