@@ -91,7 +91,7 @@ def ask_in_turns(sides: Sides, contents: Sequence[bytes], n: int) -> Asked:
         for name, seconds in sides.ours.worked_s().items():
             worked[name] = worked.get(name, 0.0) + seconds - before.get(name, 0.0)
         now = sides.ours.models_ms()
-        asked.models_ms += [{name: (now[name] - ran[name]) / A_TURN for name in now}] * A_TURN
+        asked.models_ms.append({name: (now[name] - ran[name]) / A_TURN for name in now})
         if sides.plain is not None:
             for number in range(WARM_UP + A_TURN):
                 one = _answered(ask(sides.plain.port, next(files)))
