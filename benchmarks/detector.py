@@ -24,6 +24,7 @@ from PIL import Image
 from photosearch.catalog.images import open_photo
 from photosearch.evaluation.detection import average_precision, judge
 from photosearch.perception.detector import Boxes, Found, overlaps
+from photosearch.perception.detector_graphs import OpenGraph, by_onnxruntime, by_openvino
 from photosearch.perception.onnx_detector import CLASSES_OF_OURS, OURS, OnnxDetector
 from photosearch.progress import configure_logging, track
 from photosearch.settings import load_params
@@ -43,9 +44,11 @@ class Seen:
     found: list[Found]
 
 
-def look(path: Path, seeds: Sequence[int], n_scenes: int) -> list[Seen]:
+def look(
+    path: Path, seeds: Sequence[int], n_scenes: int, open_graph: OpenGraph = by_onnxruntime
+) -> list[Seen]:
     """The detector's things on scenes of worlds, as JPEG files would show them."""
-    detector = _detector(path, LEAST, threads=1)
+    detector = _detector(path, LEAST, threads=1, open_graph=open_graph)
     seen = []
     numbers = [(seed, n) for seed in seeds for n in range(n_scenes)]
     for seed, number in track(numbers, "looking at scenes", len(numbers)):
@@ -144,7 +147,50 @@ def speed(path: Path, photos: Sequence[Image.Image]) -> str:
     return "\n".join(lines)
 
 
-def _detector(path: Path, confidence_min: float, *, threads: int) -> OnnxDetector:
+RUNTIMES: dict[str, OpenGraph] = {
+    "ONNX Runtime fp32": by_onnxruntime,
+    "OpenVINO bf16": by_openvino,
+}
+
+
+def runtimes(path: Path, seeds: Sequence[int], n_scenes: int) -> str:
+    """Both ways to run the graph: how good, how fast (asked in turns), and how far apart."""
+    seen = {name: look(path, seeds, n_scenes, by) for name, by in RUNTIMES.items()}
+    detectors = {
+        name: _detector(path, 0.3, threads=1, open_graph=by) for name, by in RUNTIMES.items()
+    }
+    took_ms: dict[str, list[float]] = {name: [] for name in RUNTIMES}
+    for one in [one for one in seen["ONNX Runtime fp32"][:PHOTOS_TIMED] for _ in range(5)]:
+        for name, detector in detectors.items():
+            start = time.perf_counter()
+            detector.find(one.photo)
+            took_ms[name].append(1000 * (time.perf_counter() - start))
+    lines = [
+        "| runtime, one thread | AP50 | 95% | AP75 | clock, median ms |",
+        "|---|---|---|---|---|",
+    ]
+    for name, part in seen.items():
+        low, high = _interval(part)
+        lines.append(
+            f"| {name} | {_ap(part, 0.5):.4f} | {low:.3f}-{high:.3f} | {_ap(part, 0.75):.4f} | "
+            f"{np.median(took_ms[name]):.1f} |"
+        )
+    surest = [
+        overlaps(np.array([a.found[0].box]), np.array([b.found[0].box]))[0, 0]
+        for a, b in zip(*seen.values(), strict=True)
+        if a.found and b.found
+    ]
+    others = sum(shared < 0.5 for shared in surest)
+    lines.append(
+        f"\nThe surest thing is another one in {others} of {len(surest)} scenes; else the two "
+        f"boxes share {np.mean([shared for shared in surest if shared >= 0.5]):.3f} of their union."
+    )
+    return "\n".join(lines)
+
+
+def _detector(
+    path: Path, confidence_min: float, *, threads: int, open_graph: OpenGraph = by_onnxruntime
+) -> OnnxDetector:
     params = load_params(Path("simulator/params.yaml")).detector
     return OnnxDetector(
         path,
@@ -154,6 +200,7 @@ def _detector(path: Path, confidence_min: float, *, threads: int) -> OnnxDetecto
         overlap_max=params.overlap_max,
         keep_masks=True,
         threads=threads,
+        open_graph=open_graph,
     )
 
 
@@ -164,13 +211,16 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=300, help="of each seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[301, 302])
     parser.add_argument("--detector", type=Path, default=OURS)
-    parser.add_argument("--part", choices=("quality", "speed", "all"), default="all")
+    parser.add_argument("--part", choices=("quality", "speed", "runtimes", "all"), default="all")
     arguments = parser.parse_args()
-    if arguments.part != "speed":
+    if arguments.part in ("quality", "all"):
         seen = look(arguments.detector, arguments.seeds, arguments.scenes)
         confidence_min = load_params(Path("simulator/params.yaml")).detector.confidence_min
         sys.stdout.write(f"{quality(seen, confidence_min)}\n\n{placing(seen)}\n\n")
-    if arguments.part != "quality":
+    if arguments.part in ("runtimes", "all"):
+        told = runtimes(arguments.detector, arguments.seeds, arguments.scenes)
+        sys.stdout.write(told + "\n\n")
+    if arguments.part in ("speed", "all"):
         world = World(arguments.seeds[0], CARDS)
         photos = [make_scene(world, number).image for number in range(PHOTOS_TIMED)]
         sys.stdout.write(speed(arguments.detector, photos) + "\n")
