@@ -123,13 +123,15 @@ def write_tokens(
 
 
 def fill_index(shop: RealShop, release: Release, *, mark: str) -> None:
-    """Makes the index of a release; `mark` is added to the ids of its photos."""
+    """Makes the index of a release and the table of its photos, to whose ids `mark` is added."""
     manifest = release.manifest
+    photos = [replace(photo, photo_id=photo.photo_id + mark) for photo in shop.photos]
+    write_table(release.photos, CuratedPhoto, photos)
     index = index_engine(Services(), "int8").create(
         release.index, manifest.release, DIM, manifest.model_id
     )
-    photo_ids = [photo.photo_id + mark for photo in shop.photos]
-    index.add(photo_ids, [Listing(photo.card_id) for photo in shop.photos], shop.vectors)
+    listings = [Listing(photo.card_id) for photo in photos]
+    index.add([photo.photo_id for photo in photos], listings, shop.vectors)
     index.close()
 
 
