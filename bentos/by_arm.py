@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from bentos.current import TRY_AGAIN_AFTER_S, Current, watch
 from bentos.opened import Opened
@@ -18,6 +19,8 @@ from photosearch.search.schemas import (
     ReadArticles,
     SearchResponse,
 )
+
+Told = TypeVar("Told", SearchResponse, CardsResponse)
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +47,15 @@ class PipelineByArm:
 
     def answer(self, request: SearchRequest) -> SearchResponse:
         with self._of(request) as (pipeline, told):
-            return pipeline.answer(request).model_copy(update={"experiment": told})
+            return in_experiment(pipeline.answer(request), told)
 
     def answer_words(self, request: SearchRequest) -> CardsResponse:
         with self._of(request) as (pipeline, told):
-            return pipeline.answer_words(request).model_copy(update={"experiment": told})
+            return in_experiment(pipeline.answer_words(request), told)
 
     def answer_alike(self, card_id: str, request: SearchRequest) -> CardsResponse:
         with self._of(request) as (pipeline, told):
-            return pipeline.answer_alike(card_id, request).model_copy(update={"experiment": told})
+            return in_experiment(pipeline.answer_alike(card_id, request), told)
 
     def detect(self, request: SearchRequest) -> DetectResponse:
         with self._of(request) as (pipeline, _):
@@ -81,6 +84,11 @@ class PipelineByArm:
             opened = trial.beside[arm.release] if arm.release else live
             told = InExperiment(name=experiment.name, arm=arm.name)
             yield without(opened.pipeline, arm), told
+
+
+def in_experiment(answered: Told, told: InExperiment | None) -> Told:
+    """The answer, which says whether its shopper takes part in an experiment."""
+    return answered if told is None else answered.model_copy(update={"experiment": told})
 
 
 def without(pipeline: SearchPipeline, arm: Arm) -> SearchPipeline:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-from anyio import CapacityLimiter, Semaphore, move_on_after, to_thread
+from anyio import CapacityLimiter, Semaphore, WouldBlock, move_on_after, to_thread
 from prometheus_client import Gauge
 
 from bentos import metrics
@@ -61,8 +61,7 @@ class Turns:
             raise TooBusy
         came = time.perf_counter()
         with move_on_after(deadline_s):
-            with self._counted(metrics.WAITING):
-                await self._free.acquire()
+            await self._place()
             if self._is_counted:
                 metrics.QUEUED.observe(time.perf_counter() - came)
             task = asyncio.create_task(self._work(act))
@@ -88,6 +87,13 @@ class Turns:
                 await asyncio.sleep(for_s)
                 if self._n_begun == n_begun:
                     return
+
+    async def _place(self) -> None:
+        try:
+            self._free.acquire_nowait()
+        except WouldBlock:
+            with self._counted(metrics.WAITING):
+                await self._free.acquire()
 
     async def _work(self, act: Callable[[], Answer]) -> Answer:
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +167,7 @@ def _fused(
     for card_id, (photo_ids, vectors) in by_words.items():
         known[card_id] = _nearest_photo(card_id, photo_ids, vectors, vector)
     # a card without photos has words in the index of words, and nothing to show
-    cards = [replace(known[card_id], score=fused[card_id]) for card_id in best if card_id in known]
+    cards = [known[card_id]._replace(score=fused[card_id]) for card_id in best if card_id in known]
     return Candidates(cards, hits, by_scores(by_text, counted[:2]))
 
 
