@@ -70,6 +70,14 @@ def cancelling(path: Path, *, side: int) -> Path:
     return _write(path, helper.make_graph(nodes, "cancelling", [photo], told, kept))
 
 
+def determinant(path: Path, *, side: int) -> Path:
+    """Writes a graph with a node that OpenVINO does not know."""
+    photo = helper.make_tensor_value_info("photo", TensorProto.FLOAT, (1, 3, side, side))
+    told = [helper.make_tensor_value_info("confidences", TensorProto.FLOAT, None)]
+    nodes = [helper.make_node("Det", ["photo"], ["confidences"])]
+    return _write(path, helper.make_graph(nodes, "determinant", [photo], told))
+
+
 def _write(path: Path, graph: onnx.GraphProto) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     path.write_bytes(model.SerializeToString())

@@ -14,7 +14,7 @@ from photosearch.perception.detector_graphs import by_onnxruntime, by_openvino
 from photosearch.perception.onnx_detector import CLASSES_OF_OURS, OURS, OnnxDetector
 from simulator.scenes import make_scene
 from simulator.world import World
-from tests.onnx_graphs import cancelling
+from tests.onnx_graphs import cancelling, determinant
 
 bf16 = pytest.mark.skipif(not has_bf16(), reason="this processor has no bf16")
 
@@ -63,6 +63,17 @@ def test_a_graph_that_says_something_else_in_bf16_goes_on_in_fp32(
     photo = np.random.default_rng(2).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
     exact = by_onnxruntime(path, 1).run(photo)
     assert np.array_equal(graph.run(photo)["confidences"], exact["confidences"])
+
+
+@bf16
+def test_a_graph_that_openvino_cannot_run_goes_on_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    path = determinant(tmp_path / "d.onnx", side=60)
+    with caplog.at_level(logging.WARNING):
+        graph = by_openvino(path, 1)
+    assert "OpenVINO cannot run it" in caplog.text
+    assert graph.run(np.ones((1, 3, 60, 60), np.float32))["confidences"].shape == (1, 3)
 
 
 @pytest.mark.parametrize("open_graph", [by_onnxruntime, by_openvino])

@@ -44,6 +44,8 @@ CARD_IDS = [listing.card_id for listing in LISTINGS]
 def test_what_is_found_is_what_the_engine_would_tell(index: QdrantEdgeIndex, parts: int):
     found_here = KnownIndex(index, known(PHOTO_IDS, CARD_IDS, parts=parts))
     assert found_here.dim == 16
+    asked = [point.id for point in index.found(VECTORS[3], 5, None, tells=False)]
+    assert known(PHOTO_IDS, CARD_IDS).of(asked) is not None  # the engine is not asked again
     ours = CardFilter(category=LISTINGS[3].category[:1])
     for row, where, limit in ((3, None, 10), (3, ours, 10), (8, None, 1), (8, None, 0)):
         expected = index.nearest(VECTORS[row], limit=limit, where=where)
