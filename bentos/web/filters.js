@@ -57,14 +57,19 @@ function categories({ categories: found }, where) {
   const asked = where.category ?? null;
   if (telling.length === 0 && asked === null) return null;
   const isThere = telling.some((each) => isSame(each.value, asked));
-  const values = asked === null || isThere ? telling : [{ value: asked, n_cards: 0 }, ...telling];
+  const values = asked === null || isThere ? telling : [{ value: asked, n_cards: null }, ...telling];
   const options = values.map(({ value, n_cards: n }) =>
-    option(JSON.stringify(value), `${value.join(" › ")} (${n})`),
+    option(JSON.stringify(value), counted(value.join(" › "), n)),
   );
   return choice("category", words().category, {
     options,
     value: asked === null ? "" : JSON.stringify(asked),
   });
+}
+
+// An answer tells the most frequent alone: of another that is asked for nobody knows how many.
+function counted(name, n) {
+  return n === null ? name : `${name} (${n})`;
 }
 
 function brands({ brands: found }, where) {
@@ -75,11 +80,11 @@ function brands({ brands: found }, where) {
   const lost = asked.filter((name) => !known.some(([each]) => each === name));
   const group = make("fieldset");
   group.append(make("legend", "", words().brand));
-  for (const [name, n] of [...shown, ...lost.map((each) => [each, 0])]) {
+  for (const [name, n] of [...shown, ...lost.map((each) => [each, null])]) {
     const label = make("label", "chip");
     const box = Object.assign(make("input"), { type: "checkbox", name: "brand", value: name });
     box.checked = asked.includes(name);
-    label.append(box, make("span", "", `${name} (${n})`));
+    label.append(box, make("span", "", counted(name, n)));
     group.append(label);
   }
   return group;

@@ -9,7 +9,7 @@ from photosearch.search.found import FoundCard
 from photosearch.search.schemas import CardFacts, Facets, FacetValue
 
 VALUES_MOST = 30
-"""Brands, and paths of categories, that an answer tells; our page shows a dozen brands."""
+"""Brands, and paths of categories, that an answer tells: nobody reads a longer list."""
 
 Value = TypeVar("Value", str, tuple[str, ...])
 
