@@ -102,16 +102,18 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        came, status = self._clock(), 0
+        came, status, ended = self._clock(), 0, None
 
         async def send_and_see(message: Message) -> None:
-            nonlocal status
+            nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                ended = self._clock()
 
         try:
             await self._app(scope, receive, send_and_see)
         finally:
             call = scope.get(CALL) or getattr(scope.get("endpoint"), "__name__", "page")
-            CALLS.labels(call, str(status)).observe(self._clock() - came)
+            CALLS.labels(call, str(status)).observe((ended or self._clock()) - came)

@@ -13,18 +13,14 @@ def as_json(
     status: int = 200,
     headers: dict[str, str] | None = None,
     *,
-    then: Callable[[], None] = lambda: None,
+    then: Callable[[], None] | None = None,
 ) -> Response:
     """An answer of ours as a response; `then` is called once it is sent, and must be quick."""
+    body = answer.model_dump_json()
+    after = None if then is None else BackgroundTask(_once_sent, then)
+    return Response(body, status, headers=headers, media_type="application/json", background=after)
 
-    async def after() -> None:
-        await asyncio.sleep(0)  # uvloop sends what was written at the end of its round
-        then()
 
-    return Response(
-        answer.model_dump_json(),
-        status,
-        headers=headers,
-        media_type="application/json",
-        background=BackgroundTask(after),
-    )
+async def _once_sent(act: Callable[[], None]) -> None:
+    await asyncio.sleep(0)  # uvloop sends what was written at the end of its round
+    act()

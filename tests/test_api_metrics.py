@@ -4,17 +4,21 @@ import dataclasses
 from hashlib import sha256
 from types import SimpleNamespace
 
+import anyio
 import httpx
 import pytest
 import whole_shop
 from asking import RED, assert_problem, batch, open_api, search
+from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from small_shop import (
     SmallShop,
     jpeg,
     painted,
 )
+from starlette.types import Message, Receive, Scope, Send
 
+from bentos.metrics import CALL, Measured
 from photosearch.search.schemas import SearchResponse
 
 shop, api = whole_shop.shop, whole_shop.api
@@ -122,3 +126,24 @@ def test_calls_that_are_turned_away_at_the_door_are_counted_as_refused_and_not_a
         assert counted(api, name, call="page") == pages
         assert counted(api, name, call="refused", status="401") == without + 1
         assert counted(api, name, call="refused", status="429") == beyond + 1
+
+
+def test_a_call_is_timed_to_its_answers_end_and_no_further():
+    at = 0.0
+
+    async def app(scope: Scope, _: Receive, send: Send) -> None:
+        nonlocal at
+        scope[CALL] = "timed"
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        at = 2.0
+        await send({"type": "http.response.body", "body": b"b"})
+        at = 50.0  # what is done once the answer is sent
+
+    async def nothing(*_: object) -> Message:
+        return {"type": "http.request"}
+
+    anyio.run(Measured(app, clock=lambda: at), {"type": "http"}, nothing, nothing)
+    assert REGISTRY.get_sample_value(
+        "photosearch_call_seconds_sum", {"call": "timed", "status": "200"}
+    ) == pytest.approx(2.0)

@@ -1,5 +1,6 @@
 """What a release carries to look at photos with, and how it is asked from another process."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,21 @@ def load_served_detector_of(folder: Path):
     if (seeing := read_seeing(folder)) is not None and seeing.ocr.reader == "off":
         assert load_served_reader(release) is None
     return load_served_detector(release)
+
+
+def test_without_bf16_a_detector_is_served_by_onnxruntime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    seeing, graph = seeing_of(DETECTOR, OCR, Home(tmp_path))
+    write_seeing(tmp_path, seeing, graph=graph)
+    with caplog.at_level(logging.INFO):
+        monkeypatch.setattr("photosearch.embedding.openvino_runtime.has_bf16", lambda: True)
+        assert load_served_detector_of(tmp_path) is not None
+        assert "OpenVINO" in caplog.text  # taken or refused, but tried
+        caplog.clear()
+        monkeypatch.setattr("photosearch.embedding.openvino_runtime.has_bf16", lambda: False)
+        assert load_served_detector_of(tmp_path) is not None
+        assert "OpenVINO" not in caplog.text
 
 
 def test_a_remote_detector_finds_what_the_detector_finds(tmp_path: Path):

@@ -49,16 +49,16 @@ def payload_indexes() -> Iterator[UpdateOperation]:
 
 
 def nearest_request(
-    vector: Vectors, facts: Facts, limit: int, tells: bool, where: CardFilter | None
+    vector: Vectors, facts: Facts, where: CardFilter | None, *, limit: int, has_payload: bool
 ) -> SearchRequest:
     """The nearest photos of an index that pass a filter.
 
     Args:
         vector: (dim,).
         facts: Of the index.
-        limit: Photos wanted.
-        tells: Whether found points are to tell which photo they are.
         where: None: all pass.
+        limit: Photos wanted.
+        has_payload: Whether found points are to tell which photo and card they are.
     """
     import qdrant_edge as edge
 
@@ -67,7 +67,7 @@ def nearest_request(
         limit=limit,
         query=edge.Query.Nearest(vector),  # type: ignore[arg-type]
         filter=wanted,
-        with_payload=edge.PayloadSelector.Include(points.FOUND_FIELDS) if tells else False,
+        with_payload=edge.PayloadSelector.Include(points.FOUND_FIELDS) if has_payload else False,
         params=edge.SearchParams(
             hnsw_ef=points.search_by(facts.quantisation).hnsw_ef,
             quantization=edge.QuantizationSearchParams(

@@ -21,8 +21,6 @@ from photosearch.own_process import OwnProcess, ProcessEnded
 
 Opens = Callable[[], SearchedIndex]
 """A function of a module, or a `partial` of one."""
-
-
 HitColumns = tuple[list[str], list[str], list[float]]
 """Photo ids, card ids, cosines."""
 
@@ -42,7 +40,7 @@ class IndexProcess:
 
     def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
         check_query("in a process of its own", self.dim, vector)
-        columns: HitColumns = self._ask("nearest", vector, limit, where)
+        columns: HitColumns = self._ask("nearest", vector, limit=limit, where=where)
         return list(map(Hit, *columns))
 
     def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
@@ -71,13 +69,10 @@ class _InColumns:
 
     def __init__(self, opens: Opens) -> None:
         self._index = opens()
-        self.dim, self.vectors_of, self.close = (
-            self._index.dim,
-            self._index.vectors_of,
-            self._index.close,
-        )
+        self.dim = self._index.dim
+        self.vectors_of, self.close = self._index.vectors_of, self._index.close
 
-    def nearest(self, vector: Vectors, limit: int, where: CardFilter | None) -> HitColumns:
+    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None) -> HitColumns:
         hits = self._index.nearest(vector, limit=limit, where=where)
         return (
             [hit.photo_id for hit in hits],

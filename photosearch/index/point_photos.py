@@ -4,6 +4,7 @@ Of a million photos the engine took .7 ms longer to tell that of a hundred; here
 """
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from photosearch.index.vector_index import Hit, PhotosOfCards, Vectors
 BETWEEN = "\x1f"
 """A photo's id and its card's; no id has it."""
 LAST_64 = (1 << 64) - 1
+
+log = logging.getLogger(__name__)
 
 
 class PointPhotos:
@@ -57,11 +60,17 @@ class KnownIndex:
     def __init__(self, index: QdrantEdgeIndex, photos: PointPhotos) -> None:
         """`photos`: of the index. A search that finds another asks the engine once more."""
         self._index, self._photos, self.dim = index, photos, index.dim
+        self._has_warned = False
 
     def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
-        found = self._index.found(vector, limit, where, tells=False)
+        found = self._index.found(vector, limit=limit, where=where, has_payload=False)
         told = self._photos.of([point.id for point in found])
         if told is None:
+            if not self._has_warned:
+                log.warning(
+                    "index %s has photos that its release does not tell", self._index.folder
+                )
+                self._has_warned = True
             return self._index.nearest(vector, limit=limit, where=where)
         return hits_of(told, [point.score for point in found], limit=max(limit, 0))
 

@@ -181,16 +181,20 @@ class QdrantEdgeIndex:
             self._change(UpdateOperation.set_payload_by_filter(photos, told))
 
     def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
-        return points.as_hits(self.found(vector, limit, where, tells=True), limit=max(limit, 0))
+        found = self.found(vector, limit=limit, where=where, has_payload=True)
+        return points.as_hits(found, limit=max(limit, 0))
 
     def found(
-        self, vector: Vectors, limit: int, where: CardFilter | None, *, tells: bool
+        self, vector: Vectors, *, limit: int, where: CardFilter | None, has_payload: bool
     ) -> list[ScoredPoint]:
-        """The engine's points, in no order, perhaps too many; `tells`: with photos and cards."""
+        """The engine's points, in no order, perhaps more; `has_payload`: they tell their photos."""
         check_query(str(self.folder), self.dim, vector)
         if points.conditions(where):
             self._require_listings()
-        ask = partial(requests.nearest_request, vector, self._facts, max(limit, 0), tells)
+        ask = partial(
+            requests.nearest_request,
+            vector, self._facts, limit=max(limit, 0), has_payload=has_payload,
+        )  # fmt: skip
         with self._engine("searching it"):
             return [p for one in points.each_brand(where) for p in self._shard.search(ask(one))]
 

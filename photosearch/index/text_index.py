@@ -12,13 +12,15 @@ import json
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from photosearch.errors import IndexUnavailable, PhotosearchError
+from photosearch.errors import IndexUnavailable
+from photosearch.index.edge_errors import engine
 from photosearch.index.filters import CardFilter
 from photosearch.index.index_folder import ENGINE, copy_folder
 from photosearch.index.text_words import (
@@ -45,6 +47,7 @@ LEVELS = "\x1f"
 CARDS = uuid.UUID("0b0f3f51-9f0a-5b3c-8a5e-3d4a0f6b7c11")
 """Namespace of point ids."""
 REBUILD = "Make the release again with `photosearch index`."
+_engine = partial(engine, kind="Text index", remedy=REBUILD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,17 +283,3 @@ def _read_facts(folder: Path) -> Facts:
         return Facts(**json.loads((folder / FACTS).read_text()))
     except (OSError, TypeError, ValueError) as error:
         raise IndexUnavailable(f"{folder} holds no whole text index ({error}). {REBUILD}") from None
-
-
-@contextmanager
-def _engine(folder: Path, doing: str) -> Iterator[None]:
-    """Turns the engine's errors, which are of no type of their own, into ours."""
-    try:
-        yield
-    except (PhotosearchError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic in Rust is not an Exception
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise IndexUnavailable(
-            f"Text index {folder}: {doing} failed: {first_line}. {REBUILD}"
-        ) from error

@@ -65,7 +65,7 @@ class OnnxDetector:
         self.seen_px = self._graph.seen_px  # width and height
         self._things(Image.new("RGB", TRIAL_SIZE, (128, 128, 128)), TRIAL_SIZE)
         self.told = f"{content_hash(path.read_bytes())[:12]} {confidence_min} {overlap_max}"
-        """All that its boxes depend on but the photo."""
+        """All that its boxes depend on but photo and runtime."""
         log.info("detector %s (%s, %d x %d px)", path.name, format_, *self.seen_px)
 
     def find(self, photo: Image.Image) -> list[Found]:

@@ -10,7 +10,10 @@ from photosearch.search.schemas import Reason
 
 
 class Traits(NamedTuple):
-    """What rules and rankers ask of a card; a tuple, for a search makes a hundred."""
+    """What rules and rankers ask of a card; a tuple, for a search makes a hundred.
+
+    A listing of the index less the article, of which each card has another.
+    """
 
     card_id: str
     category: tuple[str, ...] = ()
