@@ -32,9 +32,12 @@ class Preprocessing:
 
     def normalise(self, pixels: Pixels) -> NDArray[np.float32]:
         """Turns (n, height, width, 3) uint8 into (n, 3, height, width) float32."""
-        scaled = pixels.astype(np.float32) / 255
-        scaled = (scaled - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+        mean, std = (np.array(of, np.float32)[:, None, None] for of in (self.mean, self.std))
+        # as bytes first, and in place: a tenth of the time
+        scaled = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).astype(np.float32)
+        scaled *= 1 / (255 * std)
+        scaled -= mean / std
+        return scaled
 
 
 def read_preprocessing(tower: Path) -> Preprocessing:
