@@ -12,62 +12,69 @@ Made = TypeVar("Made")
 
 
 class Batches(Generic[Asked, Made]):
-    """Runs one batch at a time: all that waits when the model is free, in the order it came.
+    """Runs batches in the order things came, side by side as far as the model can.
 
-    One of the callers runs it, in its own thread: a call to a free model is handed to nobody. A
-    list that was added stays together, so a batch is longer than `most` where a list is.
+    Who comes to a free model is run alone, by all of it. What waits when it is free again is
+    shared out: one batch a lane. The caller whose things are next runs the batch, in its own
+    thread: a call to a free model is handed to nobody. A list that was added stays together, so a
+    batch is longer than `most` where a list is.
     """
 
     def __init__(
         self,
         run: Callable[[list[Asked]], list[Made]],
         *,
+        lanes: int,
         most: int,
         ran: Callable[[int], object],
     ) -> None:
         """Nothing runs yet.
 
         Args:
-            run: Gives one thing for each.
+            run: Gives one thing for each; called by as many threads as there are lanes.
+            lanes: Batches that run side by side.
             most: Things in a batch.
             ran: Told how many there are in each batch.
         """
         self._run, self._most, self._ran = run, most, ran
         self._waiting: deque[tuple[list[Asked], Future[list[Made]]]] = deque()
-        self._is_busy, self._changed = False, Condition()
+        self._lanes = self._free = lanes
+        self._changed = Condition()
 
     def add(self, things: list[Asked]) -> list[Made]:
         """What `run` makes of these; raises what it raised of the batch that they were in."""
         mine: Future[list[Made]] = Future()
         with self._changed:
             self._waiting.append((things, mine))
-        while batch := self._once_free(mine):
-            try:
-                self._run_together(batch)
-            finally:
-                with self._changed:
-                    self._is_busy = False
-                    self._changed.notify_all()
+            self._changed.wait_for(lambda: mine.done() or self._is_turn_of(mine))
+            if mine.done():
+                return mine.result()
+            taken, batch = self._next()
+            self._free -= taken
+            self._changed.notify_all()  # another lane may be free for the next one
+        try:
+            self._run_together(batch)
+        finally:
+            with self._changed:
+                self._free += taken
+                self._changed.notify_all()
         return mine.result()
 
-    def _once_free(
-        self, mine: "Future[list[Made]]"
-    ) -> "Sequence[tuple[list[Asked], Future[list[Made]]]]":
-        """The next batch, which the caller must run; none where others have run `mine`."""
-        with self._changed:
-            self._changed.wait_for(lambda: mine.done() or not self._is_busy)
-            if mine.done():
-                return ()
-            batch, self._is_busy = self._next(), True
-            return batch
+    def _is_turn_of(self, mine: "Future[list[Made]]") -> bool:
+        return bool(self._free and self._waiting and self._waiting[0][1] is mine)
 
-    def _next(self) -> "list[tuple[list[Asked], Future[list[Made]]]]":
+    def _next(self) -> "tuple[int, list[tuple[list[Asked], Future[list[Made]]]]]":
+        """Lanes that are taken, and the batch to run on them."""
+        if self._free == self._lanes and len(self._waiting) == 1:
+            return self._lanes, [self._waiting.popleft()]
+        n_waiting = sum(len(things) for things, _ in self._waiting)
+        share = min(-(-n_waiting // self._free), self._most)
         batch = [self._waiting.popleft()]
         n = len(batch[0][0])
-        while self._waiting and n + len(self._waiting[0][0]) <= self._most:
+        while self._waiting and n + len(self._waiting[0][0]) <= share:
             batch.append(self._waiting.popleft())
             n += len(batch[-1][0])
-        return batch
+        return 1, batch
 
     def _run_together(self, batch: "Sequence[tuple[list[Asked], Future[list[Made]]]]") -> None:
         things = [thing for asked, _ in batch for thing in asked]

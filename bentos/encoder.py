@@ -18,7 +18,7 @@ from photosearch.progress import configure_logging
 from photosearch.settings import load_services
 
 TIMEOUT_S = 20
-PHOTOS_MOST = 32
+PHOTOS_MOST = 8
 """In a batch: more take no less time each."""
 
 
@@ -36,14 +36,20 @@ class Encoder:
 
         configure_logging()
         services = load_services()
+        first = served_release(services)
         self._models = EncoderModels(
-            served_release(services),
+            first,
             lambda release: Running(load_looker(release, services), load_served_detector(release)),
             what_runs,
             releases=followed_releases(services),
         )
         # Not BentoML's own batching: it sometimes waits for company that does not come.
-        self._batches = Batches(self._embed, most=PHOTOS_MOST, ran=ENCODED.observe)
+        self._batches = Batches(
+            self._embed,
+            lanes=self._models.of(first.manifest.release).looker.n_lanes,
+            most=PHOTOS_MOST,
+            ran=ENCODED.observe,
+        )
         self._finding = Lock()
         # Not BentoML's calls either: decision 53.
         self._line = Line(

@@ -17,7 +17,9 @@ class Looker:
 
     model_id: str
     look: Callable[[Sequence[Image.Image]], list[Embedded]]
-    """RGB photos, some dozens at most -> what the model makes of each."""
+    """RGB photos, some dozens at most -> what the model makes of each. For several threads."""
+    n_lanes: int
+    """Calls that run side by side; more wait."""
 
 
 def load_looker(release: Release, services: Services) -> Looker:
@@ -41,9 +43,9 @@ def load_looker(release: Release, services: Services) -> Looker:
         return list(map(Embedded, sight.vectors, sight.tokens))
 
     if not sees:
-        return Looker(embedder.model_id, look)
+        return Looker(embedder.model_id, look, embedder.n_lanes)
     see([Image.new("RGB", (8, 8))])  # a graph without tokens is refused now, not by each search
-    return Looker(embedder.model_id, see)
+    return Looker(embedder.model_id, see, embedder.n_lanes)
 
 
 def compares_tokens(release: Release) -> bool:

@@ -149,7 +149,11 @@ def graph_runtimes(
         outputs: What is wanted of it, vectors first.
     """
     from photosearch.embedding.onnx_runtime import load_onnx
-    from photosearch.embedding.openvino_runtime import has_bf16, load_openvino
+    from photosearch.embedding.openvino_runtime import (
+        has_bf16,
+        load_openvino,
+        load_openvino_lanes,
+    )
     from photosearch.embedding.runtime_choice import Runtime
 
     def by_openvino(precision: "Precision") -> Runtime:
@@ -157,6 +161,9 @@ def graph_runtimes(
             "openvino",
             precision,
             lambda: load_openvino(graph, threads=threads, precision=precision, outputs=outputs),
+            lambda: load_openvino_lanes(
+                graph, threads=threads, precision=precision, outputs=outputs
+            ),
         )
 
     by_onnx = Runtime(

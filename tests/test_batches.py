@@ -50,7 +50,7 @@ def asked_while_busy(
 def test_one_that_comes_to_a_free_model_is_run_alone_at_once_in_its_own_thread():
     model = Model()
     model.may_go_on.set()
-    assert Batches(model, most=4, ran=lambda _: None).add([7]) == [14]
+    assert Batches(model, lanes=1, most=4, ran=lambda _: None).add([7]) == [14]
     assert model.batches == [[7]]
 
 
@@ -58,7 +58,7 @@ def test_those_that_come_meanwhile_are_run_together_and_each_gets_its_own(
     threads: ThreadPoolExecutor,
 ):
     model, sizes = Model(), list[int]()
-    batches = Batches(model, most=4, ran=sizes.append)
+    batches = Batches(model, lanes=1, most=4, ran=sizes.append)
     asked = asked_while_busy(threads, model, batches, [[2], [3, 4]])
     assert [one.result(60) for one in asked] == [[2], [4], [6, 8]]
     assert model.batches == [[1], [2, 3, 4]]
@@ -67,7 +67,7 @@ def test_those_that_come_meanwhile_are_run_together_and_each_gets_its_own(
 
 def test_a_batch_holds_no_more_than_the_most_unless_one_list_does(threads: ThreadPoolExecutor):
     model = Model()
-    batches = Batches(model, most=3, ran=lambda _: None)
+    batches = Batches(model, lanes=1, most=3, ran=lambda _: None)
     asked = asked_while_busy(threads, model, batches, [[2, 3], [4], [5, 6, 7, 8]])
     assert [one.result(60) for one in asked] == [[2], [4, 6], [8], [10, 12, 14, 16]]
     assert model.batches == [[1], [2, 3, 4], [5, 6, 7, 8]]
@@ -75,27 +75,33 @@ def test_a_batch_holds_no_more_than_the_most_unless_one_list_does(threads: Threa
 
 def test_a_batch_that_fails_fails_for_all_in_it_and_the_next_one_runs(threads: ThreadPoolExecutor):
     model = Model()
-    batches = Batches(model, most=4, ran=lambda _: None)
+    batches = Batches(model, lanes=1, most=4, ran=lambda _: None)
     first, *doomed = asked_while_busy(threads, model, batches, [[13], [2]])
     assert first.result(60) == [2]
     assert [str(one.exception(60)) for one in doomed] == ["13 cannot be doubled"] * 2
     assert batches.add([3]) == [6]
 
 
-def test_many_callers_each_get_their_own_and_one_batch_runs_at_a_time(threads: ThreadPoolExecutor):
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_many_callers_each_get_their_own_and_no_more_batches_run_than_there_are_lanes(
+    threads: ThreadPoolExecutor, lanes: int
+):
     running, most_at_once, sizes = [0], [0], list[int]()
+    counting = threading.Lock()
 
     def double(things: list[int]) -> list[int]:
-        running[0] += 1
-        most_at_once[0] = max(most_at_once[0], running[0])
+        with counting:
+            running[0] += 1
+            most_at_once[0] = max(most_at_once[0], running[0])
         time.sleep(0.001)
-        running[0] -= 1
+        with counting:
+            running[0] -= 1
         return [2 * thing for thing in things]
 
-    batches = Batches(double, most=8, ran=sizes.append)
+    batches = Batches(double, lanes=lanes, most=8, ran=sizes.append)
     made = list(threads.map(batches.add, [[n] for n in range(300)]))
     assert made == [[2 * n] for n in range(300)]
-    assert most_at_once == [1]
+    assert most_at_once == [lanes]
     assert sum(sizes) == 300
     assert max(sizes) > 1
 
@@ -109,8 +115,40 @@ def test_not_even_an_exit_in_a_batch_keeps_the_others_waiting(threads: ThreadPoo
             return made
 
     model = Exits()
-    batches = Batches(model, most=4, ran=lambda _: None)
+    batches = Batches(model, lanes=1, most=4, ran=lambda _: None)
     first, *doomed = asked_while_busy(threads, model, batches, [[2], [3]])
     assert first.result(60) == [2]
     assert [type(one.exception(60)) for one in doomed] == [SystemExit] * 2
     assert threads.submit(batches.add, [5]).result(60) == [10]
+
+
+def test_what_waits_is_shared_out_over_the_lanes_and_their_batches_run_side_by_side(
+    threads: ThreadPoolExecutor,
+):
+    side_by_side = threading.Barrier(2, timeout=60)
+
+    class Meets(Model):
+        def __call__(self, things: list[int]) -> list[int]:
+            if things != [1]:
+                side_by_side.wait()  # none ends before the other has begun
+            return super().__call__(things)
+
+    model = Meets()
+    batches = Batches(model, lanes=2, most=4, ran=lambda _: None)
+    asked = asked_while_busy(threads, model, batches, [[2], [3], [4], [5]])
+    assert [one.result(60) for one in asked] == [[2], [4], [6], [8], [10]]
+    assert sorted(model.batches) == [[1], [2, 3], [4, 5]]
+
+
+def test_a_photo_alone_has_all_of_the_model(threads: ThreadPoolExecutor):
+    model = Model()
+    batches = Batches(model, lanes=2, most=4, ran=lambda _: None)
+    first = threads.submit(batches.add, [1])
+    assert model.is_busy.wait(60)
+    second = threads.submit(batches.add, [2])
+    while not batches._waiting:
+        time.sleep(0.001)
+    time.sleep(0.05)  # were a lane free, it would run by now
+    assert model.batches == [[1]]
+    model.may_go_on.set()
+    assert [first.result(60), second.result(60)] == [[2], [4]]

@@ -1,6 +1,7 @@
 """The runtime of a graph: the fastest that agrees is chosen, and the log says why."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import drawn_graph
@@ -9,12 +10,9 @@ import pytest
 from drawn_graph import PHOTOS
 
 from photosearch.assembly_serving import asked_for, graph_runtimes
-from photosearch.embedding.graph import (
-    Run,
-    agreement,
-    read_golden,
-)
+from photosearch.embedding.graph import GraphEmbedder, Lanes, Run, agreement, read_golden
 from photosearch.embedding.onnx_runtime import load_onnx
+from photosearch.embedding.openvino_runtime import load_openvino_lanes
 from photosearch.embedding.runtime_choice import (
     MIN_COSINE,
     Runtime,
@@ -71,6 +69,48 @@ def test_a_runtime_that_disagrees_is_refused_aloud_though_it_is_the_fastest(
     assert "runtime onnxruntime fp32" in caplog.text
     with pytest.raises(GraphDisagrees, match="photosearch models bench"):
         load_fastest(runtimes[:1], model, golden)
+
+
+def test_several_photos_are_run_in_lanes_and_one_by_all_of_the_graph(model: Path, graph: Path):
+    ran = list[tuple[str, int]]()
+    run = load_onnx(graph, threads=1)
+
+    def noting(how: str) -> Run:
+        def noted(pixels: np.ndarray) -> list[np.ndarray]:
+            ran.append((how, len(pixels)))
+            return run(pixels)
+
+        return noted
+
+    golden = read_golden(graph, model=model)
+    runtime = Runtime("both", "fp32", lambda: noting("whole"), lambda: Lanes(noting("lane"), 2))
+    embedder = load_fastest([runtime], model, golden)
+    assert embedder.n_lanes == 2
+    ran.clear()
+    embedder.embed(PHOTOS[:1])
+    embedder.embed(PHOTOS[:3])
+    assert ran == [("whole", 1), ("lane", 3)]
+
+
+def test_lanes_that_disagree_are_refused_aloud(
+    model: Path, graph: Path, caplog: pytest.LogCaptureFixture
+):
+    wrong = Lanes(lambda pixels: [np.ones((len(pixels), 64), np.float32)], 2)
+    runtime = Runtime("onnxruntime", "fp32", lambda: load_onnx(graph, threads=1), lambda: wrong)
+    golden = read_golden(graph, model=model)
+    embedder = load_fastest([runtime], model, golden)
+    assert agreement(golden, embedder.embed(PHOTOS)) >= MIN_COSINE["fp32"]
+    assert embedder.n_lanes == 1
+    assert "runtime onnxruntime fp32 in 2 lanes refused: cosine" in caplog.text
+
+
+def test_openvino_is_asked_by_more_threads_than_it_has_lanes(model: Path, graph: Path):
+    golden = read_golden(graph, model=model)
+    lanes = load_openvino_lanes(graph, threads=2, precision="fp32")
+    embedder = GraphEmbedder(model, lanes.run, lanes)
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda _: embedder.embed(PHOTOS), range(40)))
+    assert min(agreement(golden, vectors) for vectors in made) >= MIN_COSINE["fp32"]
 
 
 def test_the_runtime_that_was_asked_for_runs_alone():

@@ -8,6 +8,7 @@ golden.npz        photos after resizing, and their vectors by PyTorch in fp32; w
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,14 @@ PHOTOS_A_BATCH = 64
 Run = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 """A graph, running: normalised pixels, (n, 3, image_px, image_px), to the outputs it was loaded
 for. Vectors come first, (n, out), not of unit length."""
+
+
+class Lanes(NamedTuple):
+    """A graph that runs several batches side by side, each on a part of the cores."""
+
+    run: Run
+    """For several threads; those above `n` wait."""
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +69,23 @@ class Sight:
 class GraphEmbedder:
     """A graph in memory with the model's preprocessing round it; see the Embedder protocol."""
 
-    def __init__(self, model: Path, run: Run) -> None:
-        """`model`: the folder the graph was made from; its weights need not be there."""
+    def __init__(self, model: Path, run: Run, lanes: Lanes | None = None) -> None:
+        """Nothing is loaded.
+
+        Args:
+            model: The folder the graph was made from; its weights need not be there.
+            run: Its graph by all cores: what a photo alone is run by.
+            lanes: The same graph, side by side: what several photos are run by. Cores that share
+                a batch wait for each other at each layer; a core with its own batch does not.
+        """
         manifest = read_model(model)
         self.model_id = manifest.model_id
         self.lengths = tuple(manifest.head.lengths)
         self.preprocessing = read_preprocessing(model / TOWER)
-        self._run = run
+        self._whole = run
+        self._lanes = lanes or Lanes(run, 1)
+        self.n_lanes = self._lanes.n
+        """Batches that run side by side."""
 
     def embed(self, photos: Sequence[Image.Image]) -> Vectors:
         parts = [
@@ -93,6 +112,9 @@ class GraphEmbedder:
             )
         vectors, tokens, places, shares = outputs
         return Sight(unit(vectors), tokens, places, shares)
+
+    def _run(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        return self._whole(pixels) if len(pixels) == 1 else self._lanes.run(pixels)
 
 
 def write_golden(graph: Path, golden: Golden) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from photosearch.embedding.graph import Golden, GraphEmbedder, Run, agreement
+from photosearch.embedding.graph import Golden, GraphEmbedder, Lanes, Run, agreement
 from photosearch.errors import GraphDisagrees
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ class Runtime:
     name: str
     precision: Precision
     load: Callable[[], Run]
+    load_lanes: Callable[[], Lanes] | None = None
+    """The same graph for batches side by side, where it can."""
 
     @property
     def in_words(self) -> str:
@@ -66,14 +68,14 @@ def load_fastest(runtimes: Sequence[Runtime], model: Path, golden: Golden) -> Gr
         GraphDisagrees: None of them makes the model's vectors.
         BadArtifact: A runtime cannot load the graph.
     """
-    embedders = [GraphEmbedder(model, runtime.load()) for runtime in runtimes]
-    trials = try_runtimes(runtimes, embedders, golden)
+    runs = [runtime.load() for runtime in runtimes]
+    trials = try_runtimes(runtimes, [GraphEmbedder(model, run) for run in runs], golden)
     for trial in trials:
         if not trial.agrees:
             log.warning("runtime %s", _in_words(trial))
     chosen, reason = choose(trials)
     log.info("runtime %s (auto: %s)", _in_words(trials[chosen]), reason)
-    return embedders[chosen]
+    return _with_lanes(runtimes[chosen], runs[chosen], model, golden)
 
 
 def try_runtimes(
@@ -132,6 +134,22 @@ def as_table(trials: Sequence[Trial], *, threads: int) -> str:
         said = [trial.name, trial.precision, str(threads or "all cores"), *times, *agreement_shown]
         rows.append(said)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _with_lanes(runtime: Runtime, run: Run, model: Path, golden: Golden) -> GraphEmbedder:
+    """The chosen graph, and its lanes where it has some and they agree as well."""
+    alone = GraphEmbedder(model, run)
+    lanes = runtime.load_lanes() if runtime.load_lanes else None
+    if lanes is None or lanes.n == 1:
+        return alone
+    embedder = GraphEmbedder(model, run, lanes)
+    cosine = agreement(golden, embedder.embed_pixels(golden.pixels))
+    if not cosine >= MIN_COSINE[runtime.precision]:  # NaN is refused too
+        log.warning("runtime %s in %d lanes refused: cosine %.5f to PyTorch, %g is the least",
+                    runtime.in_words, lanes.n, cosine, MIN_COSINE[runtime.precision])  # fmt: skip
+        return alone
+    log.info("runtime %s: %d batches side by side", runtime.in_words, lanes.n)
+    return embedder
 
 
 def _in_words(trial: Trial) -> str:
