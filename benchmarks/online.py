@@ -6,7 +6,7 @@
 Releases, graphs and photos that it made are kept in `--work`, and found again by the next run.
 `--base HOME` takes index and cards of a home that benchmarks/refresh.py built. For photos of a
 phone (12 megapixels) and small ones: both services are asked in turns of twenty, one photo at a
-time; then by one client and by many. Ends with tables and whether the bars are met;
+time; then by one client and by many, in turns too. Ends with tables and whether the bars are met;
 `--work`/online-*.md keeps them.
 """
 
@@ -15,13 +15,14 @@ import multiprocessing
 import os
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from online_load import Answer, as_file, as_form, ask, endless, together
+from online_load import Answer, Throughput, as_file, as_form, ask, crowd, during, endless, joined
 from online_photos import SIZES, photos
 from online_release import SIGLIP, SMALL, Eyes, release_to_serve
 from online_service import Serving, plain_service, service
@@ -38,6 +39,9 @@ N_PHOTOS = 8
 WARM_UP = 5
 A_TURN = 20
 """Photos of one side before the other's turn."""
+TURNS_TOGETHER = 5
+FILLED_AFTER_S = 3.0
+"""Many clients ask all at once at first; by then their searches are spread over all stages."""
 ALONE_ROUNDS = 30
 
 
@@ -80,7 +84,7 @@ def ask_in_turns(sides: Sides, contents: Sequence[bytes], n: int) -> Asked:
     round, words that are read beside) would be paid by the other. The first few of each turn are
     not counted.
     """
-    asked, worked = Asked(), dict[str, float]()
+    asked, worked = Asked(), Counter[str]()
     forms, files = endless(as_form, contents), endless(as_file, contents)
     for _ in track(range(-(-n // A_TURN)), "asking in turns", -(-n // A_TURN)):
         for _ in range(WARM_UP):
@@ -88,8 +92,7 @@ def ask_in_turns(sides: Sides, contents: Sequence[bytes], n: int) -> Asked:
         before, ran = sides.ours.worked_s(), sides.ours.models_ms()
         # nothing else is asked meanwhile: a service that has a moment begins to read words
         asked.ours += [_answered(ask(sides.ours.port, next(forms))) for _ in range(A_TURN)]
-        for name, seconds in sides.ours.worked_s().items():
-            worked[name] = worked.get(name, 0.0) + seconds - before.get(name, 0.0)
+        worked.update(_since(before, sides.ours.worked_s()))
         now = sides.ours.models_ms()
         asked.models_ms.append({name: (now[name] - ran[name]) / A_TURN for name in now})
         if sides.plain is not None:
@@ -104,19 +107,31 @@ def ask_in_turns(sides: Sides, contents: Sequence[bytes], n: int) -> Asked:
 def ask_together(
     sides: Sides, contents: Sequence[bytes], *, clients: int, seconds: float
 ) -> Together:
-    """Our service by one client, then by many; the plain one by many."""
+    """Our service by one client, then by many, then the plain one by many; and so on.
+
+    In turns, because the pace of a borrowed machine changes by the minute. A turn of many begins
+    once its clients have had some answers, and ends while all of them still ask.
+    """
     forms, files = endless(as_form, contents), endless(as_file, contents)
-    alone = together(sides.ours.port, forms, clients=1, seconds=seconds)
-    together(sides.ours.port, forms, clients=clients, seconds=seconds / 5)  # fills its batches
-    before, batches = sides.ours.worked_s(), sides.ours.batches()
-    many = together(sides.ours.port, forms, clients=clients, seconds=seconds)
-    worked = _worked_ms(before, sides.ours.worked_s(), len(many.answers))
-    now = sides.ours.batches()
-    photos_a_batch = (now[1] - batches[1]) / max(now[0] - batches[0], 1)
-    plain = None
-    if sides.plain is not None:
-        plain = together(sides.plain.port, files, clients=clients, seconds=seconds)
-    return Together(clients, alone, many, plain, worked, photos_a_batch)
+    alone, many, plain = list[Throughput](), list[Throughput](), list[Throughput]()
+    worked, batches = Counter[str](), np.zeros(2)
+    a_turn = seconds / TURNS_TOGETHER
+    for _ in track(range(TURNS_TOGETHER), "asking together", TURNS_TOGETHER):
+        with crowd(sides.ours.port, forms, 1) as answers:
+            alone.append(during(answers, a_turn))
+        with crowd(sides.ours.port, forms, clients) as answers:
+            time.sleep(FILLED_AFTER_S)
+            worked_before, batches_before = sides.ours.worked_s(), sides.ours.batches()
+            many.append(during(answers, a_turn))
+            worked.update(_since(worked_before, sides.ours.worked_s()))
+            batches += np.subtract(sides.ours.batches(), batches_before)
+        if sides.plain is not None:
+            with crowd(sides.plain.port, files, clients) as answers:
+                time.sleep(FILLED_AFTER_S)
+                plain.append(during(answers, a_turn))
+    n_answers = len(joined(many).answers)
+    worked_ms = {name: seconds * 1000 / max(n_answers, 1) for name, seconds in worked.items()}
+    return Together(clients, alone, many, plain, worked_ms, batches[1] / max(batches[0], 1))
 
 
 def _answered(answer: Answer) -> Answer:
@@ -125,8 +140,8 @@ def _answered(answer: Answer) -> Answer:
     return answer
 
 
-def _worked_ms(before: dict[str, float], after: dict[str, float], n: int) -> dict[str, float]:
-    return {name: (after[name] - before.get(name, 0.0)) * 1000 / max(n, 1) for name in after}
+def _since(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
+    return {name: seconds - before.get(name, 0.0) for name, seconds in now.items()}
 
 
 def measure(release: Release, asked: argparse.Namespace) -> str:
@@ -175,7 +190,9 @@ def main() -> None:
     parser.add_argument("--tower", choices=[SIGLIP, SMALL], default=SMALL)
     parser.add_argument("--base", type=Path, help="A home of benchmarks/refresh.py.")
     parser.add_argument("--asked", type=int, default=200, help="Photos of a kind, one at a time.")
-    parser.add_argument("--seconds", type=float, default=30.0, help="Of each throughput.")
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="Of each throughput, in all turns."
+    )
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2, help="Of the encoder for one batch.")
     parser.add_argument("--detector-threads", type=int, default=1, help="As params.yaml has it.")

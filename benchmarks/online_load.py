@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 BORDER = "photo-of-the-benchmark"
 TIMEOUT_S = 120
@@ -31,17 +32,23 @@ class Answer:
     body_bytes: int
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Throughput:
-    """What many clients got together."""
+    """What clients got together."""
 
-    seconds: float = 0.0
-    answers: list[Answer] = field(default_factory=list)
+    seconds: float
+    answers: Sequence[Answer]
 
     @property
     def a_second(self) -> float:
         """Searches that were answered."""
         return sum(answer.status == 200 for answer in self.answers) / self.seconds
+
+
+def joined(turns: Sequence[Throughput]) -> Throughput:
+    """What they got in all their turns."""
+    answers = [answer for turn in turns for answer in turn.answers]
+    return Throughput(sum(turn.seconds for turn in turns), answers)
 
 
 def as_form(photo: bytes) -> Request:
@@ -109,23 +116,33 @@ def _received(connection: socket.socket) -> tuple[bytes, bytes]:
     return head, received[len(head) + len(END_OF_HEAD) :]
 
 
-def together(port: int, turns: Iterator[Request], *, clients: int, seconds: float) -> Throughput:
-    """Clients that each ask again as soon as they are answered, for so long."""
-    result, lock = Throughput(), threading.Lock()
-    started = time.perf_counter()
+@contextmanager
+def crowd(port: int, turns: Iterator[Request], clients: int) -> Iterator[list[Answer]]:
+    """Clients that each ask again as soon as they are answered, until the block ends.
+
+    The list grows by each answer.
+    """
+    answers, lock, is_over = list[Answer](), threading.Lock(), threading.Event()
 
     def one() -> None:
-        while time.perf_counter() - started < seconds:
+        while not is_over.is_set():
             with lock:
                 request = next(turns)
-            answer = ask(port, request)
-            with lock:
-                result.answers.append(answer)
+            answers.append(ask(port, request))
 
     threads = [threading.Thread(target=one) for _ in range(clients)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
-    result.seconds = time.perf_counter() - started
-    return result
+    try:
+        yield answers
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
+def during(answers: Sequence[Answer], seconds: float) -> Throughput:
+    """The answers that come in so many seconds from now; `answers` grows meanwhile."""
+    n, started = len(answers), time.perf_counter()
+    time.sleep(seconds)
+    return Throughput(time.perf_counter() - started, list(answers[n:]))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from online_load import Answer, Throughput
+from online_load import Answer, Throughput, joined
 
 P50_MS, P99_MS, REST_MS, GAIN = 120.0, 300.0, 15.0, 1.5
 """The bars: photo to answer, everything but models and decoding, throughput of many to one."""
@@ -25,10 +25,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Together:
+    """By clients who ask all the time, turn by turn; of plain none where it was not asked."""
+
     clients: int
-    alone: Throughput
-    many: Throughput
-    plain: Throughput | None
+    alone: Sequence[Throughput]
+    many: Sequence[Throughput]
+    plain: Sequence[Throughput]
     worked_ms: dict[str, float]
     photos_a_batch: float
     """Of the encoder, by many clients."""
@@ -108,22 +110,25 @@ def _throughput(many: Together) -> str:
         f"ours, {many.clients} clients": many.many,
         f"plain, {many.clients} clients": many.plain,
     }
-    for name, one in sides.items():
-        if one is None:
+    for name, turns in sides.items():
+        if not turns:
             continue
+        one = joined(turns)
         walls = [answer.wall_ms for answer in one.answers if answer.status == 200]
         away = sum(answer.status != 200 for answer in one.answers)
         rows.append(
             f"| {name} | {one.a_second:.2f} | {_at(walls, 50)} | {_at(walls, 99)} | {away} |"
         )
     batch = f"By {many.clients} clients the encoder had {many.photos_a_batch:.1f} photos a batch."
-    return "\n".join([*rows, "", batch])
+    gains = [most.a_second / one.a_second for one, most in zip(many.alone, many.many, strict=True)]
+    by_turn = f"To one client's, turn by turn: {', '.join(f'{gain:.2f}' for gain in gains)}."
+    return "\n".join([*rows, "", f"{batch} {by_turn}"])
 
 
 def _bars(asked: Asked, many: Together, alone: dict[str, float]) -> str:
     above_alone = float(np.median(_but_decoding(asked.ours))) - sum(alone.values())
     walls = [answer.wall_ms for answer in asked.ours]
-    gain = many.many.a_second / many.alone.a_second
+    gain = joined(many.many).a_second / joined(many.alone).a_second
     measured = [
         ("photo to answer, p50 ms", float(np.percentile(walls, 50)), P50_MS, False),
         ("photo to answer, p99 ms", float(np.percentile(walls, 99)), P99_MS, False),
