@@ -14,7 +14,7 @@ Made = TypeVar("Made")
 class Batches(Generic[Asked, Made]):
     """Runs batches in the order things came, side by side as far as the model can.
 
-    Who comes to a free model is run alone, by all of it. What waits when it is free again is
+    What comes to a free model is run alone, by all of it. What waits when that is free again is
     shared out: one batch a lane. The caller whose things are next runs the batch, in its own
     thread: a call to a free model is handed to nobody. A list that was added stays together, so a
     batch is longer than `most` where a list is.
@@ -22,7 +22,7 @@ class Batches(Generic[Asked, Made]):
 
     def __init__(
         self,
-        run: Callable[[list[Asked]], list[Made]],
+        run: Callable[[list[Asked], bool], list[Made]],
         *,
         lanes: int,
         most: int,
@@ -31,7 +31,8 @@ class Batches(Generic[Asked, Made]):
         """Nothing runs yet.
 
         Args:
-            run: Gives one thing for each; called by as many threads as there are lanes.
+            run: Gives one thing for each; is told whether other batches run beside this one, on
+                as many threads as there are lanes.
             lanes: Batches that run side by side.
             most: Things in a batch.
             ran: Told how many there are in each batch.
@@ -53,7 +54,7 @@ class Batches(Generic[Asked, Made]):
             self._free -= taken
             self._changed.notify_all()  # another lane may be free for the next one
         try:
-            self._run_together(batch)
+            self._run_together(batch, beside=taken < self._lanes)
         finally:
             with self._changed:
                 self._free += taken
@@ -76,11 +77,13 @@ class Batches(Generic[Asked, Made]):
             n += len(batch[-1][0])
         return 1, batch
 
-    def _run_together(self, batch: "Sequence[tuple[list[Asked], Future[list[Made]]]]") -> None:
+    def _run_together(
+        self, batch: "Sequence[tuple[list[Asked], Future[list[Made]]]]", *, beside: bool
+    ) -> None:
         things = [thing for asked, _ in batch for thing in asked]
         try:
             self._ran(len(things))
-            made = self._run(things)
+            made = self._run(things, beside)
         except BaseException as error:  # whatever it is, it is every one's, and nobody waits on
             for _, one in batch:
                 one.set_exception(error)

@@ -73,14 +73,14 @@ class Encoder:
     def close(self) -> None:
         self._line.close()
 
-    def _embed(self, photos: list[Asked]) -> list[Encoded]:
+    def _embed(self, photos: list[Asked], beside: bool) -> list[Encoded]:
         """Embeds photos, each by the model of the release that it names."""
         encoded: dict[int, Encoded] = {}
         for release in {photo.release for photo in photos}:
             places = [place for place, photo in enumerate(photos) if photo.release == release]
             model = self._models.of(release).looker
             with MODEL_RAN.labels("embed").time():
-                made = model.look([photos[place].as_image() for place in places])
+                made = model.look([photos[place].as_image() for place in places], beside)
             for place, one in zip(places, made, strict=True):
                 encoded[place] = Encoded(model.model_id, one)
         return [encoded[place] for place in range(len(photos))]

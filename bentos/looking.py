@@ -16,8 +16,9 @@ class Looker:
     """A model in memory."""
 
     model_id: str
-    look: Callable[[Sequence[Image.Image]], list[Embedded]]
-    """RGB photos, some dozens at most -> what the model makes of each. For several threads."""
+    look: Callable[[Sequence[Image.Image], bool], list[Embedded]]
+    """RGB photos, some dozens at most, and whether others are looked at meanwhile -> what the model
+    makes of each. For several threads."""
     n_lanes: int
     """Calls that run side by side; more wait."""
 
@@ -35,16 +36,18 @@ def load_looker(release: Release, services: Services) -> Looker:
     sees = compares_tokens(release)
     embedder = load_served_embedder(release, services, sees=sees)
 
-    def look(photos: Sequence[Image.Image]) -> list[Embedded]:
-        return [Embedded(vector) for vector in embedder.embed(photos)]
+    def look(photos: Sequence[Image.Image], beside: bool) -> list[Embedded]:
+        return [Embedded(vector) for vector in embedder.embed(photos, beside=beside)]
 
-    def see(photos: Sequence[Image.Image]) -> list[Embedded]:
-        sight = embedder.see(photos)
+    def see(photos: Sequence[Image.Image], beside: bool) -> list[Embedded]:
+        sight = embedder.see(photos, beside=beside)
         return list(map(Embedded, sight.vectors, sight.tokens))
 
     if not sees:
         return Looker(embedder.model_id, look, embedder.n_lanes)
-    see([Image.new("RGB", (8, 8))])  # a graph without tokens is refused now, not by each search
+    see(
+        [Image.new("RGB", (8, 8))], False
+    )  # a graph without tokens is refused now, not by each search
     return Looker(embedder.model_id, see, embedder.n_lanes)
 
 

@@ -15,11 +15,13 @@ class Model:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.beside: list[bool] = []
         self.may_go_on = threading.Event()
         self.is_busy = threading.Event()
 
-    def __call__(self, things: list[int]) -> list[int]:
+    def __call__(self, things: list[int], beside: bool) -> list[int]:
         self.batches.append(things)
+        self.beside.append(beside)
         self.is_busy.set()
         assert self.may_go_on.wait(60)
         if 13 in things:
@@ -89,7 +91,7 @@ def test_many_callers_each_get_their_own_and_no_more_batches_run_than_there_are_
     running, most_at_once, sizes = [0], [0], list[int]()
     counting = threading.Lock()
 
-    def double(things: list[int]) -> list[int]:
+    def double(things: list[int], _: bool) -> list[int]:
         with counting:
             running[0] += 1
             most_at_once[0] = max(most_at_once[0], running[0])
@@ -108,8 +110,8 @@ def test_many_callers_each_get_their_own_and_no_more_batches_run_than_there_are_
 
 def test_not_even_an_exit_in_a_batch_keeps_the_others_waiting(threads: ThreadPoolExecutor):
     class Exits(Model):
-        def __call__(self, things: list[int]) -> list[int]:
-            made = super().__call__(things)
+        def __call__(self, things: list[int], beside: bool) -> list[int]:
+            made = super().__call__(things, beside)
             if 2 in things:
                 raise SystemExit
             return made
@@ -128,27 +130,29 @@ def test_what_waits_is_shared_out_over_the_lanes_and_their_batches_run_side_by_s
     side_by_side = threading.Barrier(2, timeout=60)
 
     class Meets(Model):
-        def __call__(self, things: list[int]) -> list[int]:
+        def __call__(self, things: list[int], beside: bool) -> list[int]:
             if things != [1]:
                 side_by_side.wait()  # none ends before the other has begun
-            return super().__call__(things)
+            return super().__call__(things, beside)
 
     model = Meets()
     batches = Batches(model, lanes=2, most=4, ran=lambda _: None)
     asked = asked_while_busy(threads, model, batches, [[2], [3], [4], [5]])
     assert [one.result(60) for one in asked] == [[2], [4], [6], [8], [10]]
     assert sorted(model.batches) == [[1], [2, 3], [4, 5]]
+    assert model.beside == [False, True, True]
 
 
-def test_a_photo_alone_has_all_of_the_model(threads: ThreadPoolExecutor):
+def test_a_list_alone_has_all_of_the_model(threads: ThreadPoolExecutor):
     model = Model()
     batches = Batches(model, lanes=2, most=4, ran=lambda _: None)
-    first = threads.submit(batches.add, [1])
+    first = threads.submit(batches.add, [0, 1])
     assert model.is_busy.wait(60)
     second = threads.submit(batches.add, [2])
     while not batches._waiting:
         time.sleep(0.001)
     time.sleep(0.05)  # were a lane free, it would run by now
-    assert model.batches == [[1]]
+    assert model.batches == [[0, 1]]
     model.may_go_on.set()
-    assert [first.result(60), second.result(60)] == [[2], [4]]
+    assert [first.result(60), second.result(60)] == [[0, 2], [4]]
+    assert model.beside == [False, False]

@@ -71,7 +71,9 @@ def test_a_runtime_that_disagrees_is_refused_aloud_though_it_is_the_fastest(
         load_fastest(runtimes[:1], model, golden)
 
 
-def test_several_photos_are_run_in_lanes_and_one_by_all_of_the_graph(model: Path, graph: Path):
+def test_photos_beside_others_are_run_in_lanes_and_else_by_all_of_the_graph(
+    model: Path, graph: Path
+):
     ran = list[tuple[str, int]]()
     run = load_onnx(graph, threads=1)
 
@@ -87,9 +89,9 @@ def test_several_photos_are_run_in_lanes_and_one_by_all_of_the_graph(model: Path
     embedder = load_fastest([runtime], model, golden)
     assert embedder.n_lanes == 2
     ran.clear()
-    embedder.embed(PHOTOS[:1])
-    embedder.embed(PHOTOS[:3])
-    assert ran == [("whole", 1), ("lane", 3)]
+    embedder.embed(PHOTOS[:2])
+    embedder.embed(PHOTOS[:3], beside=True)
+    assert ran == [("whole", 2), ("lane", 3)]
 
 
 def test_lanes_that_disagree_are_refused_aloud(
@@ -99,7 +101,7 @@ def test_lanes_that_disagree_are_refused_aloud(
     runtime = Runtime("onnxruntime", "fp32", lambda: load_onnx(graph, threads=1), lambda: wrong)
     golden = read_golden(graph, model=model)
     embedder = load_fastest([runtime], model, golden)
-    assert agreement(golden, embedder.embed(PHOTOS)) >= MIN_COSINE["fp32"]
+    assert agreement(golden, embedder.embed(PHOTOS, beside=True)) >= MIN_COSINE["fp32"]
     assert embedder.n_lanes == 1
     assert "runtime onnxruntime fp32 in 2 lanes refused: cosine" in caplog.text
 
@@ -107,9 +109,9 @@ def test_lanes_that_disagree_are_refused_aloud(
 def test_openvino_is_asked_by_more_threads_than_it_has_lanes(model: Path, graph: Path):
     golden = read_golden(graph, model=model)
     lanes = load_openvino_lanes(graph, threads=2, precision="fp32")
-    embedder = GraphEmbedder(model, lanes.run, lanes)
+    embedder = GraphEmbedder(model, load_onnx(graph, threads=1), lanes)
     with ThreadPoolExecutor(8) as threads:
-        made = list(threads.map(lambda _: embedder.embed(PHOTOS), range(40)))
+        made = list(threads.map(lambda _: embedder.embed(PHOTOS, beside=True), range(40)))
     assert min(agreement(golden, vectors) for vectors in made) >= MIN_COSINE["fp32"]
 
 

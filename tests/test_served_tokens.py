@@ -77,7 +77,7 @@ def offline(release: Release, *, has_tokens: bool) -> list[SearchResponse]:
         plain = make_pipeline(release_ids(release), embedder, finder=finder, cards=cards)
         eyes = Eyes(lambda _: lambda _: list, room, 0)
         whole = complete(plain, release, cards=cards, index=index, eyes=eyes)
-        whole = replace(whole, embed=lambda photo: looker.look([photo])[0])
+        whole = replace(whole, embed=lambda photo: looker.look([photo], False)[0])
         if not has_tokens:
             whole = replace(whole, late_interaction=None)
         return [whole.answer(request_of(photo)) for photo in PHOTOS]

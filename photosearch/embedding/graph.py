@@ -74,37 +74,43 @@ class GraphEmbedder:
 
         Args:
             model: The folder the graph was made from; its weights need not be there.
-            run: Its graph by all cores: what a photo alone is run by.
-            lanes: The same graph, side by side: what several photos are run by. Cores that share
-                a batch wait for each other at each layer; a core with its own batch does not.
+            run: Its graph by all cores.
+            lanes: The same graph for batches beside others: cores that share a batch wait for
+                each other at each layer, a core with a batch of its own does not.
         """
         manifest = read_model(model)
         self.model_id = manifest.model_id
         self.lengths = tuple(manifest.head.lengths)
         self.preprocessing = read_preprocessing(model / TOWER)
-        self._whole = run
+        self._run = run
         self._lanes = lanes or Lanes(run, 1)
         self.n_lanes = self._lanes.n
         """Batches that run side by side."""
 
-    def embed(self, photos: Sequence[Image.Image]) -> Vectors:
+    def embed(self, photos: Sequence[Image.Image], *, beside: bool = False) -> Vectors:
+        """Unit vectors; `beside`: other batches run at the same time."""
+        run = self._run_of(beside)
         parts = [
-            unit(self._run(self.preprocessing.batch(photos[start : start + PHOTOS_A_BATCH]))[0])
+            unit(run(self.preprocessing.batch(photos[start : start + PHOTOS_A_BATCH]))[0])
             for start in range(0, len(photos), PHOTOS_A_BATCH)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.lengths[0]), np.float32)
 
-    def embed_pixels(self, pixels: Pixels) -> Vectors:
+    def embed_pixels(self, pixels: Pixels, *, beside: bool = False) -> Vectors:
         """Unit vectors of photos that are resized already, (n, image_px, image_px, 3) uint8."""
-        return unit(self._run(self.preprocessing.normalise(pixels))[0])
+        return unit(self._run_of(beside)(self.preprocessing.normalise(pixels))[0])
 
-    def see(self, photos: Sequence[Image.Image]) -> Sight:
+    def see(self, photos: Sequence[Image.Image], *, beside: bool = False) -> Sight:
         """Vectors, tokens and attention of at most PHOTOS_A_BATCH photos, in one pass.
+
+        Args:
+            photos: RGB photos.
+            beside: Whether other batches run at the same time.
 
         Raises:
             BadArtifact: The graph was loaded for its vectors only.
         """
-        outputs = self._run(self.preprocessing.batch(photos))
+        outputs = self._run_of(beside)(self.preprocessing.batch(photos))
         if len(outputs) != len(SIGHT):
             raise BadArtifact(
                 f"The graph of model {self.model_id} was loaded for its vectors only. Load it with "
@@ -113,8 +119,8 @@ class GraphEmbedder:
         vectors, tokens, places, shares = outputs
         return Sight(unit(vectors), tokens, places, shares)
 
-    def _run(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        return self._whole(pixels) if len(pixels) == 1 else self._lanes.run(pixels)
+    def _run_of(self, beside: bool) -> Run:
+        return self._lanes.run if beside else self._run
 
 
 def write_golden(graph: Path, golden: Golden) -> None:

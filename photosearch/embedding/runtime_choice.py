@@ -143,7 +143,7 @@ def _with_lanes(runtime: Runtime, run: Run, model: Path, golden: Golden) -> Grap
     if lanes is None or lanes.n == 1:
         return alone
     embedder = GraphEmbedder(model, run, lanes)
-    cosine = agreement(golden, embedder.embed_pixels(golden.pixels))
+    cosine = agreement(golden, embedder.embed_pixels(golden.pixels, beside=True))
     if not cosine >= MIN_COSINE[runtime.precision]:  # NaN is refused too
         log.warning("runtime %s in %d lanes refused: cosine %.5f to PyTorch, %g is the least",
                     runtime.in_words, lanes.n, cosine, MIN_COSINE[runtime.precision])  # fmt: skip
