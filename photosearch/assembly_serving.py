@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,19 +151,20 @@ def graph_runtimes(
     from photosearch.embedding.onnx_runtime import load_onnx
     from photosearch.embedding.openvino_runtime import (
         has_bf16,
-        load_openvino,
-        load_openvino_lanes,
+        read_openvino,
+        run_in_lanes,
+        run_whole,
     )
     from photosearch.embedding.runtime_choice import Runtime
+
+    read = cache(partial(read_openvino, graph, outputs))  # its weights once, however it is run
 
     def by_openvino(precision: "Precision") -> Runtime:
         return Runtime(
             "openvino",
             precision,
-            lambda: load_openvino(graph, threads=threads, precision=precision, outputs=outputs),
-            lambda: load_openvino_lanes(
-                graph, threads=threads, precision=precision, outputs=outputs
-            ),
+            lambda: run_whole(read(), threads=threads, precision=precision),
+            lambda: run_in_lanes(read(), threads=threads, precision=precision),
         )
 
     by_onnx = Runtime(

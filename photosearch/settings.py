@@ -177,7 +177,8 @@ class Services(BaseSettings):
     release: Path | None = None
     """The release folder a service answers with, before any other."""
     encoder_threads: int = Field(0, ge=0)
-    """Of the runtime, for one batch of photos; 0 takes all cores. Changes times and no answer."""
+    """Of the runtime, for a batch alone or for all side by side; 0 takes all cores. Changes times
+    and no answer."""
     encoder_runtime: str = "fastest"
     """What runs the graph: `openvino bf16`, ...; one for all where two starts may not differ."""
     releases_kept: int = Field(3, gt=0)

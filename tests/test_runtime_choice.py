@@ -12,7 +12,7 @@ from drawn_graph import PHOTOS
 from photosearch.assembly_serving import asked_for, graph_runtimes
 from photosearch.embedding.graph import GraphEmbedder, Lanes, Run, agreement, read_golden
 from photosearch.embedding.onnx_runtime import load_onnx
-from photosearch.embedding.openvino_runtime import load_openvino_lanes
+from photosearch.embedding.openvino_runtime import read_openvino, run_in_lanes
 from photosearch.embedding.runtime_choice import (
     MIN_COSINE,
     Runtime,
@@ -108,7 +108,7 @@ def test_lanes_that_disagree_are_refused_aloud(
 
 def test_openvino_is_asked_by_more_threads_than_it_has_lanes(model: Path, graph: Path):
     golden = read_golden(graph, model=model)
-    lanes = load_openvino_lanes(graph, threads=2, precision="fp32")
+    lanes = run_in_lanes(read_openvino(graph), threads=2, precision="fp32")
     embedder = GraphEmbedder(model, load_onnx(graph, threads=1), lanes)
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(lambda _: embedder.embed(PHOTOS, beside=True), range(40)))
