@@ -45,9 +45,8 @@ def load_looker(release: Release, services: Services) -> Looker:
 
     if not sees:
         return Looker(embedder.model_id, look, embedder.n_lanes)
-    see(
-        [Image.new("RGB", (8, 8))], False
-    )  # a graph without tokens is refused now, not by each search
+    # a graph without tokens is refused now, not by each search
+    see([Image.new("RGB", (8, 8))], False)
     return Looker(embedder.model_id, see, embedder.n_lanes)
 
 
