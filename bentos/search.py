@@ -49,7 +49,6 @@ from photosearch.search.kept import Kept
 from photosearch.search.map_desk import KEPT_S, PHOTOS_KEPT, Explained, MapDesk, MapWanted
 from photosearch.search.pipeline import make_pipeline
 from photosearch.search.reading_room import ReadingRoom
-from photosearch.search.seeing import seen_px_of
 from photosearch.settings import load_services
 from photosearch.tagging.tag_list import open_tag_list
 
@@ -169,9 +168,7 @@ class Search:
             plain = make_pipeline(
                 release_ids(release), embedder,
                 finder=finder, cards=cards,
-                decode=partial(
-                    see, sees_px=preprocessing.image_px, looks_px=seen_px_of(release.folder)
-                ),
+                decode=partial(see, sees_px=preprocessing.image_px),
             )  # fmt: skip
             pipeline = complete(
                 replace(plain, embed=embedder.look),

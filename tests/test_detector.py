@@ -15,7 +15,7 @@ from transformers.models.rt_detr.modeling_rt_detr import RTDetrObjectDetectionOu
 
 from photosearch.errors import BadArtifact
 from photosearch.perception.detector import Found, cut_out
-from photosearch.perception.detector_formats import Format, as_input
+from photosearch.perception.detector_formats import Format, as_input, shown
 from photosearch.perception.onnx_detector import OnnxDetector, read_classes
 from tests.onnx_graphs import finding_bright, saying
 
@@ -119,6 +119,18 @@ def test_a_graph_that_takes_any_size_is_shown_640_pixels(tmp_path: Path):
         shape=("batch", 3, "height", "width"),
     )
     assert detector(path, "yolox").find(PHOTO) == []
+
+
+@pytest.mark.parametrize("size", [(320, 320), (750, 1000), (749, 1203), (2600, 2600), (40, 900)])
+def test_our_own_format_sees_the_whole_photo_however_large_it_is(size: tuple[int, int]):
+    corners = np.array(
+        [[(250, 0, 0), (0, 250, 0)], [(0, 0, 250), (250, 250, 250)]], np.uint8
+    )  # red, green; blue, white
+    photo = Image.fromarray(corners).resize(size, Image.Resampling.NEAREST)
+    seen = shown(photo, "ours", (320, 320))
+    assert seen.shape == (320, 320, 3)
+    assert (seen[80:320:160, 80:320:160] == corners).all()
+    assert np.abs(np.diff(seen[80, :, 0].astype(int))).argmax() in range(157, 162)
 
 
 # All of them

@@ -92,12 +92,27 @@ def test_the_whole_photo_as_a_box_is_the_photo():
     assert cut(photo, (0, 0, WIDTH, HEIGHT)).tobytes() == photo.pixels.tobytes()
 
 
-def test_a_box_of_the_small_pixels_lies_inside_the_photo():
+def test_a_box_of_the_decoded_pixels_lies_inside_the_photo():
     photo = see(jpeg(), name="x", sees_px=50)
     width, height = photo.pixels.size
     left, top, right, bottom = photo.in_full((0.0, 0.0, float(width), float(height)))
     assert (left, top) == (0, 0)
     assert (right, bottom) == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("size", [(3, 2), (750, 1000), (2500, 2500)])
+def test_the_memory_of_a_photo_is_seen_as_it_is_large_or_small(size: tuple[int, int]):
+    photo = scene().resize(size)
+    assert (images.rgbx_of(photo)[..., :3] == np.asarray(photo)).all()
+
+
+def test_the_memory_of_a_photo_stays_while_somebody_looks_at_it():
+    photo = scene()
+    expected = np.asarray(photo)
+    seen = images.rgbx_of(photo)
+    del photo
+    _ = [scene() for _ in range(3)]
+    assert (seen[..., :3] == expected).all()
 
 
 def test_a_box_that_leaves_the_photo_is_refused_in_pixels_of_the_photo():
@@ -110,30 +125,3 @@ def test_a_box_that_leaves_the_photo_is_refused_in_pixels_of_the_photo():
 def test_a_photo_that_is_cut_short_is_unreadable_at_any_size():
     with pytest.raises(UnreadablePhoto, match="Send a whole"):
         see(jpeg()[:-5000], name="x", sees_px=TOWER.image_px)
-
-
-def test_a_detector_looks_at_a_smaller_photo_before_the_tower_needs_a_larger_one():
-    photo = see(jpeg(), "x", sees_px=300, looks_px=(320, 320))
-    assert photo.small.size == (WIDTH // 2, HEIGHT // 2)
-    assert photo.pixels.size == photo.size == (WIDTH, HEIGHT)
-    assert photo.in_full((0.0, 0.0, 400.0, 300.0)) == (0, 0, 800, 600)
-
-
-@pytest.mark.parametrize(
-    ("sees_px", "looks_px", "why"),
-    [
-        (64, (320, 320), "the tower's is shrunk while it is decoded: that serves both"),
-        (300, (700, 500), "half of it is too small for the detector"),
-        (None, (320, 320), "it is decoded whole"),
-    ],
-)
-def test_a_photo_is_decoded_once_where(sees_px: int, looks_px: tuple[int, int], why: str):
-    photo = see(jpeg(), "x", sees_px=sees_px, looks_px=looks_px)
-    assert photo.pixels is photo.small, why
-
-
-def test_a_png_is_decoded_once():
-    content = io.BytesIO()
-    scene().save(content, "PNG")
-    photo = see(content.getvalue(), "x", sees_px=300, looks_px=(320, 320))
-    assert photo.pixels is photo.small

@@ -11,7 +11,6 @@ from PIL import Image
 from seen_shelf import ARTICLE_OF_VIOLET, PHOTO, SHELF, ids
 from small_shop import CALIBRATION, SmallShop, jpeg, painted, sighted, stripes
 
-from photosearch.catalog.seen_photo import SeenPhoto
 from photosearch.index.filters import CardFilter
 from photosearch.perception.detector import Found
 from photosearch.search.articles import ArticleDesk
@@ -62,7 +61,6 @@ def test_while_the_detector_looks_the_photo_begins_to_be_read(
 ):
     done: list[str] = []
     monkeypatch.setattr(ArticleDesk, "start", lambda *_: done.append("begins to read"))
-    monkeypatch.setattr(SeenPhoto, "decode_on", lambda photo: done.append("decodes") or photo.small)
 
     def look(photo: Image.Image) -> Callable[[], Sequence[Found]]:
         done.append("begins to look")
@@ -74,10 +72,10 @@ def test_while_the_detector_looks_the_photo_begins_to_be_read(
         return wait
 
     replace(shop.pipeline, objects=look).answer(SearchRequest(PHOTO))
-    assert done[:4] == ["begins to look", "decodes", "begins to read", "has found"]
+    assert done[:3] == ["begins to look", "begins to read", "has found"]
     done.clear()
     replace(shop.pipeline, objects=None).answer(SearchRequest(PHOTO))
-    assert done[:2] == ["decodes", "begins to read"]
+    assert done[:1] == ["begins to read"]
 
 
 def test_where_nothing_is_found_the_whole_photo_is_searched(shop: SmallShop, blind: SmallShop):

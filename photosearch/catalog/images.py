@@ -10,6 +10,9 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from photosearch.catalog.photo_parts import count_scans, require_few_scans
@@ -75,12 +78,6 @@ def open_sized(
             image.draft("RGB", (draft_px, draft_px))
         pixels, turn = _upright_rgb(image)
         return pixels, (height, width) if turn in SIDEWAYS else (width, height)
-
-
-def size_of(content: bytes, *, name: str) -> tuple[int, int]:
-    """Width and height of a photo before its turn, as its file says; raises as `open_photo`."""
-    with _decoding(content, name) as image:
-        return image.size
 
 
 def checked_size(content: bytes, *, name: str) -> tuple[int, int]:
@@ -195,6 +192,18 @@ def delete_others(images_dir: Path, *, keep: Container[str]) -> None:
     for folder in images_dir.glob("??"):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def rgbx_of(photo: Image.Image) -> NDArray[np.uint8]:
+    """The memory of an RGB image, (height, width, 4); what is in the fourth is anybody's guess.
+
+    Nothing is copied, but of a photo larger than a block of Pillow's memory (16 MB).
+    """
+    try:
+        told = pa.array(photo)
+    except ValueError:  # its rows lie in several blocks
+        return np.asarray(photo.convert("RGBX"))
+    return np.asarray(told.flatten(), np.uint8).reshape(photo.height, photo.width, 4)
 
 
 def _upright_rgb(image: Image.Image) -> tuple[Image.Image, Image.Transpose | None]:

@@ -1,8 +1,7 @@
 """A shopper's photo, decoded no larger than what looks at it needs; knows no model.
 
 A JPEG of 12 megapixels is decoded to a quarter of its sides in a quarter of the time. Boxes stay in
-pixels of the whole photo, and a small part is decoded again, as large as it takes. A photo that the
-tower needs whole is decoded small first, so that a detector looks at that meanwhile.
+pixels of the whole photo, and a small part is decoded again, as large as it takes.
 """
 
 from dataclasses import dataclass
@@ -15,16 +14,14 @@ from photosearch.catalog.images import Box
 WHOLE = 3
 """A photo is decoded to at least so many times what a tower sees, so that parts of it are rarely
 decoded again."""
-LEAST_SHRINK = 2
-"""A JPEG is decoded to a half, a quarter or an eighth of its sides, or whole."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class SeenPhoto:
     """A photo that decoded to its end."""
 
-    small: Image.Image
-    """RGB, upright, as large as a detector needs; may be smaller than the photo."""
+    pixels: Image.Image
+    """RGB, upright, as large as a tower needs; may be smaller than the photo."""
     size: tuple[int, int]
     """Width and height of the whole photo, upright: boxes are inside these."""
     content: bytes
@@ -33,53 +30,28 @@ class SeenPhoto:
     """What an error message calls it."""
     sees_px: int | None
     """Side of the square that a tower sees; None: nothing is shrunk."""
-    _pixels: Image.Image | None
-
-    @property
-    def pixels(self) -> Image.Image:
-        """RGB, upright, as large as a tower needs; may be smaller than the photo."""
-        return self.decode_on()
-
-    def decode_on(self) -> Image.Image:
-        """Decodes `pixels` where it was not done, and returns them."""
-        if self._pixels is None:
-            self._pixels = images.open_photo(self.content, name=self.name)
-        return self._pixels
 
     def in_full(self, box: Box) -> Box:
-        """A box in `small` as one of the whole photo."""
-        if self.small.size == self.size:
+        """A box in `pixels` as one of the whole photo."""
+        if self.pixels.size == self.size:
             return box
-        (width, height), (x, y) = self.size, _scales(self.size, self.small.size)
+        (width, height), (x, y) = self.size, _scales(self.size, self.pixels.size)
         left, top, right, bottom = box
         # Dividing may end a hair outside.
         return left / x, top / y, min(right / x, width), min(bottom / y, height)
 
 
-def see(
-    content: bytes,
-    name: str,
-    *,
-    sees_px: int | None = None,
-    looks_px: tuple[int, int] | None = None,
-) -> SeenPhoto:
+def see(content: bytes, name: str, *, sees_px: int | None = None) -> SeenPhoto:
     """Decodes a photo; raises what `open_photo` raises.
 
     Args:
         content: A JPEG, PNG or WebP file; only a JPEG can be decoded smaller.
         name: What an error message calls it.
         sees_px: See SeenPhoto.
-        looks_px: Width and height that a detector sees; None: nothing looks before the tower.
     """
-    tower_px = None if sees_px is None else WHOLE * sees_px
-    draft_px = tower_px
-    if tower_px is not None and looks_px is not None:
-        least_px = LEAST_SHRINK * max(looks_px)
-        if least_px <= min(images.size_of(content, name=name)) < LEAST_SHRINK * tower_px:
-            draft_px = max(looks_px)
-    small, size = images.open_sized(content, name=name, draft_px=draft_px)
-    is_enough = draft_px == tower_px or small.size == size
-    return SeenPhoto(small, size, content, name, sees_px, small if is_enough else None)
+    draft_px = None if sees_px is None else WHOLE * sees_px
+    pixels, size = images.open_sized(content, name=name, draft_px=draft_px)
+    return SeenPhoto(pixels, size, content, name, sees_px)
 
 
 def cut(photo: SeenPhoto, box: Box) -> Image.Image:

@@ -10,13 +10,14 @@ yolox    YOLOX's tools/export_onnx.py as it is: (1, 3, H, W) BGR in 0..255, in t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from photosearch.catalog.images import rgbx_of
 from photosearch.perception.detector import Boxes
 
 Format = Literal["ours", "rtdetr", "yolox"]
@@ -24,6 +25,8 @@ Floats = NDArray[np.floating]
 Outputs = Mapping[str, Floats]
 """What a graph gives, by name."""
 
+HALF = 2
+"""OpenCV averages two by two pixels in a twentieth of the time of other numbers."""
 YOLOX_STRIDES = (8, 16, 32)
 YOLOX_GREY = 114
 LARGEST_LOG = 20.0
@@ -63,10 +66,13 @@ def shown(photo: Image.Image, format_: Format, size: tuple[int, int]) -> NDArray
         page.paste(photo.resize(inner, Image.Resampling.BILINEAR), (0, 0))
         return np.asarray(page)
     if format_ == "ours":
-        # a quarter of the time of Pillow's bicubic: docs/experiments/detector.md
-        whole = (max(1, photo.width // size[0]), max(1, photo.height // size[1]))
-        reduced = photo if whole == (1, 1) else photo.reduce(whole)
-        return np.asarray(cv2.resize(np.asarray(reduced), size), np.uint8)  # linear
+        # halves, then linear: a sixth of the time of Pillow's bicubic, docs/experiments/detector.md
+        rgbx: NDArray[Any] = rgbx_of(photo)
+        while min(rgbx.shape[1] // size[0], rgbx.shape[0] // size[1]) >= HALF:
+            width, height = rgbx.shape[1] // HALF, rgbx.shape[0] // HALF
+            even = rgbx[: height * HALF, : width * HALF]
+            rgbx = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.cvtColor(cv2.resize(rgbx, size), cv2.COLOR_RGBA2RGB), np.uint8)
     return np.asarray(photo.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 

@@ -24,7 +24,7 @@ def things_on(
     """The things on a photo in its pixels, surest first; none where nothing looks.
 
     Args:
-        photo: Its small pixels are looked at.
+        photo: Its pixels are looked at.
         look: Elsewhere, so that here something else can be done.
         watch: Times the stage `objects`, with what is done meanwhile.
         meanwhile: Done in any case.
@@ -33,7 +33,7 @@ def things_on(
         meanwhile()
         return ()
     with watch.stage("objects"):
-        wait = look(photo.small)
+        wait = look(photo.pixels)
         meanwhile()
         things = wait()
     return [replace(thing, box=photo.in_full(thing.box)) for thing in things]

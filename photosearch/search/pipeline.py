@@ -112,7 +112,6 @@ class SearchPipeline:
             photo = self.decode(request.photo, request.name)
 
         def meanwhile() -> None:
-            photo.decode_on()
             if self.articles is not None:
                 with watch.spared("articles"):
                     self.articles.start(query_id, request)

@@ -106,12 +106,6 @@ def read_seeing(release: Path) -> Seeing | None:
         ) from None
 
 
-def seen_px_of(release: Path) -> tuple[int, int] | None:
-    """Width and height that a release's detector sees; None: it has none. Raises BadArtifact."""
-    seeing = read_seeing(release)
-    return None if seeing is None or seeing.detector is None else seeing.detector.seen_px
-
-
 def graph_of_detector(release: Path) -> Path:
     """Where a release keeps its detector's graph."""
     return release / FOLDER / GRAPH
