@@ -4,6 +4,7 @@ BentoML counts its calls by their path, of which there are as many as cards and 
 off for `search` (`metrics` of its decorator), and calls are counted here by their name.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,9 +20,12 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+log = logging.getLogger(__name__)
+
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 CALL = "photosearch.call"
 """Where a request's scope has the name of a call that is answered before a route is found."""
+ASKS_FOR_METRICS = "prometheus"
 SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3),
     *(0.5, 0.75, 1.0, 2.5, 5.0, 10.0),
@@ -93,7 +97,10 @@ def exposition() -> bytes:
 
 
 class Measured:
-    """Times each call by the name of its endpoint; `refused` before it had one, else `page`."""
+    """Times each call by the name of its endpoint; `refused` before it had one, else `page`.
+
+    Once it is answered it is a line of the log too, but for those that ask for metrics.
+    """
 
     def __init__(self, app: ASGIApp, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self._app, self._clock = app, clock
@@ -115,5 +122,15 @@ class Measured:
         try:
             await self._app(scope, receive, send_and_see)
         finally:
-            call = scope.get(CALL) or getattr(scope.get("endpoint"), "__name__", "page")
-            CALLS.labels(call, str(status)).observe((ended or self._clock()) - came)
+            call = str(scope.get(CALL) or getattr(scope.get("endpoint"), "__name__", "page"))
+            took_s = (ended or self._clock()) - came
+            CALLS.labels(call, str(status)).observe(took_s)
+            if call != ASKS_FOR_METRICS:
+                _log_call(scope, call, status, took_s)
+
+
+def _log_call(scope: Scope, call: str, status: int, took_s: float) -> None:
+    host = scope["client"][0] if scope.get("client") else "none"
+    # as it was sent: decoded, it could have lines of its own
+    path = scope["raw_path"].decode("latin-1")
+    log.info("%s %s %s: %s, %d, %.1f ms", host, scope["method"], path, call, status, took_s * 1000)

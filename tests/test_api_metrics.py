@@ -1,6 +1,7 @@
 """What metrics tell, and answers that go without a step and say so."""
 
 import dataclasses
+import re
 from hashlib import sha256
 from types import SimpleNamespace
 
@@ -143,7 +144,18 @@ def test_a_call_is_timed_to_its_answers_end_and_no_further():
     async def nothing(*_: object) -> Message:
         return {"type": "http.request"}
 
-    anyio.run(Measured(app, clock=lambda: at), {"type": "http"}, nothing, nothing)
+    scope = {"type": "http", "method": "GET", "raw_path": b"/"}
+    anyio.run(Measured(app, clock=lambda: at), scope, nothing, nothing)
     assert REGISTRY.get_sample_value(
         "photosearch_call_seconds_sum", {"call": "timed", "status": "200"}
     ) == pytest.approx(2.0)
+
+
+def test_each_call_is_a_line_of_the_log_whatever_its_path_is(
+    api: httpx.Client, caplog: pytest.LogCaptureFixture
+):
+    with caplog.at_level("INFO", "bentos.metrics"):
+        api.get("/v1/cards/no%0Asuch%20card?key=secret")
+    assert re.fullmatch(
+        r"127\.0\.0\.1 GET /v1/cards/no%0Asuch%20card: page, 404, [\d.]+ ms", caplog.messages[-1]
+    )

@@ -10,6 +10,7 @@ from photosearch.search.schemas import CardFacts, Facets, FacetValue
 
 VALUES_MOST = 30
 """Brands, and paths of categories, that an answer tells: nobody reads a longer list."""
+NO_FACETS = Facets(categories=[], brands=[], price_min=None, price_max=None, rating_max=None)
 
 Value = TypeVar("Value", str, tuple[str, ...])
 

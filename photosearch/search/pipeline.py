@@ -27,7 +27,7 @@ from photosearch.search.answer import (
     told_of_dropped,
     with_probabilities,
 )
-from photosearch.search.filtering import facets_of
+from photosearch.search.filtering import NO_FACETS, facets_of
 from photosearch.search.found import FoundCard
 from photosearch.search.objects import as_objects, choose_box, things_on
 from photosearch.search.policies import Policed
@@ -219,7 +219,7 @@ class SearchPipeline:
         query = replace(query, hits=candidates.hits, text_scores=candidates.text_scores)
         with watch.stage("enrich"):
             near = self.cards.enrich(candidates.cards)
-        facets = facets_of([])
+        facets = NO_FACETS
         with watch.optional("facets"):
             facets = facets_of(near if query.request.where == ANY_CARD else self._unfiltered(query))
         found = told_of_candidates(near, query)
