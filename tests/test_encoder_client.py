@@ -1,5 +1,6 @@
 """What the service asks its encoder, and which release both serve."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,15 @@ def test_a_remote_embedder_gives_what_the_encoder_gives():
     vectors = remote(encode_here).embed(photos)
     np.testing.assert_array_equal(vectors, ColourEmbedder().embed(photos))
     assert vectors.dtype == np.float32
+
+
+@pytest.mark.parametrize("tokens", [None, np.arange(6, dtype=np.float16).reshape(3, 2)])
+def test_what_was_made_of_a_photo_is_the_same_at_the_other_end_of_a_line(tokens):
+    vector = np.linspace(-1, 1, 7, dtype=np.float32)
+    there = pickle.loads(pickle.dumps(Encoded("colours", Embedded(vector, tokens))))
+    assert there.model_id == "colours"
+    np.testing.assert_array_equal(there.made.vector, vector)
+    np.testing.assert_array_equal(there.made.tokens, tokens)
 
 
 def test_pixels_sent_to_the_encoder_are_not_changed_by_its_own_resize():

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from photosearch.errors import IndexUnavailable
 from photosearch.index.filters import CardFilter
 from photosearch.index.vector_index import (
@@ -30,7 +32,7 @@ class IndexProcess:
 
     def __init__(self, opens: Opens) -> None:
         """Starts the process and waits until the index is open; raises what `opens` raises."""
-        self._process, self._is_closed = OwnProcess(partial(_InColumns, opens)), False
+        self._process, self._is_closed = OwnProcess(partial(_Plain, opens)), False
         self.dim: int = self._process.ask("dim")
 
     @property
@@ -40,7 +42,8 @@ class IndexProcess:
 
     def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None = None) -> list[Hit]:
         check_query("in a process of its own", self.dim, vector)
-        columns: HitColumns = self._ask("nearest", vector, limit=limit, where=where)
+        asked = vector.astype(np.float32).tobytes()
+        columns: HitColumns = self._ask("nearest", asked, limit=limit, where=where)
         return list(map(Hit, *columns))
 
     def vectors_of(self, card_ids: Sequence[str]) -> PhotosOfCards:
@@ -64,16 +67,17 @@ class IndexProcess:
             ) from error
 
 
-class _InColumns:
-    """An index whose hits come as columns: they are pickled and read in half of the time."""
+class _Plain:
+    """An index asked with bytes, whose hits come as columns: pickled and read in half the time."""
 
     def __init__(self, opens: Opens) -> None:
         self._index = opens()
         self.dim = self._index.dim
         self.vectors_of, self.close = self._index.vectors_of, self._index.close
 
-    def nearest(self, vector: Vectors, *, limit: int, where: CardFilter | None) -> HitColumns:
-        hits = self._index.nearest(vector, limit=limit, where=where)
+    def nearest(self, vector: bytes, *, limit: int, where: CardFilter | None) -> HitColumns:
+        asked = np.frombuffer(vector, np.float32)
+        hits = self._index.nearest(asked, limit=limit, where=where)
         return (
             [hit.photo_id for hit in hits],
             [hit.card_id for hit in hits],
