@@ -36,6 +36,8 @@ class Door:
             return
         if self._shared is None:
             self._shared = shared_with(self._guarded, self._access().origins)
+        if is_preflight(scope) and self._access().origins:
+            scope[metrics.CALL] = "preflight"
         await self._shared(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +70,12 @@ class Door:
         if not allowance.is_allowed:
             metrics.REFUSED.labels(caller.name, "rate").inc()
             raise TooManyCalls(caller.name, caller.per_min, allowance.wait_s)
+
+
+def is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks what a page of another origin may send."""
+    is_asked = scope["method"] == "OPTIONS"
+    return is_asked and "access-control-request-method" in Headers(scope=scope)
 
 
 def take_calls(request: Request, n_calls: int) -> None:

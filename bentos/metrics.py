@@ -97,7 +97,7 @@ def exposition() -> bytes:
 
 
 class Measured:
-    """Times each call by the name of its endpoint; `refused` before it had one, else `page`.
+    """Times each call by its endpoint's name, or `refused`, `preflight`, `page` where it had none.
 
     Once it is answered it is a line of the log too, but for those that ask for metrics.
     """

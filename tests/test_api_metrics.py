@@ -129,6 +129,20 @@ def test_calls_that_are_turned_away_at_the_door_are_counted_as_refused_and_not_a
         assert counted(api, name, call="refused", status="429") == beyond + 1
 
 
+def test_what_browsers_ask_before_a_call_is_counted_by_itself(shop: SmallShop):
+    ours = "https://shop.example"
+    asked = {"Origin": ours, "Access-Control-Request-Method": "POST"}
+    name = "photosearch_call_seconds_count"
+    with open_api(shop, origins=(ours,)) as api:
+        before = counted(api, name, call="preflight", status="200")
+        assert api.options("/v1/search", headers=asked).status_code == 200
+        assert counted(api, name, call="preflight", status="200") == before + 1
+    with open_api(shop) as api:  # here nobody may ask
+        before = counted(api, name, call="preflight")
+        assert api.options("/v1/search", headers=asked).status_code == 405
+        assert counted(api, name, call="preflight") == before
+
+
 def test_a_call_is_timed_to_its_answers_end_and_no_further():
     at = 0.0
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 import pytest
+from onnx_graphs import saying
 from seen_shelf import SHELF
 from small_shop import painted
 
@@ -77,6 +78,28 @@ def test_without_bf16_a_detector_is_served_by_onnxruntime(
         monkeypatch.setattr("photosearch.embedding.openvino_runtime.has_bf16", lambda: False)
         assert load_served_detector_of(tmp_path) is not None
         assert "OpenVINO" not in caplog.text
+
+
+def test_what_bf16_does_to_others_boxes_nobody_measured_so_onnxruntime_serves_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("photosearch.embedding.openvino_runtime.has_bf16", lambda: True)
+    (tmp_path / "names").write_text("shoe\n")
+    outputs = {
+        "rtdetr": {"logits": np.zeros((1, 3, 1)), "pred_boxes": np.zeros((1, 3, 4))},
+        "yolox": {"output": np.zeros((1, 84, 6))},
+    }
+    for model, said in outputs.items():
+        arrays = {name: array.astype(np.float32) for name, array in said.items()}
+        saying(tmp_path / f"{model}.onnx", arrays)
+        theirs = DETECTOR.model_copy(
+            update={"model": model, "file": f"{model}.onnx", "classes": "names"}
+        )
+        seeing, graph = seeing_of(theirs, OCR, Home(tmp_path))
+        write_seeing(tmp_path, seeing, graph=graph)
+        with caplog.at_level(logging.INFO):
+            assert load_served_detector_of(tmp_path) is not None
+    assert "OpenVINO" not in caplog.text
 
 
 def test_a_remote_detector_finds_what_the_detector_finds(tmp_path: Path):
