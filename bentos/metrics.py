@@ -26,6 +26,7 @@ MEDIA_TYPE = CONTENT_TYPE_LATEST
 CALL = "photosearch.call"
 """Where a request's scope has the name of a call that is answered before a route is found."""
 ASKS_FOR_METRICS = "prometheus"
+"""Name of the endpoint that tells these numbers, every few seconds."""
 SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3),
     *(0.5, 0.75, 1.0, 2.5, 5.0, 10.0),
