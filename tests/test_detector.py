@@ -133,6 +133,13 @@ def test_our_own_format_sees_the_whole_photo_however_large_it_is(size: tuple[int
     assert np.abs(np.diff(seen[80, :, 0].astype(int))).argmax() in range(157, 162)
 
 
+def test_nothing_thin_is_lost_on_a_strip():
+    lines = np.zeros((6400, 330, 3), np.uint8)
+    lines[::10] = 250  # one of ten rows
+    seen = shown(Image.fromarray(lines), "ours", (320, 320))
+    assert 15 < seen[10:-10].min() <= seen[10:-10].max() < 35
+
+
 # All of them
 
 
